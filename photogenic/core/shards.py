@@ -1,0 +1,177 @@
+"""Bytes by locator; tables and markers that are either complete or absent.
+
+Everything is written to a temporary sibling, fsynced and renamed, so a kill at any moment leaves either the old
+file or the new one. A marker (`done.json`) is written last and holds the key of all that could change the result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from photogenic.core.errors import RunError, StorageError
+from photogenic.core.records import Locator
+
+__all__ = [
+    "Locator",
+    "Sources",
+    "atomic_path",
+    "file_fingerprint",
+    "fingerprint",
+    "is_done",
+    "mark_done",
+    "read_json",
+    "read_table",
+    "write_json",
+    "write_table",
+]
+
+
+class Sources:
+    """Named roots of a pool. Tables name the source; only `RUN/pool/sources.json` knows where it lies."""
+
+    def __init__(self, roots: Mapping[str, Path]) -> None:
+        self.roots = {name: Path(root) for name, root in roots.items()}
+
+    def path(self, locator: Locator) -> Path:
+        """The file that holds the locator's bytes; a member that leaves its source is refused."""
+        try:
+            root = self.roots[locator.source]
+        except KeyError:
+            raise RunError(
+                f"The pool has no source named {locator.source!r}.",
+                f"It has: {', '.join(self.roots) or 'none'}.",
+            ) from None
+        member = PurePosixPath(locator.member)
+        if member.is_absolute() or ".." in member.parts:
+            raise StorageError(f"Member {locator.member!r} leaves its source {locator.source!r}.")
+        return root.joinpath(*member.parts)
+
+    def read(self, locator: Locator) -> bytes:
+        """The original bytes.
+
+        Raises:
+            StorageError: the file cannot be reached or is shorter than the locator says.
+        """
+        path = self.path(locator)
+        try:
+            with path.open("rb") as file:
+                file.seek(locator.offset)
+                data = file.read() if locator.size_bytes < 0 else file.read(locator.size_bytes)
+        except OSError as error:
+            raise StorageError(f"Cannot read {locator.source}/{locator.member}: {error.strerror}.") from error
+        if len(data) < locator.size_bytes:
+            raise StorageError(
+                f"{locator.source}/{locator.member} is shorter than when it was indexed "
+                f"({len(data)} of {locator.size_bytes} bytes).",
+                "Index the pool again.",
+            )
+        return data
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` to write to; on success it is fsynced and renamed onto `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _fsync_folder(path.parent)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"The disk is full: {path} was not written.",
+                "Free some space and run the same command again.",
+            ) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fsync_folder(folder: Path) -> None:
+    # The rename itself must reach the disk too, or a power cut could bring the old name back.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write one parquet file atomically."""
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read one parquet file, or all `*.parquet` of a folder in the order of their names.
+
+    Raises:
+        RunError: there is no such table.
+    """
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise RunError(f"There is no table at {path}.", "Run the stage that writes it first.")
+    names = list(columns) if columns is not None else None
+    return pa.concat_tables([pq.read_table(file, columns=names) for file in files])
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, indented, keys in the given order."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def fingerprint(*values: Any) -> str:
+    """16 hex digits of the SHA-256 over the canonical JSON of `values`."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"cannot fingerprint a {type(value).__name__}")
+
+
+def file_fingerprint(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_done(folder: Path, key: str) -> bool:
+    """Whether `folder` was finished under this very key."""
+    marker = folder / "done.json"
+    try:
+        return bool(read_json(marker).get("key") == key)
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+
+
+def mark_done(folder: Path, key: str) -> None:
+    """Declare `folder` finished; called last."""
+    write_json(folder / "done.json", {"key": key})
