@@ -1,0 +1,1 @@
+"""Haystack -> candidates: index a pool, score it, decide, and say why."""

@@ -1,0 +1,246 @@
+"""What lies in a source: pictures found by walking, with the texts that lie beside them.
+
+A reader has the signature of `read_folder`: (name, root, config, left_out) -> samples, sorted by member.
+"""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from photogenic.core.errors import RunError
+from photogenic.core.manifest import sample_id_for
+from photogenic.core.records import Sample
+from photogenic.curate.config import SourceConfig
+
+IMAGE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif")
+)
+METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+FILE_NAME = "file_name"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A regular file below a root. `beside` names the regular files in its folder."""
+
+    member: str  # path from the root, POSIX separators
+    path: Path
+    size_bytes: int
+    mtime_ns: int
+    beside: frozenset[str]
+
+    @property
+    def is_image(self) -> bool:
+        return self.path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def walk(root: Path, left_out: Counter[str]) -> Iterator[Found]:
+    """Every regular file below `root`, by member; what is left out is counted by reason."""
+    yield from _walk_folder(root, "", root, left_out)
+
+
+def _walk_folder(folder: Path, prefix: str, root: Path, left_out: Counter[str]) -> Iterator[Found]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        if folder == root:
+            raise RunError(
+                f"Cannot list {root}: {error.strerror}.", "Check the path and its rights."
+            ) from error
+        left_out["folder that cannot be listed"] += 1
+        return
+    kept = [entry for entry in entries if _belongs(entry, root, left_out)]
+    beside = frozenset(entry.name for entry in kept if entry.is_file())
+    # A folder sorts as "name/", so that the walk visits members in the order of their whole paths.
+    for entry in sorted(kept, key=lambda entry: entry.name + "/" if entry.is_dir() else entry.name):
+        if entry.is_dir():
+            yield from _walk_folder(Path(entry.path), f"{prefix}{entry.name}/", root, left_out)
+        else:
+            try:
+                status = entry.stat()
+            except OSError:
+                left_out["file that vanished while it was listed"] += 1
+                continue
+            path = Path(entry.path)
+            yield Found(prefix + entry.name, path, status.st_size, status.st_mtime_ns, beside)
+
+
+def _belongs(entry: os.DirEntry[str], root: Path, left_out: Counter[str]) -> bool:
+    reason = _reason_to_leave_out(entry, root)
+    if reason:
+        left_out[reason] += 1
+    return not reason
+
+
+def _reason_to_leave_out(entry: os.DirEntry[str], root: Path) -> str:
+    if entry.name.startswith("."):
+        return "hidden"
+    try:
+        entry.name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "name that is not UTF-8"
+    if entry.is_symlink():
+        # A link to a folder may lead round in a circle; a link out of the pool may lead anywhere.
+        target = Path(os.path.realpath(entry.path))
+        if not target.is_relative_to(root):
+            return "symbolic link out of the pool"
+        return "" if target.is_file() else "symbolic link to no file"
+    if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False):
+        return ""
+    return "neither file nor folder (pipe, socket, device)"
+
+
+def read_folder(name: str, root: Path, config: SourceConfig, left_out: Counter[str]) -> Iterator[Sample]:
+    """The pictures of a folder with a metadata file, or of a plain tree with side-cars, sorted by member.
+
+    A row of the metadata whose file is missing is a sample as well: it will be `failed`, with the reason.
+    """
+    metadata = read_metadata(root, left_out)
+    found = _found_samples(name, root, config, metadata, left_out)
+    missing = _missing_samples(name, root, config, metadata or {}, left_out)
+    yield from heapq.merge(found, missing, key=lambda sample: sample.member)
+
+
+def _found_samples(
+    name: str,
+    root: Path,
+    config: SourceConfig,
+    metadata: Mapping[str, Mapping[str, Any]] | None,
+    left_out: Counter[str],
+) -> Iterator[Sample]:
+    for found in walk(root, left_out):
+        if not found.is_image:
+            left_out[f"no picture ({found.path.suffix or 'no suffix'})"] += 1
+            continue
+        row = read_side_cars(found, left_out) if metadata is None else metadata.get(found.member, {})
+        yield sample_from(name, found.member, found.size_bytes, row, config)
+
+
+def _missing_samples(
+    name: str,
+    root: Path,
+    config: SourceConfig,
+    metadata: Mapping[str, Mapping[str, Any]],
+    left_out: Counter[str],
+) -> Iterator[Sample]:
+    for member in sorted(metadata):
+        path = PurePosixPath(member)
+        if path.is_absolute() or ".." in path.parts:
+            left_out["metadata row that points out of the pool"] += 1
+        elif path.suffix.lower() in IMAGE_SUFFIXES and not os.path.lexists(root / path):
+            yield sample_from(name, member, -1, metadata[member], config)
+
+
+def sample_from(
+    source: str, member: str, size_bytes: int, row: Mapping[str, Any], config: SourceConfig
+) -> Sample:
+    """A sample of the pool. Of the row, the key and the text get columns; all else travels in `fields`."""
+    fields = {field: value for field, value in row.items() if field != FILE_NAME}
+    key = str(fields.pop(config.key, None) or PurePosixPath(member).with_suffix(""))
+    texts = [field for field in config.alt_text if isinstance(fields.get(field), str)]
+    alt_text = fields.pop(texts[0]) if texts else ""
+    return Sample(
+        sample_id=sample_id_for(source, member, key),
+        source=source,
+        member=member,
+        key=key,
+        alt_text=alt_text,
+        size_bytes=size_bytes,
+        fields=fields,
+    )
+
+
+def read_metadata(root: Path, left_out: Counter[str]) -> dict[str, dict[str, Any]] | None:
+    """Member -> row of the folder's metadata file; None where there is no such file.
+
+    Raises:
+        RunError: there are several metadata files, or the one there is cannot be read as a whole.
+    """
+    paths = [root / name for name in METADATA_NAMES if (root / name).is_file()]
+    if not paths:
+        return None
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise RunError(f"{root} has several metadata files: {names}.", "Leave one of them.")
+    rows = {}
+    for row in _metadata_rows(paths[0], left_out):
+        member = row.get(FILE_NAME)
+        if not isinstance(member, str) or not member:
+            left_out["metadata row without file_name"] += 1
+        elif member in rows:
+            left_out["metadata row for a file that has one"] += 1
+        else:
+            rows[PurePosixPath(member).as_posix()] = row
+    return rows
+
+
+def _metadata_rows(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    if path.suffix == ".jsonl":
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            for line in file:
+                if line.strip():
+                    yield _json_object(line, "metadata line that is no JSON object", left_out)
+    elif path.suffix == ".csv":
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            for row in csv.DictReader(file):
+                yield {name: value for name, value in row.items() if name is not None}
+    else:
+        try:
+            for batch in pq.ParquetFile(path).iter_batches():
+                yield from batch.to_pylist()
+        except (OSError, ValueError) as error:
+            raise RunError(f"Cannot read {path}: {error}", "Write the file again or remove it.") from error
+
+
+def read_side_cars(found: Found, left_out: Counter[str]) -> dict[str, Any]:
+    """`picture.json` gives fields, `picture.txt` the alt_text (and wins)."""
+    row: dict[str, Any] = {}
+    if (text := _side_car(found, ".json", left_out)) is not None:
+        row |= _json_object(text, "side-car that is no JSON object", left_out)
+    if (text := _side_car(found, ".txt", left_out)) is not None:
+        row["alt_text"] = text.strip()
+    return row
+
+
+def _side_car(found: Found, suffix: str, left_out: Counter[str]) -> str | None:
+    path = found.path.with_suffix(suffix)
+    if path.name not in found.beside:
+        return None
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        left_out["side-car that cannot be read"] += 1
+        return None
+
+
+def _json_object(text: str, otherwise: str, left_out: Counter[str]) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        return value
+    left_out[otherwise] += 1
+    return {}
+
+
+def plain(value: object) -> object:
+    """`value` as JSON can hold it: dates and bytes as text, a NaN as null."""
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
