@@ -1,0 +1,265 @@
+"""Statistics against closed forms, scipy and worked examples from the literature."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from photogenic.core.statistics import (
+    Ratings,
+    Tally,
+    bootstrap_interval,
+    gwet_ac1,
+    holm,
+    krippendorff_alpha,
+    majority,
+    paired_bootstrap_interval,
+    percent_agreement,
+    sign_test,
+    tally,
+    wilson_interval,
+)
+
+
+def units(*observers: str) -> Ratings:
+    """Observers' lines as printed in the papers ("." is missing) turned into one row per unit."""
+    return [
+        [None if label == "." else label for label in unit]
+        for unit in zip(*map(str.split, observers), strict=True)
+    ]
+
+
+# Krippendorff (2011), section C: four observers, twelve units, missing data; also Gwet's cac.raw4raters.
+FOUR_OBSERVERS = units(
+    "1 2 3 3 2 1 4 1 2 . . .",
+    "1 2 3 3 2 2 4 1 2 5 . 3",
+    ". 3 3 3 2 3 4 2 2 5 1 .",
+    "1 2 3 3 2 4 4 1 2 5 1 .",
+)
+TWO_OBSERVERS_BINARY = units("0 1 0 0 0 0 0 0 1 0", "1 1 1 0 0 1 0 0 0 0")  # section A
+TWO_OBSERVERS_NOMINAL = units("a a b b d c c c e d d a", "b a b b b c c c e d d d")  # section B
+
+
+@pytest.mark.parametrize(("wins", "n"), [(0, 10), (1, 10), (5, 10), (81, 263), (10, 10), (1200, 1600)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_wilson_interval_equals_scipy(wins: int, n: int, confidence: float) -> None:
+    expected = stats.binomtest(wins, n).proportion_ci(confidence, method="wilson")
+    assert wilson_interval(wins, n, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_wilson_interval_of_newcombe_1998() -> None:
+    # Newcombe (1998), Statistics in Medicine 17, table I, method 3: 81 of 263 gives 0.2553 to 0.3662.
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+
+
+def test_wilson_interval_without_data_knows_nothing() -> None:
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("wins", "n"), [(-1, 4), (5, 4)])
+def test_wilson_interval_refuses_impossible_counts(wins: int, n: int) -> None:
+    with pytest.raises(ValueError, match="cannot be"):
+        wilson_interval(wins, n)
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_sign_test_equals_scipy(wins: int, losses: int) -> None:
+    expected = stats.binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
+    assert sign_test(wins, losses) == pytest.approx(expected, rel=1e-9)
+
+
+def test_sign_test_closed_forms() -> None:
+    assert sign_test(5, 0) == pytest.approx(2 / 32)
+    assert sign_test(8, 2) == pytest.approx(2 * (1 + 10 + 45) / 1024)
+    assert sign_test(3, 3) == 1.0
+
+
+def test_holm_worked_example() -> None:
+    # 4 x .005, then 3 x .01 -> .03, 2 x .03 = .06, and .04 is lifted to its predecessor's .06.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]).size == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_rejects_what_the_step_down_rule_rejects(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    expected: list[tuple[int, float]] = []
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
+        step = min(1.0, (len(p_values) - rank) * p_values[index])
+        expected.append((int(index), max([step, *(value for _, value in expected)])))
+    assert adjusted == pytest.approx([value for _, value in sorted(expected)])
+
+
+def test_holm_refuses_what_is_no_probability() -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        holm([0.2, 1.2])
+
+
+def test_tally_counts_signs_and_leaves_nan_out() -> None:
+    counted = tally([0.5, 0.0, -1.0, 2.0, math.nan])
+    assert counted == Tally(wins=2, ties=1, losses=1)
+    assert counted.net_win == pytest.approx(0.25)
+    assert counted.win_rate_without_ties == pytest.approx(2 / 3)
+    assert counted.win_rate_with_half_ties == pytest.approx(0.625)
+    assert counted.p_value == pytest.approx(stats.binomtest(2, 3).pvalue)
+    assert counted.interval() == wilson_interval(2, 3)
+
+
+def test_a_tally_of_nothing_has_no_rate() -> None:
+    empty = tally([])
+    assert math.isnan(empty.net_win)
+    assert math.isnan(empty.win_rate_without_ties)
+    assert math.isnan(empty.win_rate_with_half_ties)
+
+
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [
+        (["left", "left", "right"], "left"),
+        (["left", "right", "tie"], "tie"),
+        (["left", "left", "right", "right", "tie"], "tie"),
+        ([], "tie"),
+    ],
+)
+def test_majority_is_more_than_half(votes: list[str], expected: str) -> None:
+    assert majority(votes) == expected
+
+
+def test_bootstrap_interval_approaches_the_normal_one() -> None:
+    values = np.random.default_rng(3).normal(10, 2, 2000)
+    low, high = bootstrap_interval(values, seed=1, num_resamples=4000)
+    half = 1.959964 * values.std() / math.sqrt(len(values))
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.006)
+
+
+def test_bootstrap_interval_equals_scipy_percentile() -> None:
+    values = np.random.default_rng(5).exponential(1.0, 300)
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=8000, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert bootstrap_interval(values, num_resamples=8000) == pytest.approx(
+        (expected.low, expected.high), abs=0.006
+    )
+
+
+def test_bootstrap_interval_is_a_function_of_its_seed() -> None:
+    values = np.arange(50.0)
+    assert bootstrap_interval(values, seed=7) == bootstrap_interval(values, seed=7)
+    assert bootstrap_interval(values, seed=7) != bootstrap_interval(values, seed=8)
+
+
+def test_repeating_every_value_within_its_cluster_does_not_narrow_the_interval() -> None:
+    values = np.random.default_rng(11).normal(size=80)
+    alone = bootstrap_interval(values, seed=2)
+    repeated = bootstrap_interval(np.repeat(values, 5), np.repeat(np.arange(80), 5).tolist(), seed=2)
+    assert repeated == pytest.approx(alone)
+    low, high = bootstrap_interval(np.repeat(values, 5), seed=2)
+    assert high - low < 0.6 * (alone.high - alone.low)  # forgetting the clusters would claim too much
+
+
+def test_clustered_bootstrap_covers_the_truth() -> None:
+    rng = np.random.default_rng(13)
+    clusters = np.repeat(np.arange(40), 4).tolist()
+    hits = 0
+    for trial in range(300):
+        values = np.repeat(rng.normal(0, 1, 40), 4) + rng.normal(0, 0.5, 160)
+        low, high = bootstrap_interval(values, clusters, seed=trial, num_resamples=600)
+        hits += low <= 0 <= high
+    assert 0.90 <= hits / 300 <= 0.98
+
+
+def test_one_cluster_says_nothing_of_the_spread() -> None:
+    assert bootstrap_interval([1.0, 2.0, 3.0], ["a", "a", "a"]) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("values", [[1.0, math.nan], [math.inf], [[1.0]]])
+def test_bootstrap_refuses_what_is_not_a_list_of_numbers(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="finite numbers"):
+        bootstrap_interval(values)
+
+
+def test_paired_bootstrap_sees_a_shift_that_unpaired_intervals_cannot() -> None:
+    rng = np.random.default_rng(17)
+    base = rng.normal(0, 10, 200)
+    tuned = base + rng.normal(0.5, 1, 200)
+    low, high = paired_bootstrap_interval(tuned, base, seed=0)
+    assert 0 < low < np.mean(tuned - base) < high
+    assert bootstrap_interval(tuned).low < bootstrap_interval(base).high
+
+
+def test_paired_bootstrap_needs_pairs() -> None:
+    with pytest.raises(ValueError, match="equal lengths"):
+        paired_bootstrap_interval([1.0, 2.0], [1.0])
+
+
+def test_krippendorff_2011_section_a() -> None:
+    assert krippendorff_alpha(TWO_OBSERVERS_BINARY) == pytest.approx(0.095, abs=5e-4)
+
+
+def test_krippendorff_2011_section_b() -> None:
+    assert krippendorff_alpha(TWO_OBSERVERS_NOMINAL) == pytest.approx(0.692, abs=5e-4)
+
+
+def test_krippendorff_2011_section_c() -> None:
+    assert krippendorff_alpha(FOUR_OBSERVERS) == pytest.approx(0.743, abs=5e-4)
+
+
+def test_krippendorff_alpha_by_coincidence_matrix() -> None:
+    """The book's other road: o_ck = sum over units of pairs (c, k) / (m_u - 1)."""
+    labels = sorted({str(label) for unit in FOUR_OBSERVERS for label in unit if label is not None})
+    coincidence = np.zeros((len(labels), len(labels)))
+    for unit in FOUR_OBSERVERS:
+        given = [labels.index(str(label)) for label in unit if label is not None]
+        for i, c in enumerate(given):
+            for j, k in enumerate(given):
+                if i != j:
+                    coincidence[c, k] += 1 / (len(given) - 1)
+    n_c = coincidence.sum(0)
+    n = n_c.sum()
+    agreed = np.trace(coincidence)
+    expected = ((n - 1) * agreed - np.sum(n_c * (n_c - 1))) / (n * (n - 1) - np.sum(n_c * (n_c - 1)))
+    assert krippendorff_alpha(FOUR_OBSERVERS) == pytest.approx(expected, abs=1e-12)
+
+
+def test_krippendorff_alpha_without_variation_is_undefined() -> None:
+    assert math.isnan(krippendorff_alpha([["keep", "keep"], ["keep", "keep"]]))
+    assert math.isnan(krippendorff_alpha([["keep", None]]))
+
+
+def test_gwet_handbook_four_raters() -> None:
+    # Published output of Gwet's R package irrCAC for cac.raw4raters: pa 0.8181818, pe 0.1903212, AC1 0.77544.
+    assert percent_agreement(FOUR_OBSERVERS) == pytest.approx(0.8181818, abs=5e-8)
+    assert gwet_ac1(FOUR_OBSERVERS) == pytest.approx(0.77544, abs=5e-6)
+
+
+def test_gwet_2002_high_agreement_where_kappa_fails() -> None:
+    # Gwet (2002), Statistical Methods for Inter-Rater Reliability Assessment 1: cells 118, 5, 2, 0.
+    ratings = [["+", "+"]] * 118 + [["+", "-"]] * 5 + [["-", "+"]] * 2
+    assert percent_agreement(ratings) == pytest.approx(0.944)
+    chance = 2 * (243 / 250) * (7 / 250)
+    assert gwet_ac1(ratings) == pytest.approx((0.944 - chance) / (1 - chance))
+    assert gwet_ac1(ratings) == pytest.approx(0.941, abs=5e-4)
+    assert krippendorff_alpha(ratings) < 0
+
+
+def test_gwet_counts_the_categories_nobody_used() -> None:
+    ratings = [["keep", "keep"], ["keep", "keep"]]
+    assert math.isnan(gwet_ac1(ratings))
+    assert gwet_ac1(ratings, categories=["keep", "reject"]) == 1.0
+
+
+def test_gwet_refuses_an_unknown_category() -> None:
+    with pytest.raises(ValueError, match="none of the categories"):
+        gwet_ac1([["keep", "perhaps"]], categories=["keep", "reject"])
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", None]), min_size=3, max_size=3), min_size=1, max_size=20))
+def test_agreement_does_not_depend_on_the_order_of_raters_or_units(ratings: list[list[str | None]]) -> None:
+    turned = [row[::-1] for row in ratings[::-1]]
+    for statistic in (percent_agreement, krippendorff_alpha, gwet_ac1):
+        assert statistic(turned) == pytest.approx(statistic(ratings), nan_ok=True)
