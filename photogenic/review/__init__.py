@@ -1,0 +1,1 @@
+"""Candidates -> needles with captions."""

@@ -1,0 +1,156 @@
+"""Decisions made elsewhere: a CSV that says which samples to keep."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from photogenic.core.errors import RunError
+from photogenic.core.manifest import POOL_SCHEMA
+from photogenic.core.run import Run
+from photogenic.core.shards import read_table
+from photogenic.review.captions import caption_for
+from photogenic.review.export import Needles
+
+IDS = {
+    "sample_id": "sample_id",
+    "key": "key",
+    "file_name": "member",
+}  # column of the CSV -> column of the pool
+KEEP_WORDS = frozenset(("1", "1.0", "true", "t", "yes", "y", "keep", "kept", "pick"))
+REJECT_WORDS = frozenset(("0", "0.0", "false", "f", "no", "n", "reject", "rejected", ""))
+
+
+@dataclass(frozen=True)
+class ImportedDecision:
+    """One row of the CSV. `line` is where it stands, for the sentences that name it."""
+
+    line: int
+    name: str
+    source: str
+    kept: bool
+    caption: str
+    decided_by: str
+
+
+def needles_from_csv(path: Path, run: Run) -> Needles:
+    """The kept rows of the CSV as needles, in the order of their sample_id.
+
+    They are looked up among the candidates, or, where no funnel has run, in the whole pool.
+
+    Raises:
+        RunError: the CSV cannot be read, contradicts itself, or keeps what is not there.
+    """
+    column, decisions = read_decisions(path)
+    table = _samples(run)
+    rows = _rows_by_name(table, IDS[column])
+    sources = table["source"].to_pylist()
+    chosen: dict[int, ImportedDecision] = {}
+    rejected: dict[int, ImportedDecision] = {}
+    lost: list[ImportedDecision] = []
+    for decision in decisions:
+        found = [row for row in rows.get(decision.name, ()) if decision.source in ("", sources[row])]
+        if len(found) > 1:
+            raise RunError(
+                f"{path.name}, line {decision.line}: {column} {decision.name!r} is in several sources.",
+                "Add a column `source`, or use sample_id.",
+            )
+        if found:
+            (chosen if decision.kept else rejected).setdefault(found[0], decision)
+        elif decision.kept:
+            lost.append(decision)
+    _refuse_contradictions(path, chosen, rejected)
+    _refuse_lost(path, column, lost)
+    return _needles(table, chosen, path)
+
+
+def read_decisions(path: Path) -> tuple[str, list[ImportedDecision]]:
+    """The column that names the samples, and the rows."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        try:
+            columns = reader.fieldnames or []
+            column = next((name for name in IDS if name in columns), None)
+            if column is None or "keep" not in columns:
+                raise RunError(
+                    f"{path.name} needs a column `keep` and one of `sample_id`, `key`, `file_name`;"
+                    f" it has {', '.join(columns) or 'none'}."
+                )
+            return column, list(_decisions(path, reader, column))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise RunError(f"Cannot read {path.name}: {error}.", "Save it as CSV in UTF-8.") from error
+
+
+def _decisions(path: Path, reader: csv.DictReader[str], column: str) -> Iterator[ImportedDecision]:
+    for row in reader:
+        word = (row["keep"] or "").strip().lower()
+        if word not in KEEP_WORDS | REJECT_WORDS:
+            raise RunError(
+                f"{path.name}, line {reader.line_num}: `keep` is {row['keep']!r}.", "Write 1 or 0, yes or no."
+            )
+        yield ImportedDecision(
+            line=reader.line_num,
+            name=(row[column] or "").strip(),
+            source=(row.get("source") or "").strip(),
+            kept=word in KEEP_WORDS,
+            caption=row.get("caption") or "",
+            decided_by=(row.get("decided_by") or "").strip(),
+        )
+
+
+def _samples(run: Run) -> pa.Table:
+    candidates = run.folder / "curate" / "candidates.parquet"
+    if candidates.exists():
+        return read_table(candidates, POOL_SCHEMA.names)
+    return read_table(run.folder / "pool" / "manifest", POOL_SCHEMA.names)
+
+
+def _rows_by_name(table: pa.Table, column: str) -> Mapping[str, Sequence[int]]:
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, name in enumerate(table[column].to_pylist()):
+        rows[name].append(row)
+    return rows
+
+
+def _refuse_contradictions(
+    path: Path, chosen: Mapping[int, ImportedDecision], rejected: Mapping[int, ImportedDecision]
+) -> None:
+    for row in chosen.keys() & rejected.keys():
+        raise RunError(
+            f"{path.name} keeps {chosen[row].name!r} in line {chosen[row].line}"
+            f" and rejects it in line {rejected[row].line}.",
+            "Settle on one decision.",
+        )
+
+
+def _refuse_lost(path: Path, column: str, lost: Sequence[ImportedDecision]) -> None:
+    if lost:
+        named = ", ".join(f"{decision.name!r} (line {decision.line})" for decision in lost[:5])
+        raise RunError(
+            f"{path.name} keeps {len(lost)} samples whose {column} is not among the candidates: {named}.",
+            "`photogenic why` tells which step dropped a sample. Loosen that step, or leave the rows out.",
+        )
+
+
+def _needles(table: pa.Table, chosen: Mapping[int, ImportedDecision], path: Path) -> Needles:
+    ids = table["sample_id"].to_pylist()
+    order = sorted(chosen, key=lambda row: ids[row])
+    rows = table.take(pa.array(order, pa.int64()))
+    decisions = [chosen[row] for row in order]
+    return Needles(
+        rows=rows,
+        captions=[
+            caption_for(alt_text, decision.caption)
+            for alt_text, decision in zip(rows["alt_text"].to_pylist(), decisions, strict=True)
+        ],
+        decided_by=[
+            f"imported from {path.name}" + (f": {decision.decided_by}" if decision.decided_by else "")
+            for decision in decisions
+        ],
+        scores=[None] * len(decisions),
+    )
