@@ -1,0 +1,1 @@
+"""Where tasks run: in this process, or in a supervised local pool. Knows nothing of pictures."""
