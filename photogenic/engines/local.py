@@ -1,7 +1,7 @@
 """A supervised local pool: workers watched one by one.
 
-A dead worker breaks a whole `ProcessPoolExecutor` and stalls `multiprocessing.Pool`. Here each worker has its
-own process and pipe. One that dies or falls silent is replaced, and its task goes back to the queue in pieces.
+A dead worker breaks a whole `ProcessPoolExecutor` and stalls `multiprocessing.Pool`. Here each worker has
+its own process and pipe. One that dies or falls silent is replaced, and its task goes back to the queue in pieces.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Worker:
             self.connection.send((function, trying.task))
 
     def read(self) -> Any:
-        """The next message, None where there is none; EOFError once the process is dead and its pipe empty."""
+        """The next message, None where there is none; EOFError once process and pipe are both at an end."""
         dead = self.process.exitcode is not None  # asked first: what it said before it died counts
         if self.connection.poll():
             return self.connection.recv()
