@@ -1,0 +1,1 @@
+"""Numbers about a picture or a set of pictures. No torch: numpy, OpenCV and ONNX Runtime."""

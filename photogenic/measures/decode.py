@@ -1,0 +1,317 @@
+"""From the bytes of a file to one small picture that every measure shares.
+
+The rules, the same for every format:
+
+- the first frame of an animation is the picture; other pages and frames are counted, not read;
+- EXIF orientation is applied, so width and height are those a viewer shows;
+- colours are converted to sRGB when the file holds an ICC profile; a broken one is ignored, as browsers do;
+- transparency is laid on white; 16-bit grey keeps its upper 8 bits;
+- a truncated or corrupt file is an error, never a picture with grey padding.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (  # a format is known to Pillow once its plugin is imported
+    AvifImagePlugin,  # noqa: F401
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    ImageCms,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
+
+from photogenic.core.errors import DecodeError
+from photogenic.measures.vision import opencv
+
+Rgb = NDArray[np.uint8]
+
+# Sharpness and noise cannot be compared between sizes, so every picture is measured at this one.
+CANONICAL_LONG_SIDE_PX = 512
+
+# 200 megapixels: the largest phone cameras; beyond it a file is taken for a decompression bomb.
+MAX_PIXELS = 200_000_000
+
+# Only these plugins may look at untrusted bytes: no PostScript, no PDF, no vector formats.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
+
+# Pillow has a limit of its own, at which it warns, and complains of damaged EXIF blocks on stderr. Ours is a
+# reason in a table.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+# Formats whose index Pillow cannot find when the file was cut; a cut JPEG, PNG, GIF or BMP still opens.
+_SIGNATURES = (b"ftypavif", b"ftypavis", b"II*\0", b"MM\0*", b"WEBP", b"\xff\xd8\xff", b"\x89PNG")
+
+_ORIENTATION_TAG = 0x0112
+_TRUNCATED = ("truncated", "premature end", "could not create decoder object")  # the last one is WebP's
+_TRANSPOSED = range(5, 9)  # EXIF orientations that swap width and height
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself before any pixel is decoded."""
+
+    width_px: int  # after EXIF orientation
+    height_px: int  # after EXIF orientation
+    format: str  # Pillow's name: JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF
+    mode: str  # Pillow's mode: RGB, L, CMYK, P, RGBA, I;16 ...
+    orientation: int  # EXIF, 1-8; 1 when absent or out of range
+    num_frames: int  # 1 for a still
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One decoded picture at the size at which it is measured."""
+
+    rgb: Rgb  # [H, W, 3] uint8, sRGB on white, long side <= the size asked for
+    width_px: int  # of the original, oriented
+    height_px: int  # of the original, oriented
+    decoder: str  # the decoder that ran: simplejpeg or pillow
+
+
+def read_header(data: bytes) -> Header:
+    """Reads the header of a picture; decodes no pixels.
+
+    Raises DecodeError for bytes that are no picture, or that announce more than MAX_PIXELS.
+    """
+    with _refusing():
+        image = _open(data)
+        width_px, height_px = _oriented_size(image)
+        # A phone's JPEG carries further pictures (depth, gain map, the other eye); it is no animation.
+        still = image.format in ("JPEG", "MPO")
+        return Header(
+            width_px=width_px,
+            height_px=height_px,
+            format="JPEG" if still else str(image.format),
+            mode=image.mode,
+            orientation=_orientation(image),
+            num_frames=1 if still else int(getattr(image, "n_frames", 1)),
+        )
+
+
+def decode(data: bytes, *, min_long_side_px: int = CANONICAL_LONG_SIDE_PX) -> Picture:
+    """Decodes a file once, scaled.
+
+    A JPEG is decoded at the smallest DCT scale whose long side is >= `min_long_side_px`, then reduced to
+    exactly that long side; other formats are decoded in full and reduced. A smaller picture keeps its size.
+    Raises DecodeError for anything that cannot be decoded whole.
+    """
+    if min_long_side_px < 1:
+        raise ValueError(f"min_long_side_px must be at least 1, not {min_long_side_px}")
+    with _refusing():
+        image = _open(data)
+        width_px, height_px = _oriented_size(image)
+        decoder = "simplejpeg"
+        rgb = _decode_jpeg(data, image, min_long_side_px) if _suits_simplejpeg(image) else None
+        if rgb is None:
+            decoder = "pillow"
+            rgb = _decode_with_pillow(image, min_long_side_px)
+        rgb = _oriented(_in_srgb(_reduced(rgb, min_long_side_px), image), _orientation(image))
+        return Picture(np.ascontiguousarray(rgb), width_px, height_px, decoder)
+
+
+def square(rgb: Rgb, size_px: int) -> Rgb:
+    """Pads [H, W, 3] with white to a square and resizes it to [size_px, size_px, 3] (bicubic, antialiased).
+
+    This is what models see, in training as in measuring.
+    """
+    height, width = rgb.shape[:2]
+    side = max(height, width)
+    canvas = Image.new("RGB", (side, side), "white")
+    canvas.paste(Image.fromarray(rgb), ((side - width) // 2, (side - height) // 2))
+    return np.asarray(canvas.resize((size_px, size_px), Image.Resampling.BICUBIC))
+
+
+# ---- opening ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turns whatever a decoder raises into a DecodeError.
+
+    Decoders meet hostile bytes with nearly every exception Python has (struct.error, KeyError, OverflowError,
+    SyntaxError, MemoryError ...), so no shorter list would do.
+    """
+    try:
+        yield
+    except DecodeError:
+        raise
+    except Exception as error:
+        raise DecodeError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    text = f"{error}".strip().splitlines()[0] if f"{error}".strip() else type(error).__name__
+    truncated = any(word in text.lower() for word in _TRUNCATED)
+    return "truncated" if truncated else f"corrupt: {text[:120]}"
+
+
+def _open(data: bytes) -> Image.Image:
+    if not data:
+        raise DecodeError("empty file")
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        known = any(signature in data[:12] for signature in _SIGNATURES)
+        raise DecodeError("truncated" if known else "no picture format that is read here") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DecodeError(f"more than {MAX_PIXELS // 1_000_000} megapixels: {width} x {height}")
+    if width < 1 or height < 1:
+        raise DecodeError("no pixels")
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # a broken EXIF block leaves the pixels as they are
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _oriented_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    # Pillow's TIFF reader reports the size after orientation already.
+    if _orientation(image) in _TRANSPOSED and image.format != "TIFF":
+        return height, width
+    return width, height
+
+
+# ---- the fast way: JPEG at a DCT scale --------------------------------------------------------------------
+
+
+def _suits_simplejpeg(image: Image.Image) -> bool:
+    return image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
+
+
+def _decode_jpeg(data: bytes, image: Image.Image, min_long_side_px: int) -> Rgb | None:
+    """[H, W, 3] at DCT scale 1/8, 1/4, 1/2 or 1, not oriented; None when Pillow should try.
+
+    The scales between (3/8, 5/8 ...) have no SIMD inverse DCT in libjpeg-turbo and take longer than the next
+    power of two.
+    """
+    import simplejpeg
+
+    width, height = image.size
+    scale = next((s for s in (1, 2, 4) if -(-max(width, height) * s // 8) >= min_long_side_px), 8)
+    try:
+        rgb = simplejpeg.decode_jpeg(
+            data, "RGB", min_width=-(-width * scale // 8), min_height=-(-height * scale // 8), strict=True
+        )
+    except ValueError as error:
+        if _loses_pixels(f"{error}"):
+            raise
+        return None
+    return cast(Rgb, rgb)
+
+
+def _loses_pixels(message: str) -> bool:
+    """Whether libjpeg's complaint means missing or wrong pixels, for which it would pad with grey.
+
+    Pillow does not hear these warnings. What is left (stray bytes before a marker, unknown Adobe or JFIF
+    versions, colour spaces that simplejpeg does not know) is for Pillow to try.
+    """
+    corrupt = "Corrupt JPEG data" in message and "extraneous bytes" not in message
+    return corrupt or "Premature end" in message
+
+
+def _oriented(rgb: Rgb, orientation: int) -> Rgb:
+    """Applies an EXIF orientation (1-8) to [H, W, 3]."""
+    if orientation in _TRANSPOSED:
+        rgb = rgb.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        rgb = rgb[::-1]
+    if orientation in (2, 3, 6, 7):
+        rgb = rgb[:, ::-1]
+    return rgb
+
+
+# ---- the other way: Pillow --------------------------------------------------------------------------------
+
+
+def _decode_with_pillow(image: Image.Image, min_long_side_px: int) -> Rgb:
+    """[H, W, 3], a JPEG at a DCT scale and everything else in full; not oriented."""
+    if image.format in ("JPEG", "MPO"):
+        width, height = image.size
+        factor = min_long_side_px / max(width, height)
+        if factor < 1:
+            image.draft(None, (max(1, int(width * factor)), max(1, int(height * factor))))
+    image.load()  # a TIFF is turned upright here, and loses its tag
+    return _eight_bit_rgb(image)
+
+
+def _eight_bit_rgb(image: Image.Image) -> Rgb:
+    """[H, W, 3] uint8 on white, in the file's own colours (CMYK: through its profile)."""
+    if image.mode.startswith("I"):
+        sixteen_bit = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+        return np.repeat((sixteen_bit >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.mode == "F":
+        raise DecodeError("floating-point pixels have no stated range")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return np.asarray(Image.alpha_composite(white, layer).convert("RGB"))
+    if image.mode == "CMYK":
+        transform = _srgb_transform(image.info.get("icc_profile"), "CMYK")
+        if transform is not None:
+            return np.asarray(cast(Image.Image, ImageCms.applyTransform(image, transform)))
+    return np.asarray(image.convert("RGB"))
+
+
+# ---- size and colour --------------------------------------------------------------------------------------
+
+
+def _reduced(rgb: Rgb, long_side_px: int) -> Rgb:
+    """Reduces [H, W, 3] by averaging to exactly `long_side_px` on its long side; never enlarges."""
+    height, width = rgb.shape[:2]
+    ratio = max(height, width) / long_side_px
+    if ratio <= 1:
+        return rgb
+    cv = opencv()
+    size = (max(1, round(width / ratio)), max(1, round(height / ratio)))
+    if ratio < 2:
+        # Four bilinear samples to a pixel: half a level from the exact area mean, in less than half its time.
+        rgb = cv.resize(rgb, (2 * size[0], 2 * size[1]), interpolation=cv.INTER_LINEAR)
+    return cast(Rgb, cv.resize(rgb, size, interpolation=cv.INTER_AREA))
+
+
+def _in_srgb(rgb: Rgb, image: Image.Image) -> Rgb:
+    """Converts [H, W, 3] from the file's RGB or grey profile to sRGB."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode == "CMYK":
+        return rgb
+    if (transform := _srgb_transform(profile, "RGB")) is not None:
+        return np.asarray(ImageCms.applyTransform(Image.fromarray(rgb), transform))
+    if (transform := _srgb_transform(profile, "L")) is not None and image.mode in ("1", "L", "LA", "I;16"):
+        return np.asarray(ImageCms.applyTransform(Image.fromarray(rgb[:, :, 0]), transform))
+    return rgb
+
+
+@lru_cache(maxsize=64)
+def _srgb_transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """A transform from `mode` in `profile` to sRGB; None when none is needed or the profile does not fit."""
+    if not profile:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(source):
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
