@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from photogenic.core.config import StrictModel
 
@@ -37,3 +47,191 @@ class PoolConfig(StrictModel):
             name: {"path": source} if isinstance(source, str | Path) else source
             for name, source in sources.items()
         }
+
+
+Ratio = float  # 0-1
+
+_MIN = "Keep what measures at least this."
+_MAX = "Keep what measures at most this."
+_MIN_QUANTILE = "Drop this share of what is left, the lowest first."
+_MAX_QUANTILE = "Keep this share of what is left, the lowest first."
+
+
+class Range(StrictModel):
+    """Bounds of one column, absolute or as quantiles of what the earlier steps left; None: no bound."""
+
+    min: float | None = Field(None, description=_MIN)
+    max: float | None = Field(None, description=_MAX)
+    min_quantile: Ratio | None = Field(None, ge=0, lt=1, description=_MIN_QUANTILE)
+    max_quantile: Ratio | None = Field(None, gt=0, le=1, description=_MAX_QUANTILE)
+
+
+class SizeStep(StrictModel):
+    """Pixels of the original, after EXIF orientation."""
+
+    min_side_px: int | None = Field(512, ge=1, description="The shorter side has at least this many pixels.")
+    max_megapixels: float | None = Field(None, gt=0, description="Width x height is at most this.")
+
+
+class AspectStep(StrictModel):
+    """Longer side over shorter side."""
+
+    max_ratio: float = Field(2.0, ge=1, description="Longer side / shorter side is at most this.")
+
+
+class ExposureStep(StrictModel):
+    """Too dark, too bright, or clipped."""
+
+    min_luma: Ratio | None = Field(0.08, ge=0, le=1, description="Mean luma, 0 black to 1 white, at least.")
+    max_luma: Ratio | None = Field(0.97, ge=0, le=1, description="Mean luma at most.")
+    max_dark_clip_ratio: Ratio | None = Field(0.5, ge=0, le=1, description="Share of black pixels, at most.")
+    max_bright_clip_ratio: Ratio | None = Field(
+        None, ge=0, le=1, description="Share of burnt-out pixels, at most; drawings on white have many."
+    )
+
+
+class ColourfulnessStep(Range):
+    """Colourfulness, and how much of the picture is grey."""
+
+    max_grey_ratio: Ratio | None = Field(None, ge=0, le=1, description="Share of pixels without colour.")
+
+
+class BordersStep(StrictModel):
+    """Frames and letterboxes, and subjects cut off by the frame."""
+
+    max_border_ratio: Ratio | None = Field(0.25, ge=0, le=1, description="Share of the area that is frame.")
+    max_edge_touch_ratio: Ratio | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the rim that the subject touches; for pictures on plain ground.",
+    )
+
+
+class OcrStep(StrictModel):
+    """Overlaid text (the paper's step 3)."""
+
+    max_words: int | None = Field(5, ge=0, description="Words that are read in the picture, at most.")
+    max_text_area_ratio: Ratio | None = Field(
+        0.05, ge=0, le=1, description="Share of the area under text, at most."
+    )
+
+
+class UnsafeStep(StrictModel):
+    """Offensive content (the paper's step 1)."""
+
+    max_prob: Ratio = Field(0.5, ge=0, le=1, description="Probability of the classifier, at most.")
+
+
+class DuplicatesStep(StrictModel):
+    """Near-duplicates by perceptual hash; of each group the best stays."""
+
+    max_distance: int = Field(6, ge=0, le=64, description="Differing bits of the 64-bit hashes, at most.")
+    keep: str = Field("appeal_score", description="The column by which the best of a group is found.")
+
+
+class ClipScoreStep(Range):
+    """Whether picture and text agree (the paper's step 4)."""
+
+    model: str = Field(
+        "emu-tiny", description="A folder with clip.json and its ONNX files, or the name of a packaged one."
+    )
+
+
+class PopularityStep(Range):
+    """Any number that came with the pool, such as likes (the paper's step 7)."""
+
+    field: str = Field(description="The side-car field that holds the number.")
+    keep_unknown: bool = Field(True, description="Keep samples that do not have the field.")
+
+
+class SelectStep(StrictModel):
+    """The best by one column, balanced over the values of a field (the paper's steps 6 and 7)."""
+
+    num: int = Field(gt=0, description="How many candidates are wanted.")
+    by: str = Field("appeal_score", description="The column by which the best are found.")
+    balance: str | None = Field(
+        None,
+        description="A side-car field such as `group`: each of its values gets an equal part, if it can.",
+    )
+
+
+class StepsConfig(StrictModel):
+    """The funnel's steps. Their order in the recipe is their order in the funnel; `null` takes one out."""
+
+    size: SizeStep | None = None
+    aspect: AspectStep | None = None
+    exposure: ExposureStep | None = None
+    contrast: Range | None = None
+    colourfulness: ColourfulnessStep | None = None
+    saturation: Range | None = None
+    sharpness: Range | None = None
+    noise: Range | None = None
+    jpeg_quality: Range | None = None
+    borders: BordersStep | None = None
+    ocr: OcrStep | None = None
+    unsafe: UnsafeStep | None = None
+    duplicates: DuplicatesStep | None = None
+    clip_score: ClipScoreStep | None = None
+    popularity: PopularityStep | None = None
+    appeal: Range | None = None
+    select: SelectStep | None = None
+
+    _order: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_order(cls, values: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        steps = validate(values)
+        if isinstance(values, dict):
+            # A frozen model may still set its private attributes.
+            steps._order = tuple(name for name in values if getattr(steps, name) is not None)
+        return steps
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values = serialize(self)
+        return {name: values[name] for name in self.order}
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Names of the steps, first to last."""
+        return self._order or tuple(
+            name for name in type(self).model_fields if getattr(self, name) is not None
+        )
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """(name, step), first to last."""
+        return ((name, getattr(self, name)) for name in self.order)
+
+
+# Cheap steps first, thresholds that only the clearly bad fails: for a folder of photographs of whatever kind.
+DEFAULT_STEPS: dict[str, dict[str, Any]] = {
+    "size": {},
+    "aspect": {},
+    "exposure": {},
+    "contrast": {},
+    "sharpness": {},
+    "jpeg_quality": {"min": 30},
+    "borders": {},
+    "ocr": {},
+    "unsafe": {},
+    "duplicates": {},
+    "clip_score": {"min_quantile": 0.05},
+    "appeal": {"min_quantile": 0.5},
+}
+
+
+class CurateConfig(StrictModel):
+    """The funnel: haystack -> candidates."""
+
+    steps: StepsConfig = Field(
+        default_factory=lambda: StepsConfig.model_validate(DEFAULT_STEPS),
+        description="The funnel's steps, in their order.",
+    )
+    domain: str | None = Field(
+        None,
+        description="What the pool shows, such as `photographs` or `stickers`: a CLIP made for something"
+        " else is left out. Not given: it is left out if it cannot tell the pool's texts from shuffled ones.",
+    )
+    timeout_s: float = Field(60.0, gt=0, description="The longest that one picture may keep a worker busy.")

@@ -1,0 +1,36 @@
+"""Where a model's files lie: a folder of one's own, or one that comes with photogenic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from photogenic.core.errors import MissingModelError
+
+PACKAGED = Path(__file__).resolve().parent.parent / "weights"
+
+
+def weights_folder(name_or_path: str | Path) -> Path:
+    """The folder of a packaged model ("emu-tiny"), or `name_or_path` itself where it is a folder.
+
+    Raises:
+        MissingModelError: it is neither; the packaged names are listed.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.name == str(name_or_path) and (PACKAGED / path.name).is_dir():
+        return PACKAGED / path.name
+    if path.is_dir():
+        return path
+    raise MissingModelError(
+        f"There is no model {str(name_or_path)!r}: neither a folder nor a packaged name.",
+        f"Packaged: {', '.join(packaged_weights()) or 'none'}."
+        " A relative path starts at the working directory.",
+    )
+
+
+def packaged_weights() -> list[str]:
+    """Names of the models that come with photogenic."""
+    if not PACKAGED.is_dir():
+        return []
+    return sorted(
+        folder.name for folder in PACKAGED.iterdir() if folder.is_dir() and folder.name[0].isalnum()
+    )
