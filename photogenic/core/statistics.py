@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr
+from scipy.special import bdtr, stdtrit
 
 Floats = NDArray[np.float64]
 # One row per unit, one entry per rater, None where none was given.
@@ -187,6 +187,25 @@ def paired_bootstrap_interval(
     if a.shape != b.shape:
         raise ValueError(f"pairs need equal lengths, not {a.shape} and {b.shape}")
     return bootstrap_interval(a - b, clusters, seed=seed, confidence=confidence, num_resamples=num_resamples)
+
+
+def jackknife_interval(estimate: float, left_out: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """Interval of a smooth statistic of a whole set, such as a distance between two sets.
+
+    With g estimates t_j, each leaving out one of g equal groups: se² = (g - 1)/g sum (t_j - mean t)², and
+    estimate ± t_{g-1} se.  A bootstrap would repeat pictures, which such distances take for a narrower set;
+    leaving out does not.  With g < 2: (-inf, inf).
+
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap, section 11.5 and equation 11.5.
+    """
+    t = np.asarray(left_out, np.float64)
+    if t.ndim != 1 or not np.all(np.isfinite(t)) or not math.isfinite(estimate):
+        raise ValueError("a jackknife needs finite estimates")
+    if len(t) < 2:
+        return Interval(-math.inf, math.inf)
+    error = math.sqrt((len(t) - 1) / len(t) * float(np.sum((t - t.mean()) ** 2)))
+    half = float(stdtrit(len(t) - 1, (1 + confidence) / 2)) * error
+    return Interval(estimate - half, estimate + half)
 
 
 def _cluster_totals(values: ArrayLike, clusters: Sequence[Hashable] | None) -> tuple[Floats, Floats]:

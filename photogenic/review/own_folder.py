@@ -44,7 +44,8 @@ def needles_from_folder(folder: Path, run: Run) -> Needles:
     metadata = read_metadata(root)
     _refuse_missing(folder, metadata, members)
     _refuse_broken(root, members)
-    _name_source(run, root)
+    if members:
+        _name_source(run, root)
     rows = [_row(root, member, metadata.get(member, {})) for member in members]
     return Needles(
         rows=pa.Table.from_pylist(rows, schema=POOL_SCHEMA),

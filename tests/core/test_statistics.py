@@ -16,6 +16,7 @@ from photogenic.core.statistics import (
     bootstrap_interval,
     gwet_ac1,
     holm,
+    jackknife_interval,
     krippendorff_alpha,
     majority,
     paired_bootstrap_interval,
@@ -195,6 +196,30 @@ def test_paired_bootstrap_sees_a_shift_that_unpaired_intervals_cannot() -> None:
 def test_paired_bootstrap_needs_pairs() -> None:
     with pytest.raises(ValueError, match="equal lengths"):
         paired_bootstrap_interval([1.0, 2.0], [1.0])
+
+
+def test_jackknife_of_the_mean_is_the_t_interval() -> None:
+    values = np.random.default_rng(19).normal(3, 2, 30)
+    left_out = (values.sum() - values) / 29
+    expected = stats.t.interval(0.9, 29, values.mean(), stats.sem(values))
+    assert jackknife_interval(values.mean(), left_out, confidence=0.9) == pytest.approx(expected)
+
+
+def test_jackknife_covers_a_nonlinear_statistic() -> None:
+    rng = np.random.default_rng(23)
+    hits = 0
+    for _ in range(400):
+        groups = rng.normal(2, 1, (20, 10))
+        left_out = [np.delete(groups, j, axis=0).mean() ** 2 for j in range(20)]
+        low, high = jackknife_interval(groups.mean() ** 2, left_out)
+        hits += low <= 4 <= high
+    assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_jackknife_of_one_group_knows_nothing() -> None:
+    assert jackknife_interval(1.0, [1.0]) == (-math.inf, math.inf)
+    with pytest.raises(ValueError, match="finite"):
+        jackknife_interval(math.nan, [1.0, 2.0])
 
 
 def test_krippendorff_2011_section_a() -> None:
