@@ -1,0 +1,1 @@
+"""Two sets of images, or more -> measures and votes -> a report."""
