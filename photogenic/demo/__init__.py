@@ -1,0 +1,1 @@
+"""The demo's haystack: an ordinary folder of pictures and texts, part of it spoiled as real haystacks are."""
