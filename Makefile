@@ -1,0 +1,53 @@
+# The commands of this project. Each makes .venv when it is not there; nothing else is needed but Python >= 3.11.
+#
+#   make demo                       the whole road on a laptop; the report's path is printed last
+#   make demo TORCH_INDEX=URL       the same, with torch from another index (for instance a CPU-only one)
+#   make test                       the tests
+#   make test-all                   those that need a browser too; a skipped test fails
+#   make check                      style, types, directions of imports
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN ?= runs/demo
+TORCH_INDEX ?=
+
+TORCH := $(shell grep '^torch==' constraints.txt)
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
+SECOND_TIER = browser or postgres or ray
+
+.PHONY: demo test test-all check clean
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/photogenic demo --run $(RUN)
+
+test: $(VENV)/.dev
+	$(VENV)/bin/pytest -n 2 -m "not ($(SECOND_TIER))"
+
+test-all: $(VENV)/.all
+	$(VENV)/bin/pytest -n 2 --no-skips
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy photogenic
+	$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/.demo: EXTRAS = train,demo
+$(VENV)/.dev: EXTRAS = train,demo,dev
+$(VENV)/.all: EXTRAS = train,demo,dev,browser
+
+# Byte code is left to the first import: compiling all of torch would take longer than unpacking it.
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.all: pyproject.toml setup.py constraints.txt | $(VENV)
+	@echo "Installing photogenic[$(EXTRAS)] into $(VENV), some minutes the first time"
+	$(if $(TORCH_INDEX),$(PIP) install -q --no-compile --no-deps --index-url $(TORCH_INDEX) $(TORCH))
+	$(PIP) install -q --no-compile -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@
+
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "photogenic needs Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "This Python has no venv; on Debian or Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }

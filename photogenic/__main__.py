@@ -1,0 +1,5 @@
+"""`python -m photogenic`."""
+
+from photogenic.cli import main
+
+main()

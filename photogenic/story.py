@@ -1,0 +1,177 @@
+"""The whole story on one page: haystack, funnel, decision, tuning, pictures before and after, measures.
+
+One function per chapter; each reads files of the run folder and nothing else, so a story can be written again
+at any time. A chapter whose stage is not part of the recipe is left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from photogenic.core.errors import PhotogenicError
+from photogenic.core.manifest import iter_samples
+from photogenic.core.records import Sample
+from photogenic.core.run import MetricsLog, Run, seed_for
+from photogenic.core.shards import atomic_path, read_json, read_table
+from photogenic.recipe import Recipe
+from photogenic.truth import read_truth
+from photogenic.web.page import render, thumbnail_uri
+
+TEMPLATE = Path(__file__).with_name("story.html.j2")
+
+NUM_HAYSTACK, NUM_DROPPED, NUM_NEEDLES, NUM_PAIRS = 48, 8, 48, 48  # pictures shown
+THUMBNAIL_PX, DRAWN_PX = 80, 192
+
+Picture = tuple[str, str]  # data: URI, caption
+
+
+def write(recipe: Recipe, run: Run) -> Path:
+    """Write RUN/report.html."""
+    html = render(
+        TEMPLATE,
+        f"The story of {recipe.name}",
+        haystack=tell_haystack(run),
+        funnel=tell_funnel(run),
+        truth=read_truth(recipe, run),
+        decision=tell_decision(run),
+        tuning=tell_tuning(run),
+        drawn=tell_drawn(run),
+        measures=tell_measures(run),
+    )
+    path = run.folder / "report.html"
+    with atomic_path(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    return path
+
+
+def tell_haystack(run: Run) -> dict[str, Any] | None:
+    """How many pictures of which source, and some of them."""
+    folder = run.folder / "pool" / "manifest"
+    if not folder.is_dir():
+        return None
+    pool = read_table(folder)
+    return {
+        "num": pool.num_rows,
+        "num_with_text": sum(bool(text) for text in pool["alt_text"].to_pylist()),
+        "sources": sorted(Counter(pool["source"].to_pylist()).items()),
+        "pictures": _contact_sheet(run, _some(pool, NUM_HAYSTACK)),
+    }
+
+
+def tell_funnel(run: Run) -> dict[str, Any] | None:
+    """The steps with their counts, and pictures that each of them dropped, with the reason."""
+    folder = run.folder / "curate"
+    if not (folder / "counts.json").exists():
+        return None
+    counts = read_json(folder / "counts.json")
+    verdicts = read_table(folder / "verdicts.parquet", ["sample_id", "drop_step", "drop_reason"])
+    reasons = dict(zip(verdicts["sample_id"].to_pylist(), verdicts["drop_reason"].to_pylist(), strict=True))
+    pool = read_table(run.folder / "pool" / "manifest")
+    dropped_at = dict(zip(verdicts["sample_id"].to_pylist(), verdicts["drop_step"].to_pylist(), strict=True))
+    steps_of_pool = np.array(
+        [dropped_at.get(sample_id) for sample_id in pool["sample_id"].to_pylist()], dtype=object
+    )
+    sheets = {}
+    for step in counts["steps"]:
+        gone = pool.filter(pa.array(steps_of_pool == step["name"]))
+        sheets[step["name"]] = _contact_sheet(run, _some(gone, NUM_DROPPED), reasons)
+    return {"counts": counts, "sheets": sheets}
+
+
+def tell_decision(run: Run) -> dict[str, Any] | None:
+    """Who decided, how many needles there are, of which groups, and how they look."""
+    path = run.folder / "review" / "needles.parquet"
+    if not path.exists():
+        return None
+    needles = read_table(path)
+    decided_by = Counter(needles["decided_by"].to_pylist())
+    captions = dict(zip(needles["sample_id"].to_pylist(), needles["caption"].to_pylist(), strict=True))
+    return {
+        "num": needles.num_rows,
+        "decided_by": decided_by.most_common(),
+        "nobody_looked": all(who.startswith("auto") for who in decided_by),
+        "caption_sources": sorted(Counter(needles["caption_source"].to_pylist()).items()),
+        "pictures": _contact_sheet(run, _some(needles, NUM_NEEDLES), captions),
+    }
+
+
+def tell_tuning(run: Run) -> dict[str, Any] | None:
+    """The curves of tuning, and what the gate decided."""
+    rows = MetricsLog(run.folder / "tune" / "metrics.jsonl").rows()
+    if not rows:
+        return None
+    gate_path = run.folder / "tune" / "gate.json"
+    return {"curves": _curves(rows), "gate": read_json(gate_path) if gate_path.exists() else None}
+
+
+def _curves(rows: Sequence[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    curves: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        for name, value in row.items():
+            if name != "global_step" and isinstance(value, int | float):
+                curves[name].append((row["global_step"], value))
+    return dict(curves)
+
+
+def tell_drawn(run: Run) -> dict[str, Any] | None:
+    """The same prompts and seeds, drawn by each model."""
+    tables = [read_table(path) for path in sorted((run.folder / "generate").glob("*/manifest.parquet"))]
+    if not tables:
+        return None
+    uris: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)
+    for row in pa.concat_tables(tables).to_pylist():
+        picture = run.folder / "generate" / row["model"] / Path(row["file"]).name
+        if len(uris) < NUM_PAIRS or (row["prompt"], row["seed"]) in uris:
+            with Image.open(picture) as image:
+                uris[row["prompt"], row["seed"]][row["model"]] = thumbnail_uri(image, DRAWN_PX)
+    models = list(dict.fromkeys(name for table in tables for name in table["model"].to_pylist()))
+    rows = [{"prompt": prompt, "seed": seed, "uris": drawn} for (prompt, seed), drawn in uris.items()]
+    return {"models": models, "rows": rows, "num": sum(table.num_rows for table in tables)}
+
+
+def tell_measures(run: Run) -> Any:
+    """What evaluate measured."""
+    path = run.folder / "evaluate" / "measures.json"
+    return read_json(path) if path.exists() else None
+
+
+def _some(table: pa.Table, num: int) -> list[Sample]:
+    """At most `num` rows, drawn alike in every run."""
+    order = sorted(range(table.num_rows), key=lambda row: seed_for("story", table["sample_id"][row].as_py()))
+    return list(iter_samples(table.take(sorted(order[:num]))))
+
+
+def _contact_sheet(
+    run: Run, samples: Sequence[Sample], captions: dict[str, str] | None = None
+) -> list[Picture]:
+    """Thumbnails with their captions, by default their alt_text."""
+    sources = run.sources()
+    sheet = []
+    for sample in samples:
+        caption = sample.alt_text if captions is None else captions.get(sample.sample_id) or ""
+        sheet.append((_thumbnail(sources.read, sample), caption))
+    return sheet
+
+
+def _thumbnail(read: Any, sample: Sample) -> str:
+    from photogenic.measures.decode import decode
+
+    try:
+        return thumbnail_uri(
+            decode(read(sample.locator), min_long_side_px=2 * THUMBNAIL_PX).rgb, THUMBNAIL_PX
+        )
+    except PhotogenicError:
+        return thumbnail_uri(_unreadable())
+
+
+def _unreadable() -> np.ndarray[Any, Any]:
+    """A grey square with a cross: there is no picture to show."""
+    diagonal = np.eye(THUMBNAIL_PX, dtype=bool)
+    return np.where((diagonal | diagonal[::-1])[..., None], 90, 190).repeat(3, axis=2).astype(np.uint8)
