@@ -104,7 +104,7 @@ def write_haystack(
         sources, node_modules=node_modules, max_openclipart=max_openclipart, seed=seed
     )
     for sentence in missing:
-        console.print(sentence)
+        console.print(sentence, markup=False)  # "photogenic[demo]" is no markup
     if not found:
         raise PhotogenicError("None of the sources is installed.", "\n".join(missing))
     key = fingerprint(VERSION, sorted(found), num_samples, spoiled_ratio, seed, sizes_px, max_openclipart)
