@@ -1,0 +1,74 @@
+"""What the frame of a picture holds: a plain background, a subject it cuts, bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photogenic.measures.decode import Rgb
+
+PLAIN_TOLERANCE = 4  # levels around the background's colour that JPEG leaves of a flat one
+CONTENT_TOLERANCE = 12  # levels by which content differs from the background
+MIN_PLAIN_SHARE = 0.4  # of the outermost ring, for a background to count as plain
+MIN_BAR_EDGE_SHARE = (
+    0.6  # of a bar's inner edge that borders on content: a bar ends straight, a margin does not
+)
+MAX_FRAME_SHARE = 0.06  # of the side: a frame around all four sides is thin
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Content and background of one small view."""
+
+    content: NDArray[np.bool_]  # [h, w], everything that is not plain background
+    is_plain: bool  # whether the background is one flat colour
+    edge_touch_ratio: float  # of the outermost ring that content touches; 0 when the background is not plain
+    border_ratio: float  # of the area that lies in straight bars along the edges
+
+
+def look_at_frame(small: Rgb) -> Frame:
+    """Finds the plain background of a small view [h, w, 3] (about 128 px) by its outermost ring.
+
+    A picture without one (most photographs) is content throughout.
+    """
+    ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).astype(np.int16)
+    colour = _commonest_colour(ring)
+    plain_share = float(np.mean(np.abs(ring - colour).max(axis=1) <= PLAIN_TOLERANCE))
+    content = np.abs(small - colour).max(axis=2) > CONTENT_TOLERANCE
+    if plain_share < MIN_PLAIN_SHARE:
+        return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, _border_ratio(content))
+    ring_content = np.concatenate([content[0], content[-1], content[:, 0], content[:, -1]])
+    return Frame(content, True, float(ring_content.mean()), _border_ratio(content))
+
+
+def _commonest_colour(ring: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The mean of the fullest of 16 x 16 x 16 colour cells."""
+    cells = (ring[:, 0] >> 4 << 8) | (ring[:, 1] >> 4 << 4) | (ring[:, 2] >> 4)
+    fullest: NDArray[np.int16] = ring[cells == np.bincount(cells).argmax()]
+    return np.asarray(np.rint(fullest.mean(axis=0)), np.int16)
+
+
+def _border_ratio(content: NDArray[np.bool_]) -> float:
+    """The area of the bars, from [h, w]: between a pair of them content runs from edge to edge, or to a thin
+    frame. A wider margin on all sides is the ground that a subject stands on.
+    """
+    rows, columns = np.flatnonzero(content.any(axis=1)), np.flatnonzero(content.any(axis=0))
+    if rows.size == 0:
+        return 0.0
+    height, width = content.shape
+    margins = [int(rows[0]), height - 1 - int(rows[-1]), int(columns[0]), width - 1 - int(columns[-1])]
+    top, bottom, left, right = margins
+    if max(left, right) > MAX_FRAME_SHARE * width or not _ends_straight(content, top, bottom):
+        top = bottom = 0
+    if max(margins[:2]) > MAX_FRAME_SHARE * height or not _ends_straight(content.T, left, right):
+        left = right = 0
+    inside = (height - top - bottom) * (width - left - right)
+    return float(1.0 - inside / (height * width))
+
+
+def _ends_straight(content: NDArray[np.bool_], top: int, bottom: int) -> bool:
+    """Whether the rows that follow the margins of [h, w] are filled from side to side, as a bar's edge is."""
+    inner = [content[top : top + 2], content[::-1][bottom : bottom + 2]]  # an edge may fall between two rows
+    return all(bool(np.mean(rows.any(axis=0)) >= MIN_BAR_EDGE_SHARE) for rows in inner)

@@ -1,0 +1,101 @@
+"""What JPEG did to a picture: the quality it was saved with, and the blocks that outlive a second save."""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+# ITU-T T.81, table K.1 (luminance), in zigzag order as files store it.
+_LUMINANCE = np.array(
+    [
+        *(16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40),
+        *(26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58, 51, 61, 60, 57, 51),
+        *(56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87),
+        *(95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99),
+    ]
+)
+
+BLOCK_PX = 8
+MIN_BLOCKS = 8  # a side; a smaller picture has too few edges to average over
+MAX_STEP, MAX_EXCESS = 12, 2  # levels; larger ones are edges of the picture itself
+
+_START_OF_SCAN, _QUANTISATION = 0xDA, 0xDB
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
+
+
+def jpeg_quality(data: bytes) -> float:
+    """1-100 on libjpeg's scale: the quality with the luminance table nearest the file's; 100 for no JPEG."""
+    table = _luminance_table(data)
+    if table is None:
+        return 100.0
+    return float(1 + np.abs(_tables() - table).sum(axis=1).argmin())
+
+
+@lru_cache(maxsize=1)
+def _tables() -> NDArray[np.int64]:
+    """[100, 64]: libjpeg's luminance tables for the qualities 1-100 (jcparam.c, jpeg_quality_scaling)."""
+    quality = np.arange(1, 101)
+    scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+    tables: NDArray[np.int64] = np.clip((_LUMINANCE[None] * scale[:, None] + 50) // 100, 1, 255)
+    return tables
+
+
+def _luminance_table(data: bytes) -> NDArray[np.int64] | None:
+    """Quantisation table 0, [64] in zigzag order; None when the bytes are no JPEG or end too early."""
+    if data[:2] != b"\xff\xd8":
+        return None
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF or marker in _STANDALONE:  # fill bytes
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker == _START_OF_SCAN:
+            return None
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if marker == _QUANTISATION:
+            table = _table_zero(data[position + 4 : position + 2 + length])
+            if table is not None:
+                return table
+        position += 2 + length
+    return None
+
+
+def _table_zero(segment: bytes) -> NDArray[np.int64] | None:
+    """Table 0 among those that one segment holds, each a byte of precision and number, then 64 values."""
+    position = 0
+    while position < len(segment):
+        sixteen_bit, number = segment[position] >> 4, segment[position] & 15
+        size = 128 if sixteen_bit else 64
+        values = segment[position + 1 : position + 1 + size]
+        if len(values) < size:
+            return None
+        if number == 0:
+            return np.frombuffer(values, ">u2" if sixteen_bit else "u1").astype(np.int64)
+        position += 1 + size
+    return None
+
+
+def blockiness_score(grey: NDArray[np.uint8]) -> float:
+    """How much larger steps are on an 8 px grid than beside it, in levels (0-2), from [H, W] at native size.
+
+    After Z. Wang, A. Bovik & B. Evans, Blind measurement of blocking artifacts in images (2000). The grid's phase
+    is searched for, since the picture may have been cropped. Of the two directions the weaker counts, and no
+    single line of the picture counts for more than MAX_EXCESS.
+    """
+    if min(grey.shape) <= MIN_BLOCKS * BLOCK_PX:
+        return 0.0
+    return min(_grid_excess(grey), _grid_excess(grey.T))
+
+
+def _grid_excess(grey: NDArray[np.uint8]) -> float:
+    signed = grey.astype(np.int16)
+    steps = np.minimum(np.abs(np.diff(signed, axis=1)), MAX_STEP)
+    num_blocks = steps.shape[1] // BLOCK_PX
+    columns = steps[:, : num_blocks * BLOCK_PX].mean(axis=0).reshape(num_blocks, BLOCK_PX)
+    excess = np.clip(columns - np.median(columns, axis=1, keepdims=True), -MAX_EXCESS, MAX_EXCESS)
+    phases = excess.mean(axis=0)
+    return float(phases.max() - np.median(phases))
