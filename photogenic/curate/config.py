@@ -80,20 +80,23 @@ class AspectStep(StrictModel):
 
 
 class ExposureStep(StrictModel):
-    """Too dark, too bright, or clipped."""
+    """Too dark, too bright, or clipped. A plain background (a drawing on white) is not counted."""
 
     min_luma: Ratio | None = Field(0.08, ge=0, le=1, description="Mean luma, 0 black to 1 white, at least.")
     max_luma: Ratio | None = Field(0.97, ge=0, le=1, description="Mean luma at most.")
     max_dark_clip_ratio: Ratio | None = Field(0.5, ge=0, le=1, description="Share of black pixels, at most.")
     max_bright_clip_ratio: Ratio | None = Field(
-        None, ge=0, le=1, description="Share of burnt-out pixels, at most; drawings on white have many."
+        0.6, ge=0, le=1, description="Share of burnt-out pixels, at most."
     )
 
 
 class ColourfulnessStep(Range):
     """Colourfulness, and how much of the picture is grey."""
 
-    max_grey_ratio: Ratio | None = Field(None, ge=0, le=1, description="Share of pixels without colour.")
+    max_grey_ratio: Ratio | None = Field(None, ge=0, le=1, description="Share without colour, at most.")
+    max_tint_ratio: Ratio | None = Field(
+        None, ge=0, le=1, description="How far all agrees in one hue, at most; 1 for grey."
+    )
 
 
 class BordersStep(StrictModel):

@@ -1,0 +1,164 @@
+"""Decide: pure predicates over columns. No picture is opened here, so deciding anew is instant."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photogenic.core.config import StrictModel
+from photogenic.core.records import KEEP, Verdict
+from photogenic.curate.config import (
+    AspectStep,
+    BordersStep,
+    ColourfulnessStep,
+    ExposureStep,
+    OcrStep,
+    PopularityStep,
+    Range,
+    SizeStep,
+    UnsafeStep,
+)
+
+FIELD = "fields."  # columns of this prefix come from the side-cars: "fields.likes"
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A column on one side of a threshold, and what to say of a sample that is on the other.
+
+    A value that was not measured (NaN: a picture without text has no CLIP score) breaks no rule, unless
+    `keep_unknown` is false.
+    """
+
+    column: str
+    side: Literal["min", "max"]
+    reason: str
+    threshold: float | None = None  # None: a quantile that is not resolved yet
+    quantile: float | None = None  # where the threshold came from
+    keep_unknown: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """Why a sample that breaks the rule was dropped."""
+        relation = "below" if self.side == "min" else "above"
+        return f"{self.reason} ({self.column} {relation} {self._limit})"
+
+    @property
+    def bound(self) -> str:
+        """What the rule asks for."""
+        return f"at {'least' if self.side == 'min' else 'most'} {self._limit}"
+
+    @property
+    def _limit(self) -> str:
+        threshold = "what was measured" if self.threshold is None else f"{self.threshold:.4g}"
+        return threshold if self.quantile is None else f"{threshold}, the {100 * self.quantile:g} % quantile"
+
+    def breaks(self, values: Floats) -> Mask:
+        """Which values are on the wrong side. [N] float64 -> [N] bool"""
+        threshold = np.nan if self.threshold is None else self.threshold  # a NaN is neither above nor below
+        wrong = values < threshold if self.side == "min" else values > threshold
+        return wrong if self.keep_unknown else wrong | np.isnan(values)
+
+    def resolved(self, values: Floats) -> Rule:
+        """The rule with its quantile turned into a threshold, over the values that were measured."""
+        measured = values[~np.isnan(values)]
+        if self.quantile is None or not measured.size:
+            return self
+        return dataclasses.replace(self, threshold=float(np.quantile(measured, self.quantile)))
+
+
+def verdict(rules: Sequence[Rule], row: Mapping[str, float | None]) -> Verdict:
+    """What the rules say of one sample: the first one that it breaks decides."""
+    for rule in rules:
+        value = row.get(rule.column)
+        if rule.breaks(np.array([np.nan if value is None else value], dtype=np.float64))[0]:
+            return Verdict(kept=False, reason=rule.sentence, value=value, threshold=rule.threshold)
+    return KEEP
+
+
+# Steps of one column: the column, what is said below the lower bound, what is said above the upper one.
+RANGES: dict[str, tuple[str, str, str]] = {
+    "contrast": ("contrast", "flat", "harsh"),
+    "colourfulness": ("colourfulness_score", "pale", "garish"),
+    "saturation": ("saturation_ratio", "unsaturated", "over-saturated"),
+    "sharpness": ("sharpness_score", "blurred", "over-sharpened"),
+    "noise": ("noise_score", "lifeless", "noisy"),
+    "jpeg_quality": ("jpeg_quality", "heavily compressed", "lightly compressed"),
+    "clip_score": ("clip_score", "text does not fit the picture", "text fits too well"),
+    "appeal": ("appeal_score", "not appealing", "too appealing"),
+}
+
+
+def rules_for(name: str, step: StrictModel) -> list[Rule]:
+    """The rules of a per-sample step; a step over the whole set (duplicates, select) has none."""
+    return [rule for rule in _rules(name, step) if rule is not None]
+
+
+def _rules(name: str, step: StrictModel) -> Iterator[Rule | None]:
+    match step:
+        case SizeStep():
+            yield _at_least("min_side_px", step.min_side_px, "too small")
+            yield _at_most("megapixels", step.max_megapixels, "too large")
+        case AspectStep():
+            yield _at_most("aspect_ratio", step.max_ratio, "too elongated")
+        case ExposureStep():
+            yield _at_least("content_luma_mean", step.min_luma, "too dark")
+            yield _at_most("content_luma_mean", step.max_luma, "too bright")
+            yield _at_most("dark_clip_ratio", step.max_dark_clip_ratio, "shadows are clipped")
+            yield _at_most("bright_clip_ratio", step.max_bright_clip_ratio, "lights are burnt out")
+        case BordersStep():
+            yield _at_most("border_ratio", step.max_border_ratio, "framed or letterboxed")
+            yield _at_most("edge_touch_ratio", step.max_edge_touch_ratio, "cut off by the frame")
+        case OcrStep():
+            yield _at_most("num_words", step.max_words, "too many words in the picture")
+            yield _at_most("text_area_ratio", step.max_text_area_ratio, "too much of it is text")
+        case UnsafeStep():
+            yield _at_most("unsafe_prob", step.max_prob, "unsafe content")
+        case PopularityStep():
+            for rule in _range_rules(FIELD + step.field, "not popular", "too popular", step):
+                yield dataclasses.replace(rule, keep_unknown=step.keep_unknown)
+        case Range():
+            yield from _range_rules(*RANGES[name], step)
+            if isinstance(step, ColourfulnessStep):
+                yield _at_most("grey_ratio", step.max_grey_ratio, "grey")
+                yield _at_most("tint_ratio", step.max_tint_ratio, "one colour over all")
+
+
+def _range_rules(column: str, below: str, above: str, step: Range) -> Iterator[Rule]:
+    if step.min is not None:
+        yield Rule(column, "min", below, step.min)
+    if step.min_quantile is not None:
+        yield Rule(column, "min", below, quantile=step.min_quantile)
+    if step.max is not None:
+        yield Rule(column, "max", above, step.max)
+    if step.max_quantile is not None:
+        yield Rule(column, "max", above, quantile=step.max_quantile)
+
+
+def _at_least(column: str, threshold: float | None, reason: str) -> Rule | None:
+    return None if threshold is None else Rule(column, "min", reason, float(threshold))
+
+
+def _at_most(column: str, threshold: float | None, reason: str) -> Rule | None:
+    return None if threshold is None else Rule(column, "max", reason, float(threshold))
+
+
+def columns_of(rules: Sequence[Rule]) -> list[str]:
+    """The columns that the rules read, each once."""
+    return list(dict.fromkeys(rule.column for rule in rules))
+
+
+def number(value: object) -> float:
+    """A side-car value as a number; NaN for what is none."""
+    try:
+        return float(value) if isinstance(value, int | float | str) else np.nan
+    except ValueError:
+        return np.nan

@@ -1,0 +1,233 @@
+"""RUN/curate/report.html: the funnel with counts, and with pictures of what each step kept and dropped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from photogenic.core.config import dump_config
+from photogenic.core.manifest import iter_samples
+from photogenic.core.run import Run, seed_for
+from photogenic.core.shards import atomic_path, read_json
+from photogenic.curate.config import CurateConfig
+from photogenic.curate.evidence import Evidence, StepRecord
+from photogenic.curate.filters import Rule
+from photogenic.curate.ledger import DROPPED, FAILED
+from photogenic.curate.thumbnails import SIZE_PX, thumbnails
+from photogenic.engines.tasks import Engine
+from photogenic.web.page import contact_sheet, histogram, render
+
+NUM_RANDOM = 24
+NUM_NEAR = 6  # on each side of a threshold
+NUM_PAIRS = 12
+NUM_KEPT = 48
+
+SAYS = {
+    "read": "Can the file be decoded whole?",
+    "size": "Is it large enough?",
+    "aspect": "Is it neither strip nor banner?",
+    "exposure": "Is it neither too dark nor too bright, and not clipped?",
+    "contrast": "Is there a difference between its lights and its shadows?",
+    "colourfulness": "Does it have colour?",
+    "saturation": "Are its colours neither faded nor forced?",
+    "sharpness": "Are its edges sharp?",
+    "noise": "Is it free of noise?",
+    "jpeg_quality": "Was it saved without heavy compression?",
+    "borders": "Does it fill its frame, without bars and without being cut off?",
+    "ocr": "Is it free of overlaid text?",
+    "unsafe": "Is it free of offensive content?",
+    "duplicates": "Of all that look alike, is it the best?",
+    "clip_score": "Does its text say what it shows?",
+    "popularity": "Did people like it where it came from?",
+    "appeal": "Is it appealing, as far as pixel measures can tell?",
+    "select": "Is it among the best of its kind?",
+}
+
+
+@dataclass
+class Sheet:
+    """Samples to be shown, as rows of the evidence, with a caption each."""
+
+    rows: list[int]
+    captions: list[str]
+    markup: Markup = field(default_factory=Markup)
+
+
+@dataclass
+class RuleView:
+    """A rule with its histogram, and with what lies next to its threshold."""
+
+    rule: Rule
+    num_dropped: int
+    chart: Markup
+    says: str
+    just_dropped: Sheet
+    just_kept: Sheet
+
+
+@dataclass
+class StepView:
+    """A step and its pictures."""
+
+    record: StepRecord
+    says: str
+    rules: list[RuleView] = field(default_factory=list)
+    dropped: Sheet | None = None
+    pairs: Sheet | None = None  # near-duplicates: the one that stayed, the one that went, and so on
+
+    @property
+    def sheets(self) -> Iterator[Sheet]:
+        for view in self.rules:
+            yield from (view.just_dropped, view.just_kept)
+        yield from (sheet for sheet in (self.dropped, self.pairs) if sheet)
+
+
+def write(config: CurateConfig, run: Run, engine: Engine) -> Path:
+    """Write the report from the run's tables; the engine draws the thumbnails."""
+    evidence = Evidence.read(run)
+    steps = [_step_view(evidence, place) for place in range(len(evidence.steps))]
+    kept = _random(evidence, np.flatnonzero(evidence.kept), NUM_KEPT, "kept")
+    _fill(
+        evidence, run, engine, config.timeout_s, [kept, *(sheet for step in steps for sheet in step.sheets)]
+    )
+    page = render(
+        Path(__file__).with_name("report.html.j2"),
+        "Curation",
+        num_pool=evidence.table.num_rows,
+        num_kept=int(evidence.kept.sum()),
+        num_failed=sum(step.failed for step in evidence.steps),
+        steps=steps,
+        kept=kept,
+        troubles=_troubles(evidence),
+        balance=_balance(evidence, config),
+        times=_times(run),
+        recipe=dump_config(config),
+        scores=read_json(run.folder / "curate" / "counts.json")["scores"],
+    )
+    path = run.folder / "curate" / "report.html"
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
+
+
+def _step_view(evidence: Evidence, place: int) -> StepView:
+    step = evidence.steps[place]
+    view = StepView(step, SAYS.get(step.name, ""))
+    view.rules = [_rule_view(evidence, place, rule) for rule in step.rules]
+    gone = np.flatnonzero(evidence.stopped_at == place)
+    if step.name == "duplicates":
+        view.pairs = _pairs(evidence, gone)
+    elif step.name != "read" and len(gone):
+        view.dropped = _random(evidence, gone, NUM_RANDOM, step.name)
+    return view
+
+
+def _rule_view(evidence: Evidence, place: int, rule: Rule) -> RuleView:
+    values = evidence.numbers(rule.column)
+    entered = evidence.stopped_at >= place
+    reasons = np.array(evidence.table["drop_reason"].to_pylist(), dtype=object)
+    broke = (evidence.stopped_at == place) & (reasons == rule.sentence)
+    # The dropped and the kept ones nearest to the threshold, both drawn from the outside towards the inside.
+    outward = values if rule.side == "min" else -values
+    measured = entered & ~np.isnan(values)
+    dropped = np.flatnonzero(broke & measured)
+    kept = np.flatnonzero((evidence.stopped_at > place) & measured)
+    nearest_dropped = dropped[np.argsort(outward[dropped], kind="stable")][-NUM_NEAR:]
+    nearest_kept = kept[np.argsort(outward[kept], kind="stable")][:NUM_NEAR]
+    thresholds = [] if rule.threshold is None else [rule.threshold]
+    return RuleView(
+        rule=rule,
+        num_dropped=int(broke.sum()),
+        chart=histogram(values[measured], thresholds, x_label=rule.column),
+        says=_column_says(rule.column),
+        just_dropped=_sheet(nearest_dropped, [f"{values[row]:.4g}" for row in nearest_dropped]),
+        just_kept=_sheet(nearest_kept, [f"{values[row]:.4g}" for row in nearest_kept]),
+    )
+
+
+def _column_says(column: str) -> str:
+    from photogenic.measures.pixel import COLUMNS
+
+    return COLUMNS.get(column, "")
+
+
+def _random(evidence: Evidence, rows: NDArray[np.int64], num: int, name: str) -> Sheet:
+    """Some of `rows`, drawn with a fixed seed, in the order of the pool."""
+    generator = np.random.default_rng(seed_for("curate report", name))
+    drawn = np.sort(generator.permutation(rows)[:num])
+    return _sheet(drawn, [_caption(evidence, int(row)) for row in drawn])
+
+
+def _pairs(evidence: Evidence, gone: NDArray[np.int64]) -> Sheet:
+    """Of some near-duplicates: the one that stayed, then the one that went."""
+    places = {sample_id: row for row, sample_id in enumerate(evidence.table["sample_id"].to_pylist())}
+    drawn = _random(evidence, gone, NUM_PAIRS, "duplicates").rows
+    rows, captions = [], []
+    for row in drawn:
+        reason = str(evidence.table["drop_reason"][row].as_py())
+        value = evidence.table["value"][row].as_py()
+        same = reason.startswith("same bytes")
+        rows += [places[reason.rsplit(maxsplit=1)[1]], row]
+        captions += ["kept", "dropped: same bytes" if same else f"dropped: {value:.0f} bits differ"]
+    return Sheet(rows, captions)
+
+
+def _caption(evidence: Evidence, row: int) -> str:
+    sample = evidence.table.slice(row, 1).to_pylist()[0]
+    if sample["drop_reason"] is None:
+        return str(sample["alt_text"] or sample["key"])
+    reason = sample["drop_reason"].split(" (")[0]
+    number = "" if sample["value"] is None else f" {sample['value']:.4g}"
+    return f"{reason}{number}"
+
+
+def _sheet(rows: NDArray[np.int64], captions: list[str]) -> Sheet:
+    return Sheet([int(row) for row in rows], captions)
+
+
+def _fill(evidence: Evidence, run: Run, engine: Engine, timeout_s: float, sheets: list[Sheet]) -> None:
+    """Draw every thumbnail once, and the sheets with them."""
+    rows = sorted({row for sheet in sheets for row in sheet.rows})
+    samples = iter_samples(evidence.table.take(rows))
+    uris = thumbnails(samples, run.sources(), engine, timeout_s=timeout_s)
+    ids = evidence.table["sample_id"].to_pylist()
+    for sheet in sheets:
+        pictures = [(uris.get(ids[row]), text) for row, text in zip(sheet.rows, sheet.captions, strict=True)]
+        sheet.markup = contact_sheet([(uri, text) for uri, text in pictures if uri], SIZE_PX)
+
+
+def _troubles(evidence: Evidence) -> list[tuple[str, str, int, str]]:
+    """What could not be decoded or judged: verdict, reason, count, an example."""
+    counts: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], str] = {}
+    table = evidence.table.select(["verdict", "drop_step", "drop_reason", "member"])
+    for row in table.to_pylist():
+        if row["verdict"] == FAILED or (row["verdict"] == DROPPED and row["drop_step"] == "read"):
+            kind = (row["verdict"], row["drop_reason"].replace(row["member"], "FILE"))
+            counts[kind] += 1
+            examples.setdefault(kind, row["member"])
+    return [(*kind, count, examples[kind]) for kind, count in counts.most_common()]
+
+
+def _balance(evidence: Evidence, config: CurateConfig) -> tuple[str, list[tuple[str, int, int]]]:
+    """The field of concepts, and each concept's count in the pool and among the candidates."""
+    name = (config.steps.select and config.steps.select.balance) or "group"
+    concepts = ["" if value is None else str(value) for value in evidence.fields(name)]
+    before = Counter(concepts)
+    if set(before) <= {""}:
+        return name, []
+    after = Counter(concept for concept, kept in zip(concepts, evidence.kept, strict=True) if kept)
+    return name, [(concept or "none", count, after[concept]) for concept, count in before.most_common(40)]
+
+
+def _times(run: Run) -> list[tuple[str, int, float]]:
+    """Scorer, pictures, seconds."""
+    path = run.folder / "curate" / "scores" / "times.json"
+    times = read_json(path) if path.exists() else {}
+    return [(name, entry["num"], entry["seconds"]) for name, entry in times.items()]

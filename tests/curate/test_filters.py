@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from photogenic.core.records import KEEP, Verdict
+from photogenic.curate.config import (
+    ClipScoreStep,
+    DuplicatesStep,
+    ExposureStep,
+    OcrStep,
+    PopularityStep,
+    Range,
+    SizeStep,
+    StepsConfig,
+)
+from photogenic.curate.filters import RANGES, Rule, rules_for, verdict
+
+
+def test_a_row_gets_the_verdict_of_the_first_rule_it_breaks() -> None:
+    rules = rules_for("ocr", OcrStep(max_words=2, max_text_area_ratio=0.1))
+    assert verdict(rules, {"num_words": 2, "text_area_ratio": 0.1}) == KEEP
+    assert verdict(rules, {"num_words": 3, "text_area_ratio": 0.5}) == Verdict(
+        False, "too many words in the picture (num_words above 2)", 3, 2.0
+    )
+    assert verdict(rules, {"num_words": 0, "text_area_ratio": 0.5}).threshold == 0.1
+    assert verdict(rules, {"num_words": None, "text_area_ratio": None}) == KEEP
+
+
+def test_columns_and_rows_agree() -> None:
+    rule = Rule("contrast", "min", "flat", 0.3)
+    values = np.array([0.1, 0.3, np.nan, 0.9])
+    assert rule.breaks(values).tolist() == [True, False, False, False]
+    assert [not verdict([rule], {"contrast": value}).kept for value in values] == rule.breaks(values).tolist()
+
+
+def test_a_quantile_drops_its_share_of_what_was_measured() -> None:
+    values = np.concatenate([np.arange(100.0), [np.nan] * 50])
+    low, high = rules_for("sharpness", Range(min_quantile=0.1, max_quantile=0.8))
+    low, high = low.resolved(values), high.resolved(values)
+    assert low.breaks(values).sum() == 10
+    assert high.breaks(values).sum() == 20
+    assert low.threshold == pytest.approx(np.quantile(np.arange(100.0), 0.1))
+    assert "the 10 % quantile" in low.sentence
+
+
+def test_a_quantile_of_nothing_breaks_nobody() -> None:
+    (rule,) = rules_for("clip_score", ClipScoreStep(min_quantile=0.5))
+    nothing = np.array([np.nan, np.nan])
+    assert not rule.resolved(nothing).breaks(nothing).any()
+
+
+def test_unknown_popularity_is_kept_unless_the_recipe_says_otherwise() -> None:
+    values = np.array([5.0, np.nan, 1.0])
+    (kept,) = rules_for("popularity", PopularityStep(field="likes", min=2))
+    (dropped,) = rules_for("popularity", PopularityStep(field="likes", min=2, keep_unknown=False))
+    assert kept.column == "fields.likes"
+    assert kept.breaks(values).tolist() == [False, False, True]
+    assert dropped.breaks(values).tolist() == [False, True, True]
+
+
+def test_null_is_no_bound() -> None:
+    assert rules_for("size", SizeStep(min_side_px=None)) == []
+    assert rules_for("exposure", ExposureStep(max_luma=None, max_dark_clip_ratio=None)) != []
+    assert rules_for("duplicates", DuplicatesStep()) == []
+
+
+def test_every_step_of_one_column_has_one() -> None:
+    for name, field in StepsConfig.model_fields.items():
+        kind = field.annotation.__args__[0]
+        if issubclass(kind, Range) and kind is not PopularityStep:
+            assert name in RANGES

@@ -1,0 +1,57 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from photogenic.curate.select import best_first, equal_parts, hamming_distance, keepers, top
+
+
+def strings(*values: str) -> np.ndarray:
+    return np.array(values, dtype=object)
+
+
+def test_best_first_breaks_ties_by_id_and_puts_the_unmeasured_last() -> None:
+    scores = np.array([0.5, np.nan, 0.9, 0.5])
+    assert best_first(scores, strings("d", "a", "b", "c")).tolist() == [2, 3, 0, 1]
+
+
+def test_keepers_are_the_best_of_their_group() -> None:
+    labels = np.array([7, 7, 3, 7, 3])
+    scores = np.array([0.1, 0.9, 0.5, 0.9, np.nan])
+    assert keepers(labels, scores, strings("a", "c", "b", "b2", "e")).tolist() == [3, 3, 2, 3, 2]
+
+
+def test_hamming_distance() -> None:
+    left = np.array([0, 2**64 - 1, 0b1011], dtype=np.uint64)
+    right = np.array([0, 0, 0b0010], dtype=np.uint64)
+    assert hamming_distance(left, right).tolist() == [0, 64, 2]
+
+
+def test_equal_parts_share_what_small_groups_cannot_give() -> None:
+    assert equal_parts(np.array([100, 100, 100]), 30).tolist() == [10, 10, 10]
+    assert equal_parts(np.array([2, 100, 100]), 30).tolist() == [2, 14, 14]
+    assert equal_parts(np.array([1, 3, 100]), 9).tolist() == [1, 3, 5]
+    assert equal_parts(np.array([5, 5, 5]), 4).tolist() == [2, 1, 1]
+    assert equal_parts(np.array([2, 3]), 99).tolist() == [2, 3]
+    assert equal_parts(np.array([0, 3]), 2).tolist() == [0, 2]
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=12), st.integers(0, 400))
+def test_equal_parts_are_as_equal_as_can_be(sizes: list[int], num: int) -> None:
+    parts = equal_parts(np.array(sizes), num)
+    assert parts.sum() == min(num, sum(sizes))
+    assert (parts <= sizes).all() and (parts >= 0).all()
+    unfilled = [part for part, size in zip(parts, sizes, strict=True) if part < size]
+    if unfilled:  # nobody got more than one over those who could have given more
+        assert max(parts) <= min(unfilled) + 1
+
+
+def test_top_takes_the_best_of_each_group_and_tells_the_last_score_taken() -> None:
+    scores = np.array([0.9, 0.8, 0.7, 0.2, 0.1])
+    groups = strings("cats", "cats", "cats", "dogs", "dogs")
+    selection = top(scores, strings(*"abcde"), groups, 3)
+    assert selection.selected.tolist() == [True, True, False, True, False]
+    assert selection.thresholds.tolist() == [0.8, 0.8, 0.8, 0.2, 0.2]
+    everyone = top(scores, strings(*"abcde"), groups, 3).selected
+    without_groups = top(scores, strings(*"abcde"), strings(*[""] * 5), 3).selected
+    assert everyone.sum() == without_groups.sum() == 3
+    assert without_groups.tolist() == [True, True, True, False, False]
