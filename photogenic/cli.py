@@ -141,21 +141,24 @@ for _name in STAGE_HELP:
 @app.command()
 def why(
     recipe: RecipeArgument,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A sample's key, file name, sample_id or uid.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A sample's key, path, sample_id or uid.")],
     run: RunOption = None,
     overrides: SetOption = None,
 ) -> None:
     """Say what the funnel did with one picture, and why.
 
-    Prints the step, the value and the threshold that decided, and all its scores.
+    Each step it reached, with the value, the threshold and the verdict.
 
     \b
     Example:
       photogenic why recipes/emu-tiny.yaml grinning-face
     """
-    from photogenic.status import explain
+    from rich.console import Console
 
-    explain(_road(recipe, run, overrides, None).run, key)
+    from photogenic.curate.why import why as stories
+
+    for story in stories(_road(recipe, run, overrides, None).run, key):
+        Console().print(story)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from photogenic.core.config import StrictModel, dump_config, load_config
 from photogenic.core.errors import RecipeError
 from photogenic.core.shards import atomic_path
 from photogenic.curate.config import CurateConfig, PoolConfig
+from photogenic.evaluate.config import EvaluateConfig
 from photogenic.generate.config import GenerateConfig
 from photogenic.review.config import ReviewConfig
 from photogenic.train.config import PretrainConfig, TuneConfig
@@ -38,10 +39,13 @@ class Recipe(StrictModel):
     generate: GenerateConfig | None = Field(
         None, description="Pictures from each model: same prompts, same seeds."
     )
+    evaluate: EvaluateConfig | None = Field(
+        None, description="Measures of the pictures, model against model."
+    )
 
     def stages(self) -> list[str]:
         """The stages that have a section, in their order."""
-        return [name for name in STAGES if getattr(self, name, None) is not None]
+        return [name for name in STAGES if getattr(self, name) is not None]
 
     def needs(self, stage: str) -> list[str]:
         """The stages whose results `stage` reads, as far as this recipe has them."""
@@ -67,7 +71,7 @@ class Recipe(StrictModel):
     def _road_is_whole(self) -> Self:
         for stage in self.stages():
             for needed, cannot_do_without in self._needs(stage).items():
-                if cannot_do_without and getattr(self, needed, None) is None:
+                if cannot_do_without and getattr(self, needed) is None:
                     raise ValueError(
                         f"the section `{stage}` builds on `{needed}`, and there is no such section"
                     )

@@ -245,8 +245,18 @@ def _pretrain_inputs(config: Any, road: Road) -> object:
     return road.recipe.seed if config.weights is None else model_fingerprint(base_model(road))
 
 
-def _seed(config: Any, road: Road) -> object:
-    return road.recipe.seed
+def _tune_inputs(config: Any, road: Road) -> object:
+    return [road.recipe.seed, _clip_fingerprint(config.gate.clip_model)]
+
+
+def _evaluate_inputs(config: Any, road: Road) -> object:
+    return [road.recipe.seed, _clip_fingerprint(config.clip)]
+
+
+def _clip_fingerprint(name: str | None) -> str | None:
+    from photogenic.core.weights import weights_folder
+
+    return None if name is None else model_fingerprint(weights_folder(name), "clip*")
 
 
 def _curate_inputs(config: Any, road: Road) -> object:
@@ -277,8 +287,8 @@ STAGES = {
         Stage("curate", 1, _curate, _curate_inputs),
         Stage("review", 1, _review, _review_inputs),
         Stage("pretrain", 1, _pretrain, _pretrain_inputs),
-        Stage("tune", 1, _tune, _seed),
+        Stage("tune", 1, _tune, _tune_inputs),
         Stage("generate", 1, _generate, _generate_inputs),
-        Stage("evaluate", 1, _evaluate, _seed),
+        Stage("evaluate", 1, _evaluate, _evaluate_inputs),
     )
 }

@@ -1,0 +1,158 @@
+"""The commands, as a person types them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from photogenic.recipe import STAGES
+
+COMMANDS = (*STAGES, "run", "why", "status", "init", "demo", "demo-pool")
+PLAIN = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
+
+
+def photogenic(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "photogenic", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=PLAIN, timeout=120)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "it's: my #photos"
+    folder.mkdir()
+    for index in range(3):
+        Image.effect_noise((90 + index, 80), 80).convert("RGB").save(folder / f"{index}.jpg")
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, photos: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        f'name: mine\npool: {{sources: {{mine: "{photos}"}}}}\n'
+        "curate: {steps: {size: {min_side_px: 82}}}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_help_is_quick() -> None:
+    def seconds() -> float:
+        begun = time.perf_counter()
+        assert photogenic("--help").returncode == 0
+        return time.perf_counter() - begun
+
+    assert min(seconds() for _ in range(5)) < 0.5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example(command: str) -> None:
+    shown = photogenic(command, "--help")
+    assert shown.returncode == 0
+    assert f"photogenic {command} " in shown.stdout.partition("Example:")[2]
+
+
+def test_the_overview_names_every_command() -> None:
+    overview = photogenic("--help").stdout
+    assert all(f"\n  {command} " in overview for command in COMMANDS)
+
+
+def test_a_mistake_is_a_sentence(recipe: Path) -> None:
+    done = photogenic("run", str(recipe), "--set", "curate.steps.size.min_sid_px=3", cwd=recipe.parent)
+    assert done.returncode == 2
+    assert "did you mean `min_side_px`?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_status_and_why(recipe: Path) -> None:
+    done = photogenic("run", "mine.yaml", "--workers", "1", cwd=recipe.parent)
+    assert done.returncode == 0, done.stderr
+    assert "runs/mine/report.html" in done.stdout.replace("\n", "")
+    status = photogenic("status", "runs/mine", cwd=recipe.parent)
+    assert "curate  done" in " ".join(status.stdout.split(" ")).replace("   ", " ").replace("  ", "  ")
+    assert photogenic("status", "mine.yaml", cwd=recipe.parent).stdout == status.stdout
+    why = photogenic("why", "mine.yaml", "0.jpg", cwd=recipe.parent)
+    assert "dropped at the step size" in why.stdout
+    again = photogenic("run", "mine.yaml", cwd=recipe.parent)
+    assert "Everything is done." in again.stdout and "curate: done" in again.stderr
+
+
+def test_why_of_an_unknown_picture(recipe: Path) -> None:
+    photogenic("run", "mine.yaml", "--workers", "1", cwd=recipe.parent)
+    done = photogenic("why", "mine.yaml", "no-such-picture", cwd=recipe.parent)
+    assert done.returncode == 2 and "no sample" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(recipe: Path) -> None:
+    before = sorted(recipe.parent.rglob("*"))
+    done = photogenic("run", "mine.yaml", "--dry-run", cwd=recipe.parent)
+    assert done.returncode == 0, done.stderr
+    for word in ("min_side_px: 82", "not begun, will be run", "disk", "memory"):
+        assert word in done.stdout
+    assert sorted(recipe.parent.rglob("*")) == before
+
+
+def test_a_dry_run_finds_what_is_missing(recipe: Path) -> None:
+    done = photogenic("run", "mine.yaml", "--dry-run", "--set", "pool.sources.mine=absent", cwd=recipe.parent)
+    assert done.returncode == 2
+    assert "absent is no folder" in done.stdout and "pool source mine" in done.stderr
+
+
+def test_a_stage_without_its_section(recipe: Path) -> None:
+    done = photogenic("tune", "mine.yaml", cwd=recipe.parent)
+    assert done.returncode == 2 and "no section `tune`" in done.stderr
+
+
+def test_init_writes_a_recipe_that_loads(photos: Path) -> None:
+    done = photogenic("init", photos.name, cwd=photos.parent)
+    assert done.returncode == 0, done.stderr
+    assert "it-s-my-photos.yaml" in done.stdout
+    plan = photogenic("pool", "it-s-my-photos.yaml", "--dry-run", cwd=photos.parent)
+    assert plan.returncode == 0, plan.stdout + plan.stderr
+    assert "with 3 files" in plan.stdout
+    again = photogenic("init", photos.name, cwd=photos.parent)
+    assert again.returncode == 2 and "is there already" in again.stderr
+
+
+def test_init_of_no_pictures(tmp_path: Path) -> None:
+    done = photogenic("init", str(tmp_path))
+    assert done.returncode == 2 and "no picture" in done.stderr
+    assert "no folder" in photogenic("init", str(tmp_path / "absent")).stderr
+
+
+def test_stopping_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "photogenic",
+        "demo-pool",
+        "hay",
+        "--num-samples",
+        "2000",
+        "--workers",
+        "1",
+    ]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=PLAIN)
+    while not (tmp_path / ".hay.partial").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in said and "demo-pool hay --num-samples 2000" in said
+    assert "Traceback" not in said
+
+
+def test_the_base_install_never_imports_torch() -> None:
+    rooms = "core.config core.run web.page curate.funnel review.rounds recipe road story preflight status cli"
+    script = "import sys; " + "; ".join(f"import photogenic.{room}" for room in rooms.split())
+    script += "; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

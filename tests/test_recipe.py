@@ -1,0 +1,91 @@
+"""Every recipe that comes with photogenic loads, and what is wrong with one's own is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from photogenic.core.errors import RecipeError
+from photogenic.recipe import STAGES, find_recipe, load_recipe, packaged_recipes, write_resolved
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "own.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(packaged_recipes()))
+def test_a_packaged_recipe_loads_and_resolves_to_itself(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(find_recipe(name))
+    assert recipe.name == name
+    write_resolved(recipe, tmp_path)
+    again = load_recipe(tmp_path / "recipe.resolved.yaml")
+    assert again == recipe
+    if recipe.curate is not None and again.curate is not None:
+        assert again.curate.steps.order == recipe.curate.steps.order
+
+
+def test_the_four_recipes_are_there() -> None:
+    assert {"emu", "emu-tiny", "emu-tiny-pretrain", "sdxl"} <= packaged_recipes().keys()
+
+
+def test_the_demo_has_every_stage_in_order() -> None:
+    assert load_recipe(find_recipe("emu-tiny")).stages() == list(STAGES)
+    lines = find_recipe("emu-tiny").read_text(encoding="utf-8").splitlines()
+    sections = [line.partition(":")[0] for line in lines if line and line[0].isalpha()]
+    assert sections == ["name", "seed", *STAGES]
+
+
+def test_recipes_are_found_by_path_and_by_name(tmp_path: Path) -> None:
+    own = write(tmp_path, "name: own\n")
+    assert find_recipe(str(own)) == own
+    assert find_recipe("recipes/emu-tiny.yaml").name == "emu-tiny.yaml"
+    with pytest.raises(RecipeError, match="Did you mean `emu-tiny`"):
+        find_recipe("emu-tny")
+    with pytest.raises(RecipeError, match="photogenic brings"):
+        find_recipe("recipes/nothing-like-it.yaml")
+    with pytest.raises(RecipeError, match="There is no recipe"):
+        find_recipe("elsewhere/emu-tiny.yaml")
+
+
+def test_a_wrong_key_deep_in_a_stage_is_named_with_its_line(tmp_path: Path) -> None:
+    text = "name: own\npool: {sources: {mine: photos}}\ncurate:\n  steps:\n    ocr:\n      max_wrods: 3\n"
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert caught.value.what.endswith(
+        "own.yaml:6: unknown key `max_wrods` in curate.steps.ocr; did you mean `max_words`?"
+    )
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = "name: own\nsede: 1\npool: {sources: {mine: {pth: photos}}}\ntune:\n  loop: {max_steps: soon}\n"
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, text))
+    places = [line.partition(": ")[0].rpartition("own.yaml:")[2] for line in caught.value.what.splitlines()]
+    assert places == ["2", "3", "3", "5"]  # sede; pth, and path is missing; max_steps
+
+
+def test_a_section_needs_those_before_it(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="`curate` builds on `pool`"):
+        load_recipe(write(tmp_path, "name: own\ncurate: {}\n"))
+    with pytest.raises(RecipeError, match="`tune` builds on `review`"):
+        load_recipe(write(tmp_path, "name: own\ntune: {loop: {max_steps: 1}}\n"))
+
+
+def test_own_needles_need_no_funnel(tmp_path: Path) -> None:
+    text = (
+        f"name: own\nreview: {{decisions: {tmp_path}}}\n"
+        "pretrain: {weights: emu-tiny}\ntune: {loop: {max_steps: 1}}\n"
+    )
+    recipe = load_recipe(write(tmp_path, text))
+    assert recipe.stages() == ["review", "pretrain", "tune"]
+    assert recipe.needs("tune") == ["review", "pretrain"]
+    assert recipe.needs("review") == []
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
+def test_a_name_that_is_no_folder_name_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="name"):
+        load_recipe(write(tmp_path, f"name: '{name}'\n"))

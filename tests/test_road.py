@@ -1,0 +1,149 @@
+"""Stages are skipped when done, and done again when anything that could change them has changed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from photogenic.core.errors import PhotogenicError, RunError
+from photogenic.core.run import Run
+from photogenic.core.shards import read_table, write_table
+from photogenic.recipe import load_recipe
+from photogenic.road import Road, run_lock
+
+RECIPE = """
+name: little
+pool: {{sources: {{mine: {photos}}}}}
+curate:
+  steps:
+    size: {{min_side_px: 40}}
+    aspect: {{max_ratio: 2}}
+review: {{num_needles: 3}}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe over six pictures, of which one is too small and one too long."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    for index, size in enumerate([(64, 64), (64, 48), (48, 64), (20, 20), (200, 50), (80, 80)]):
+        pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / f"{index}.png")
+        (photos / f"{index}.txt").write_text(f"picture {index}", encoding="utf-8")
+    path = tmp_path / "little.yaml"
+    path.write_text(RECIPE.format(photos=photos), encoding="utf-8")
+    return path
+
+
+def road(recipe: Path, *overrides: str) -> Road:
+    return Road(load_recipe(recipe, overrides), Run(recipe.parent / "run"))
+
+
+def states(road: Road) -> list[str]:
+    return [road.state(stage.name) for stage in road.stages()]
+
+
+def test_the_road_is_walked_once(recipe: Path) -> None:
+    assert states(road(recipe)) == ["not begun"] * 3
+    assert road(recipe).travel()
+    assert states(road(recipe)) == ["done"] * 3
+    run = recipe.parent / "run"
+    assert read_table(run / "curate" / "candidates.parquet").num_rows == 4
+    assert read_table(run / "review" / "needles.parquet").num_rows == 3
+    written = {path: path.stat().st_mtime_ns for path in run.rglob("*.parquet")}
+    assert not road(recipe).travel()
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.parquet")} == written
+
+
+def test_the_report_tells_the_counts(recipe: Path) -> None:
+    road(recipe).travel()
+    html = (recipe.parent / "run" / "report.html").read_text(encoding="utf-8")
+    assert "6 pictures went in, 4 came" in " ".join(html.split())
+    assert "No person looked" in html
+
+
+def test_a_change_redoes_what_follows_and_nothing_else(recipe: Path) -> None:
+    road(recipe).travel()
+    assert states(road(recipe, "review.num_needles=2")) == ["done", "done", "out of date"]
+    assert states(road(recipe, "curate.steps.size.min_side_px=10")) == ["done", "out of date", "out of date"]
+    assert states(road(recipe, "seed=1"))[:2] == ["done", "done"]
+    assert states(road(recipe, "name=other")) == ["done", "done", "done"]
+    road(recipe, "curate.steps.size.min_side_px=10").travel()
+    assert read_table(recipe.parent / "run" / "curate" / "candidates.parquet").num_rows == 5
+
+
+def test_the_order_of_steps_counts(recipe: Path) -> None:
+    before = road(recipe).key("curate")
+    text = recipe.read_text(encoding="utf-8")
+    size, aspect = "    size: {min_side_px: 40}\n", "    aspect: {max_ratio: 2}\n"
+    recipe.write_text(text.replace(size + aspect, aspect + size), encoding="utf-8")
+    assert road(recipe).key("curate") != before
+
+
+def test_a_changed_picture_redoes_all(recipe: Path) -> None:
+    road(recipe).travel()
+    Image.new("RGB", (70, 70), "red").save(recipe.parent / "photos" / "6.png")
+    assert states(road(recipe)) == ["out of date"] * 3
+    road(recipe).travel()
+    assert read_table(recipe.parent / "run" / "curate" / "verdicts.parquet").num_rows == 7
+
+
+def test_a_stage_that_fails_is_not_taken_for_done(recipe: Path) -> None:
+    road(recipe).travel()
+    with pytest.raises(PhotogenicError, match="no_such_score"):
+        road(recipe, "review.by=no_such_score").travel()
+    assert states(road(recipe)) == ["done", "done", "begun"]  # its old marker no longer vouches for it
+    road(recipe).travel()
+    assert states(road(recipe)) == ["done"] * 3
+
+
+def test_failed_pictures_are_tried_again(recipe: Path) -> None:
+    road(recipe).travel()
+    path = recipe.parent / "run" / "curate" / "verdicts.parquet"
+    verdicts = read_table(path)
+    failed = pa.array(["failed", *verdicts["verdict"].to_pylist()[1:]])
+    write_table(path, verdicts.set_column(verdicts.schema.get_field_index("verdict"), "verdict", failed))
+    assert states(road(recipe)) == ["done", "done but for failures", "out of date"]
+    road(recipe).travel()
+    assert states(road(recipe)) == ["done"] * 3
+    assert read_table(path) == verdicts
+
+
+def test_a_single_stage_says_what_it_lacks(recipe: Path) -> None:
+    with pytest.raises(RunError) as caught:
+        road(recipe).only("review")
+    assert "`pool` and `curate`" in caught.value.what and "`not begun`" in caught.value.what
+    assert "photogenic pool RECIPE" in caught.value.fix
+    for name in ("pool", "curate", "review"):
+        assert road(recipe).only(name)
+    assert not road(recipe).only("review")
+
+
+def test_one_process_at_a_time(recipe: Path) -> None:
+    one = road(recipe)
+    with run_lock(one.run.folder), pytest.raises(RunError, match=f"process {os.getpid()}"):
+        road(recipe).travel()
+    assert one.travel()
+
+
+def test_nothing_heavy_is_imported_when_all_is_done(recipe: Path) -> None:
+    road(recipe).travel()
+    script = (
+        "import sys; from pathlib import Path; from photogenic.core.run import Run;"
+        "from photogenic.recipe import load_recipe; from photogenic.road import Road;"
+        "fresh = Road(load_recipe(Path(sys.argv[1])), Run(Path(sys.argv[2]))).travel();"
+        "heavy = {'torch', 'diffusers', 'transformers', 'onnxruntime', 'cv2'} & set(sys.modules);"
+        "print(fresh, sorted(heavy))"
+    )
+    command = [sys.executable, "-c", script, str(recipe), str(recipe.parent / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False []"
