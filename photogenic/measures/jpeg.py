@@ -82,9 +82,9 @@ def _table_zero(segment: bytes) -> NDArray[np.int64] | None:
 def blockiness_score(grey: NDArray[np.uint8]) -> float:
     """How much larger steps are on an 8 px grid than beside it, in levels (0-2), from [H, W] at native size.
 
-    After Z. Wang, A. Bovik & B. Evans, Blind measurement of blocking artifacts in images (2000). The grid's phase
-    is searched for, since the picture may have been cropped. Of the two directions the weaker counts, and no
-    single line of the picture counts for more than MAX_EXCESS.
+    After Z. Wang, A. Bovik & B. Evans, Blind measurement of blocking artifacts in images (2000). The grid's
+    phase is searched for, since the picture may have been cropped. Of the two directions the weaker counts,
+    and no single line of the picture counts for more than MAX_EXCESS.
     """
     if min(grey.shape) <= MIN_BLOCKS * BLOCK_PX:
         return 0.0

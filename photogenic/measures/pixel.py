@@ -63,7 +63,7 @@ def measure(picture: Picture, data: bytes | None = None) -> dict[str, float]:
 
 
 def _is_native(picture: Picture) -> bool:
-    return max(picture.width_px, picture.height_px) == max(picture.rgb.shape)
+    return bool(max(picture.width_px, picture.height_px) == max(picture.rgb.shape[:2]))
 
 
 def small_view(rgb: Rgb) -> Rgb:
