@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
@@ -17,7 +18,7 @@ from photogenic.core.errors import PhotogenicError
 if TYPE_CHECKING:
     from photogenic.road import Road
 
-RECIPE_EXIT, STOPPED_EXIT = 2, 130
+ERROR_EXIT, STOPPED_EXIT = 2, 130
 
 
 class Sentences(TyperGroup):
@@ -30,11 +31,22 @@ class Sentences(TyperGroup):
             typer.secho(error.what, fg="red", err=True)
             if error.fix:
                 typer.echo(error.fix, err=True)
-            raise typer.Exit(RECIPE_EXIT) from error
+            raise typer.Exit(ERROR_EXIT) from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            typer.secho("The disk is full.", fg="red", err=True)
+            typer.echo(f"Free some space; the same command goes on:\n  {_again()}", err=True)
+            raise typer.Exit(ERROR_EXIT) from error
         except KeyboardInterrupt:
-            again = shlex.join(["photogenic", *sys.argv[1:]])
-            typer.echo(f"\nStopped. What is finished is kept; the same command goes on:\n  {again}", err=True)
+            typer.echo(
+                f"\nStopped. What is finished is kept; the same command goes on:\n  {_again()}", err=True
+            )
             raise typer.Exit(STOPPED_EXIT) from None
+
+
+def _again() -> str:
+    return shlex.join(["photogenic", *sys.argv[1:]])
 
 
 app = typer.Typer(

@@ -221,7 +221,12 @@ def gpu_memory() -> tuple[str, int] | None:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    name, _, mebibytes = answer.splitlines()[0].rpartition(",") if answer.strip() else ("", "", "")
+    return parse_gpu(answer)
+
+
+def parse_gpu(answer: str) -> tuple[str, int] | None:
+    """Name and bytes from the first line of "NVIDIA H100 80GB HBM3, 81559" (mebibytes)."""
+    name, _, mebibytes = answer.partition("\n")[0].rpartition(",")
     return (name.strip(), int(mebibytes) * 2**20) if mebibytes.strip().isdecimal() else None
 
 

@@ -74,8 +74,8 @@ class Road:
         """Run every stage that is not done, then write the whole story; False: nothing was to be done."""
         with run_lock(self.run.folder):
             write_resolved(self.recipe, self.run.folder)
-            fresh = [self._finish(stage) for stage in self.stages()]
-            return self._tell() or any(fresh)
+            finished = [self._finish(stage) for stage in self.stages()]
+            return self._tell(any(finished)) or any(finished)
 
     def only(self, name: str) -> bool:
         """Run one stage if it is not done.
@@ -113,7 +113,11 @@ class Road:
         console.print(f"[bold]{stage.name}[/bold]")
         self.run.log.info("%s begins, key %s", stage.name, key)
         begun = time.monotonic()
-        stage.run(getattr(self.recipe, stage.name), self)
+        try:
+            stage.run(getattr(self.recipe, stage.name), self)
+        except Exception:
+            self.run.log.exception("%s stopped", stage.name)
+            raise
         took = time.monotonic() - begun
         mark_done(folder, key)
         write_json(self.run.folder / "times.json", self.seconds() | {stage.name: round(took, 1)})
@@ -132,12 +136,12 @@ class Road:
         table = read_table(path, ["sample_id", "verdict"])
         return sorted(table.filter(pc.equal(table["verdict"], "failed"))["sample_id"].to_pylist())
 
-    def _tell(self) -> bool:
-        """Write RUN/report.html unless it tells this very story."""
+    def _tell(self, fresh: bool) -> bool:
+        """Write RUN/report.html unless nothing is `fresh` and it tells this very story."""
         marker = self.run.folder / "report.json"
         key = fingerprint(REPORT_VERSION, [self.key(stage.name) for stage in self.stages()])
         path = self.run.folder / "report.html"
-        if path.exists() and marker.exists() and read_json(marker).get("key") == key:
+        if not fresh and path.exists() and marker.exists() and read_json(marker).get("key") == key:
             return False
         from photogenic.story import write
 

@@ -1,0 +1,94 @@
+"""What a run needs is told before it is run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photogenic.core.run import Run
+from photogenic.preflight import (
+    CHECKPOINT_BYTES,
+    NUM_CHECKPOINTS,
+    Check,
+    available_memory,
+    model_sizes,
+    num_parameters,
+    parse_gpu,
+    preflight,
+)
+from photogenic.recipe import load_recipe
+from photogenic.road import Road
+
+RECIPE = """
+name: own
+review: {{decisions: {needles}}}
+pretrain: {{weights: {model}}}
+tune: {{loop: {{max_steps: 1}}}}
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A folder like a pipeline's: a U-Net of 3,012 values, an autoencoder of 100."""
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    for part, shapes in {"unet": [(30, 100), (12,)], "vae": [(10, 10)]}.items():
+        folder = tmp_path / "model" / part
+        folder.mkdir(parents=True)
+        tensors = {f"weight.{index}": np.zeros(shape, np.float16) for index, shape in enumerate(shapes)}
+        save_file(tensors, folder / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+    return tmp_path / "model"
+
+
+def checks(folder: Path, model: Path, stages: list[str]) -> dict[str, Check]:
+    needles = folder / "needles"
+    needles.mkdir()
+    Image.new("RGB", (64, 64)).save(needles / "a.png")
+    path = folder / "own.yaml"
+    path.write_text(RECIPE.format(needles=needles, model=model), encoding="utf-8")
+    found = preflight(Road(load_recipe(path), Run(folder / "run")), stages)
+    return {check.what.partition(" ")[0]: check for check in found}
+
+
+def test_parameters_are_counted_from_headers(model: Path) -> None:
+    assert num_parameters(model / "unet" / "diffusion_pytorch_model.safetensors") == 3012
+    sizes = model_sizes(model)
+    assert (sizes.num_parameters, sizes.num_trained) == (3112, 3012)
+    assert sizes.num_bytes > 2 * 3112
+
+
+def test_a_run_that_fits(tmp_path: Path, model: Path) -> None:
+    found = checks(tmp_path, model, ["review", "pretrain", "tune"])
+    assert all(check.fits == "yes" for check in found.values()), found
+    assert found["base"].has == str(model)
+    assert found["disk"].needs == "1 MiB"  # 3 checkpoints of 48 KB
+    assert NUM_CHECKPOINTS * CHECKPOINT_BYTES * 3012 < 2**20
+
+
+def test_a_missing_model_is_told_and_sizes_are_unknown(tmp_path: Path) -> None:
+    found = checks(tmp_path, tmp_path / "absent", ["pretrain", "tune"])
+    assert found["base"].fits == "no" and "absent" in found["base"].has
+    assert found["memory"].fits == "unknown" and found["disk"].needs == "unknown"
+
+
+def test_nothing_is_written(tmp_path: Path, model: Path) -> None:
+    checks(tmp_path, model, ["review", "pretrain", "tune"])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say")
+def test_memory_is_told() -> None:
+    memory = available_memory()
+    assert memory is not None and 2**26 < memory < 2**46
+
+
+def test_the_drivers_answer_is_read() -> None:
+    assert parse_gpu("NVIDIA H100 80GB HBM3, 81559\nNVIDIA T4, 15360\n") == (
+        "NVIDIA H100 80GB HBM3",
+        81559 * 2**20,
+    )
+    assert parse_gpu("") is None
+    assert parse_gpu("No devices were found\n") is None
