@@ -1,7 +1,8 @@
 """Bytes by locator; tables and markers that are either complete or absent.
 
-Everything is written to a temporary sibling, fsynced and renamed, so a kill at any moment leaves either the old
-file or the new one. A marker (`done.json`) is written last and holds the key of all that could change the result.
+Everything is written to a temporary sibling, fsynced and renamed, so a kill at any moment leaves either the
+old file or the new one. A marker (`done.json`) is written last and holds the key of all that could change the
+result.
 """
 
 from __future__ import annotations

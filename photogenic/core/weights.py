@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from photogenic.core.errors import MissingModelError
+from photogenic.core.shards import file_fingerprint, fingerprint
 
 PACKAGED = Path(__file__).resolve().parent.parent / "weights"
 
@@ -34,3 +35,9 @@ def packaged_weights() -> list[str]:
     return sorted(
         folder.name for folder in PACKAGED.iterdir() if folder.is_dir() and folder.name[0].isalnum()
     )
+
+
+def folder_fingerprint(folder: Path, pattern: str = "**/*") -> str:
+    """What identifies a model: the names and bytes of its files, wherever the folder lies."""
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
+    return fingerprint([[path.relative_to(folder).as_posix(), file_fingerprint(path)] for path in files])

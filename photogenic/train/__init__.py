@@ -1,0 +1,1 @@
+"""Manifest -> weights: one loop, and objectives that say what is minimised."""

@@ -1,0 +1,204 @@
+"""What a recipe may say under `pretrain` and `tune`."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from photogenic.core.config import StrictModel
+
+
+class OptimizerConfig(StrictModel):
+    """AdamW with a warm-up, then constant or a cosine to zero."""
+
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
+    warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
+    lr_schedule: Literal["constant", "cosine"] = Field("constant", description="What follows the warm-up.")
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay; matrices only.")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's moment decays.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this global norm.")
+
+
+class LoopConfig(StrictModel):
+    """How long, how large, how often: the part of training that does not depend on what is learned."""
+
+    max_steps: int = Field(description="Optimizer updates.", gt=0)
+    batch_size: int = Field(64, gt=0, description="Samples per optimizer update, over all devices.")
+    micro_batch_size: int | None = Field(
+        None, gt=0, description="Samples per forward pass; default: the batch."
+    )
+    checkpoint_every: int = Field(500, gt=0, description="Steps between resumable checkpoints.")
+    log_every: int = Field(20, gt=0, description="Steps between lines of metrics.jsonl.")
+    ema_sigma_rel: float = Field(
+        0.1, gt=0, lt=0.28, description="Relative width of the power-function EMA (EDM2, section 3.1)."
+    )
+    optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="AdamW.")
+
+
+class TokenizerConfig(StrictModel):
+    """A byte-level BPE tokenizer trained on the pool's texts."""
+
+    vocab_size: int = Field(3072, gt=300, description="Entries, special tokens and 256 bytes included.")
+    max_length: int = Field(32, gt=4, description="Tokens per text, begin and end included.")
+
+
+class AutoencoderConfig(StrictModel):
+    """The Fourier autoencoder (Emu, section 3.1)."""
+
+    block_out_channels: tuple[int, ...] = Field((32, 64, 96, 128), description="Width per resolution level.")
+    layers_per_block: int = Field(1, gt=0, description="Residual blocks per level of the encoder.")
+    latent_channels: int = Field(16, gt=0, description="Emu: 16, for four lose small detail.")
+    fourier_bands: int = Field(3, ge=0, description="Octaves of fixed Fourier features; 0 switches them off.")
+    norm_num_groups: int = Field(16, gt=0, description="Groups of the group normalisation.")
+    mse_weight: float = Field(1.0, ge=0, description="Weight of the squared error.")
+    l1_weight: float = Field(0.1, ge=0, description="Weight of the absolute error.")
+    gradient_weight: float = Field(0.1, ge=0, description="Weight of the absolute error of image gradients.")
+    kl_weight: float = Field(1e-5, ge=0, description="Weight of the KL divergence per latent number.")
+    loop: LoopConfig = Field(description="Steps, batch, optimizer.")
+    decoder_loop: LoopConfig | None = Field(
+        None, description="Further training of the decoder alone, after the U-Net: it changes no latent."
+    )
+
+
+class ClipConfig(StrictModel):
+    """A small CLIP, trained contrastively on the pool (Radford et al. 2021)."""
+
+    hidden_size: int = Field(192, gt=0, description="Width of both towers.")
+    num_attention_heads: int = Field(3, gt=0, description="Heads per layer in both towers.")
+    num_text_layers: int = Field(3, gt=0, description="Depth of the text tower.")
+    num_vision_layers: int = Field(4, gt=0, description="Depth of the vision tower.")
+    patch_size: int = Field(8, gt=0, description="Side of a patch, pixels.")
+    projection_dim: int = Field(128, gt=0, description="Width of the shared space.")
+    seed_offset: int = Field(0, description="Added to the run's seed; the judge uses another than the CLIP.")
+    loop: LoopConfig = Field(description="Steps, batch, optimizer.")
+
+
+class T5Config(StrictModel):
+    """A small T5 encoder, trained together with the U-Net, then frozen."""
+
+    d_model: int = Field(128, gt=0, description="Width.")
+    d_ff: int = Field(384, gt=0, description="Width of the feed-forward layers.")
+    d_kv: int = Field(32, gt=0, description="Width of a head.")
+    num_heads: int = Field(4, gt=0, description="Heads per layer.")
+    num_layers: int = Field(3, gt=0, description="Depth.")
+
+
+class UNetConfig(StrictModel):
+    """diffusers' `UNet2DConditionModel`, conditioned on CLIP and T5 through the joiner."""
+
+    block_out_channels: tuple[int, ...] = Field((128, 256), description="Width per resolution level.")
+    layers_per_block: int = Field(1, gt=0, description="Residual blocks per level on the way down.")
+    transformer_layers_per_block: tuple[int, ...] = Field((1, 1), description="Per level; 0: no attention.")
+    attention_head_width: int = Field(64, gt=0, description="Width of a head.")
+    cross_attention_dim: int = Field(192, gt=0, description="Width of the joined text sequence.")
+    addition_time_embed_dim: int = Field(32, gt=0, description="Width per number of the size conditioning.")
+
+
+class DiffusionLossConfig(StrictModel):
+    """The denoising loss."""
+
+    noise_offset: float = Field(
+        0.0, ge=0, description="Emu: 0.02 in the last pre-training stage, 0.1 in tuning."
+    )
+    snr_gamma: float | None = Field(
+        5.0, gt=0, description="Min-SNR clamp (Hang et al. 2023); null: no weights."
+    )
+    caption_dropout: float = Field(
+        0.1, ge=0, lt=1, description="Share of captions replaced by the empty one."
+    )
+
+
+class DiffusionConfig(StrictModel):
+    """Pre-training of U-Net, T5 and joiner on latents."""
+
+    unet: UNetConfig = Field(default_factory=lambda: UNetConfig(), description="The U-Net.")
+    t5: T5Config = Field(default_factory=lambda: T5Config(), description="The second text encoder.")
+    prediction_type: Literal["epsilon", "v_prediction"] = Field("v_prediction", description="U-Net's target.")
+    loss: DiffusionLossConfig = Field(default_factory=lambda: DiffusionLossConfig(), description="The loss.")
+    loop: LoopConfig = Field(description="Steps, batch, optimizer.")
+
+
+class PretrainParts(NamedTuple):
+    """What a model consists of."""
+
+    autoencoder: AutoencoderConfig
+    clip: ClipConfig
+    diffusion: DiffusionConfig
+
+
+class PretrainConfig(StrictModel):
+    """Either `weights` (a model that exists), or all parts of one to be trained."""
+
+    weights: str | None = Field(None, description="Packaged name, folder or Hugging Face id of a base model.")
+    size_px: int = Field(64, gt=0, multiple_of=8, description="Side of the pictures that the model draws.")
+    held_out_ratio: float = Field(0.05, gt=0, lt=0.5, description="Share of concepts kept for validation.")
+    concept_field: str = Field(
+        "concept", description="Side-car field that says which pictures share a concept."
+    )
+    tokenizer: TokenizerConfig = Field(
+        default_factory=lambda: TokenizerConfig(), description="Both encoders'."
+    )
+    autoencoder: AutoencoderConfig | None = Field(None, description="The autoencoder.")
+    clip: ClipConfig | None = Field(None, description="The CLIP whose text tower conditions the U-Net.")
+    judge: ClipConfig | None = Field(None, description="A second CLIP that only names drawn pictures.")
+    diffusion: DiffusionConfig | None = Field(None, description="U-Net, T5 and joiner.")
+    domain: tuple[str, ...] = Field(
+        ("stickers",), description="What pictures the CLIP knows, in plain words."
+    )
+
+    @model_validator(mode="after")
+    def _weights_or_parts(self) -> Self:
+        parts = (self.autoencoder, self.clip, self.diffusion)
+        if self.weights is None:
+            self.parts()
+        if self.weights is not None and any(part is not None for part in (*parts, self.judge)):
+            raise ValueError("`weights` names a finished model: leave out the parts to be trained")
+        return self
+
+    def parts(self) -> PretrainParts:
+        """The parts to be trained.
+
+        Raises:
+            ValueError: one of them is missing.
+        """
+        if self.autoencoder is None or self.clip is None or self.diffusion is None:
+            raise ValueError("give either `weights`, or all of `autoencoder`, `clip` and `diffusion`")
+        return PretrainParts(self.autoencoder, self.clip, self.diffusion)
+
+
+class GateConfig(StrictModel):
+    """Which checkpoint is kept: the best quality whose generality has not fallen too far."""
+
+    prompts: tuple[str, ...] = Field(
+        (), description="Prompts far from the needles, drawn at every checkpoint."
+    )
+    num_images: int = Field(32, gt=0, description="Pictures per checkpoint, over the prompts in turn.")
+    num_inference_steps: int = Field(12, gt=0, description="Sampler steps for the gate's pictures.")
+    guidance_scale: float = Field(4.0, ge=1, description="Guidance for the gate's pictures.")
+    clip_model: str | None = Field(None, description="CLIP for generality; default: the one beside the base.")
+    max_generality_loss: float = Field(
+        0.05, ge=0, description="How far the CLIP score may fall below the base's, as a share of the base's."
+    )
+
+
+class TuneConfig(StrictModel):
+    """Quality-tuning (Emu, section 3.3)."""
+
+    loss: DiffusionLossConfig = Field(
+        default_factory=lambda: DiffusionLossConfig(noise_offset=0.1), description="The loss."
+    )
+    loop: LoopConfig = Field(description="Steps, batch, optimizer. Emu: batch 64, at most 15,000 steps.")
+    fit: Literal["crop", "pad"] = Field(
+        "crop", description="How a needle becomes a square: its centre, or all of it on white."
+    )
+    num_validation: int = Field(24, gt=0, description="Needles held out for the fixed-noise validation loss.")
+    gate: GateConfig = Field(default_factory=lambda: GateConfig(), description="The stopping rule.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paper_defaults(cls, values: object) -> object:
+        # A recipe that opens `loss` for one key keeps the paper's noise offset for quality-tuning.
+        if isinstance(values, dict) and isinstance(values.get("loss"), dict):
+            return {**values, "loss": {"noise_offset": 0.1, **values["loss"]}}
+        return values

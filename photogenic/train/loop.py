@@ -1,0 +1,156 @@
+"""The one training loop. It keeps order, checkpoints and faults; an objective says what is minimised.
+
+To resume, run the same command again: the last checkpoint is found by its key, and because batches and noise
+are functions of (seed, step), the run ends with the weights it would have had without the interruption.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from photogenic.core.console import progress
+from photogenic.core.errors import DivergedError
+from photogenic.core.run import MetricsLog
+from photogenic.train.config import LoopConfig
+from photogenic.train.distributed import World, current_world
+from photogenic.train.ema import PowerEma
+from photogenic.train.optim import learning_rate, make_optimizer
+from photogenic.train.order import batch_indices
+from photogenic.train.state import TrainState, restore_latest, save_checkpoint
+
+
+class Objective(Protocol):
+    """What one kind of training minimises."""
+
+    @property
+    def module(self) -> nn.Module:
+        """Holds all trainable parameters."""
+        ...
+
+    @property
+    def num_samples(self) -> int:
+        """Size of the training set."""
+        ...
+
+    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
+        """Mean losses over the samples; `loss` is the one to minimise, others are for the log."""
+        ...
+
+    def validate(self) -> dict[str, float]:
+        """Deterministic measures on held-out samples, with the averaged weights in place."""
+        ...
+
+
+OnCheckpoint = Callable[[int], dict[str, float]]
+
+
+def train(
+    objective: Objective,
+    config: LoopConfig,
+    folder: Path,
+    *,
+    key: str,
+    seed: int,
+    description: str,
+    on_checkpoint: OnCheckpoint | None = None,
+) -> None:
+    """Minimise until `max_steps`; afterwards `objective.module` holds the averaged weights.
+
+    Writes `folder/checkpoints/step-*.safetensors` and `folder/metrics.jsonl`. Before a checkpoint is saved,
+    `on_checkpoint(global_step)` is called with the averaged weights in place, and what it measures is logged;
+    after a kill it may be called again for the same step.
+
+    Raises:
+        DivergedError: a loss or a gradient is not finite; the last good checkpoint stays.
+    """
+    world = current_world()
+    state = _initial_state(objective.module, config)
+    checkpoints, metrics = folder / "checkpoints", MetricsLog(folder / "metrics.jsonl")
+    restore_latest(checkpoints, state, key)
+    world.wait()
+    if world.is_main:
+        metrics.rewind(state.global_step)
+
+    with progress(description, config.max_steps) if world.is_main else nullcontext(_silent) as advance:
+        advance(state.global_step)
+        begun = time.monotonic()
+        for global_step in range(state.global_step, config.max_steps):
+            logged = _step(objective, config, state, seed, global_step, world)
+            last = state.global_step == config.max_steps
+            if world.is_main and (state.global_step % config.log_every == 0 or last):
+                metrics.write(state.global_step, **logged, seconds=round(time.monotonic() - begun, 1))
+            if world.is_main and (state.global_step % config.checkpoint_every == 0 or last):
+                with averaged_weights(state):
+                    measured = on_checkpoint(state.global_step) if on_checkpoint is not None else {}
+                    metrics.write(state.global_step, **objective.validate(), **measured)
+                save_checkpoint(checkpoints, state, key)
+            advance()
+    state.ema.copy_to(state.parameters.values())
+
+
+def _silent(n: int = 1) -> None:
+    """Only the main process speaks."""
+
+
+def _initial_state(module: nn.Module, config: LoopConfig) -> TrainState:
+    parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    optimizer = make_optimizer(parameters.values(), config.optimizer)
+    return TrainState(parameters, optimizer, PowerEma(parameters.values(), config.ema_sigma_rel))
+
+
+def _step(
+    objective: Objective, config: LoopConfig, state: TrainState, seed: int, global_step: int, world: World
+) -> dict[str, float]:
+    """One optimizer update; returns what to log."""
+    rate = learning_rate(config.optimizer, global_step, config.max_steps)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    indices = batch_indices(seed, global_step, config.batch_size, objective.num_samples)
+    logged: dict[str, float] = {}
+    for micro in _micro_batches(world.share(indices), config.micro_batch_size or config.batch_size):
+        losses = objective.losses(micro, global_step)
+        share = len(micro) / len(indices)
+        (losses["loss"] * share).backward()
+        for name, loss in losses.items():
+            logged[name] = logged.get(name, 0.0) + float(loss.detach()) * share
+    world.sum_gradients(state.parameters.values())
+    logged = world.sum(logged)
+    grad_norm = float(nn.utils.clip_grad_norm_(state.parameters.values(), config.optimizer.max_grad_norm))
+    if not (math.isfinite(logged["loss"]) and math.isfinite(grad_norm)):
+        raise DivergedError(
+            f"Training diverged at step {global_step + 1}: loss {logged['loss']}, gradient norm {grad_norm}.",
+            "The last checkpoint is intact. Lower the learning rate, or lengthen the warm-up.",
+        )
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.global_step = global_step + 1
+    state.ema.update(state.parameters.values(), state.global_step)
+    return {**logged, "grad_norm": grad_norm, "learning_rate": rate}
+
+
+def _micro_batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for first in range(0, len(indices), size):
+        yield indices[first : first + size]
+
+
+@contextmanager
+def averaged_weights(state: TrainState) -> Iterator[None]:
+    """Within it, the module carries the averaged weights; afterwards the trained ones again."""
+    parameters = list(state.parameters.values())
+    trained = [parameter.detach().clone() for parameter in parameters]
+    state.ema.copy_to(parameters)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, weights in zip(parameters, trained, strict=True):
+                parameter.copy_(weights)

@@ -1,0 +1,93 @@
+"""The autoencoder's reconstruction loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from photogenic.core.run import seed_for
+from photogenic.models.autoencoder import FourierAutoencoderKL
+from photogenic.train.config import AutoencoderConfig
+from photogenic.train.data import Pictures, to_tensor
+
+Tensor = torch.Tensor
+
+
+def psnr(reconstruction: Tensor, target: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio per picture, dB; inputs [B, 3, H, W] in [-1, 1], [B] out."""
+    mse = (reconstruction.clamp(-1, 1) - target).square().mean(dim=(1, 2, 3)) / 4.0  # range 2 => 1
+    return -10.0 * torch.log10(mse.clamp_min(1e-10))
+
+
+def gradient_difference(a: Tensor, b: Tensor) -> Tensor:
+    """Mean absolute difference of horizontal and vertical image gradients: keeps edges sharp."""
+    difference = a - b
+    horizontal = difference[..., :, 1:] - difference[..., :, :-1]
+    vertical = difference[..., 1:, :] - difference[..., :-1, :]
+    return horizontal.abs().mean() + vertical.abs().mean()
+
+
+class AutoencoderObjective:
+    """Squared, absolute and gradient error plus a small KL term; pictures are mirrored at random."""
+
+    def __init__(
+        self,
+        autoencoder: FourierAutoencoderKL,
+        config: AutoencoderConfig,
+        train: Pictures,
+        validation: Pictures,
+        seed: int,
+    ) -> None:
+        self.module = autoencoder.to(memory_format=torch.channels_last)
+        self.config = config
+        self.train = train
+        self.validation = validation
+        self.seed = seed
+        self.num_samples = len(train)
+
+    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, Tensor]:
+        pixels = to_tensor(self.train.rgb[indices])
+        generators = [
+            torch.Generator().manual_seed(seed_for(self.seed, self.train.sample_ids[i], global_step))
+            for i in indices
+        ]
+        mirrored = torch.tensor([bool(torch.rand((), generator=g) < 0.5) for g in generators])
+        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
+        posterior = self.module.encode(pixels).latent_dist
+        noise = torch.stack([torch.randn(posterior.mean.shape[1:], generator=g) for g in generators])
+        reconstruction = self.module.decode(posterior.mean + posterior.std * noise).sample
+        terms = {
+            "mse": F.mse_loss(reconstruction, pixels),
+            "l1": F.l1_loss(reconstruction, pixels),
+            "gradient": gradient_difference(reconstruction, pixels),
+            "kl": posterior.kl().mean() / posterior.mean[0].numel(),
+        }
+        loss = (
+            self.config.mse_weight * terms["mse"]
+            + self.config.l1_weight * terms["l1"]
+            + self.config.gradient_weight * terms["gradient"]
+            + self.config.kl_weight * terms["kl"]
+        )
+        return {"loss": loss, **terms}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Mean PSNR over the pictures of held-out concepts, dB."""
+        values = []
+        for first in range(0, len(self.validation), 64):
+            pixels = to_tensor(self.validation.rgb[first : first + 64])
+            latents = self.module.encode(pixels).latent_dist.mode()
+            values.append(psnr(self.module.decode(latents).sample, pixels))
+        return {"validation_psnr": float(torch.cat(values).mean())}
+
+
+@torch.no_grad()
+def encode_pictures(autoencoder: FourierAutoencoderKL, rgb: np.ndarray, batch_size: int = 64) -> Tensor:
+    """Raw latents (posterior means) of uint8 [N, S, S, 3] pictures, float32 [N, C, S/8, S/8]."""
+    autoencoder.to(memory_format=torch.channels_last)
+    parts = [
+        autoencoder.encode(to_tensor(rgb[first : first + batch_size])).latent_dist.mode()
+        for first in range(0, len(rgb), batch_size)
+    ]
+    return torch.cat(parts).contiguous()

@@ -1,0 +1,1 @@
+"""The parts of a model, each trained, saved and marked on its own."""

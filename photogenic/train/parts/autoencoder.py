@@ -1,0 +1,71 @@
+"""The autoencoder, and its decoder's further training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from photogenic.core.run import seed_for
+from photogenic.core.shards import fingerprint, is_done, mark_done
+from photogenic.models.autoencoder import FourierAutoencoderKL
+from photogenic.train.config import AutoencoderConfig, LoopConfig
+from photogenic.train.haystack import Haystack
+from photogenic.train.loop import train
+from photogenic.train.objectives.autoencoder import AutoencoderObjective, encode_pictures
+
+
+def build_autoencoder(config: AutoencoderConfig, size_px: int) -> FourierAutoencoderKL:
+    """An autoencoder with random weights."""
+    return FourierAutoencoderKL(
+        fourier_bands=config.fourier_bands,
+        block_out_channels=config.block_out_channels,
+        layers_per_block=config.layers_per_block,
+        latent_channels=config.latent_channels,
+        norm_num_groups=config.norm_num_groups,
+        sample_size=size_px,
+        mid_block_add_attention=False,
+    )
+
+
+def train_autoencoder(
+    config: AutoencoderConfig, size_px: int, haystack: Haystack, folder: Path, seed: int
+) -> FourierAutoencoderKL:
+    """The autoencoder, with the latents' mean and spread per channel in its configuration."""
+    key = fingerprint("autoencoder", config, size_px, haystack.train.sample_ids, seed)
+    if is_done(folder, key):
+        return FourierAutoencoderKL.from_pretrained(folder / "model")
+    torch.manual_seed(seed_for(seed, "autoencoder"))
+    autoencoder = build_autoencoder(config, size_px)
+    objective = AutoencoderObjective(autoencoder, config, haystack.train, haystack.validation, seed)
+    train(objective, config.loop, folder, key=key, seed=seed, description="autoencoder")
+    latents = encode_pictures(autoencoder, haystack.train.rgb)
+    autoencoder.register_to_config(
+        latents_mean=latents.mean(dim=(0, 2, 3)).tolist(), latents_std=latents.std(dim=(0, 2, 3)).tolist()
+    )
+    autoencoder.save_pretrained(folder / "model")
+    mark_done(folder, key)
+    return autoencoder
+
+
+def train_decoder(
+    config: AutoencoderConfig,
+    loop: LoopConfig,
+    autoencoder: FourierAutoencoderKL,
+    haystack: Haystack,
+    folder: Path,
+    seed: int,
+    *,
+    upstream: str,
+) -> FourierAutoencoderKL:
+    """Train the decoder alone: the latents, and so the U-Net that learned them, stay as they are."""
+    key = fingerprint("decoder", config, loop, upstream, seed)
+    if is_done(folder, key):
+        return FourierAutoencoderKL.from_pretrained(folder / "model")
+    autoencoder.encoder.requires_grad_(False)
+    autoencoder.quant_conv.requires_grad_(False)
+    objective = AutoencoderObjective(autoencoder, config, haystack.train, haystack.validation, seed)
+    train(objective, loop, folder, key=key, seed=seed, description="decoder")
+    autoencoder.save_pretrained(folder / "model")
+    mark_done(folder, key)
+    return autoencoder

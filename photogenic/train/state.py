@@ -1,0 +1,90 @@
+"""A training run's state on disk: weights, averages, optimizer moments and the step, in one safetensors file.
+
+Files are written whole or not at all, and the previous one is removed only after the new one is in place, so
+a kill or a full disk always leaves a checkpoint to go on from. No pickle anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from photogenic.core.shards import atomic_path
+from photogenic.train.ema import PowerEma
+
+CHECKPOINT_NAME = re.compile(r"step-(\d{7})\.safetensors")
+
+
+@dataclass
+class TrainState:
+    """What changes while training; everything else follows from the configuration."""
+
+    parameters: dict[str, nn.Parameter]  # trainable ones, by name, in a fixed order
+    optimizer: torch.optim.Optimizer
+    ema: PowerEma
+    global_step: int = 0  # finished optimizer updates
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All tensors by a flat name."""
+        flat: dict[str, torch.Tensor] = {}
+        for (name, parameter), average in zip(self.parameters.items(), self.ema.averages, strict=True):
+            flat[f"weights/{name}"] = parameter.detach()
+            flat[f"ema/{name}"] = average
+            for moment, value in self.optimizer.state.get(parameter, {}).items():
+                flat[f"optimizer/{moment}/{name}"] = value
+        return flat
+
+    @torch.no_grad()
+    def restore(self, flat: Mapping[str, torch.Tensor], global_step: int) -> None:
+        """The inverse of `tensors`."""
+        self.global_step = global_step
+        moments: dict[str, dict[str, torch.Tensor]] = {}
+        for key, value in flat.items():
+            if key.startswith("optimizer/"):
+                _, moment, name = key.split("/", 2)
+                moments.setdefault(name, {})[moment] = value
+        for index, (name, parameter) in enumerate(self.parameters.items()):
+            parameter.copy_(flat[f"weights/{name}"])
+            self.ema.averages[index].copy_(flat[f"ema/{name}"])
+            if name in moments:
+                self.optimizer.state[parameter] = {
+                    moment: value.to(parameter.device) for moment, value in moments[name].items()
+                }
+
+
+def save_checkpoint(folder: Path, state: TrainState, key: str) -> Path:
+    """Write `folder/step-0000100.safetensors`, then remove older ones but the last."""
+    path = folder / f"step-{state.global_step:07d}.safetensors"
+    tensors = {name: tensor.contiguous() for name, tensor in state.tensors().items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"key": key, "global_step": str(state.global_step)})
+    for old in _checkpoints(folder)[:-2]:
+        old.unlink()
+    return path
+
+
+def restore_latest(folder: Path, state: TrainState, key: str) -> bool:
+    """Load the newest readable checkpoint made under `key` into `state`; False when there is none."""
+    for path in reversed(_checkpoints(folder)):
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("key") != key:
+                    continue
+                flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        except SafetensorError:
+            continue
+        state.restore(flat, int(metadata["global_step"]))
+        return True
+    return False
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*.safetensors") if CHECKPOINT_NAME.fullmatch(path.name))

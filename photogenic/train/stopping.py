@@ -1,0 +1,145 @@
+"""The gate of quality-tuning: which checkpoint is kept.
+
+The paper stops "early although the loss still falls", by eye. Here every checkpoint draws the same prompts
+from the same seeds; `quality` is the mean appeal of the pictures, `generality` their CLIP score on prompts far
+from the needles. Kept is the best quality among those whose generality has not fallen past a stated margin.
+The loss never decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from diffusers import DiffusionPipeline
+from numpy.typing import NDArray
+
+from photogenic.core.errors import MissingModelError
+from photogenic.core.run import seed_for
+from photogenic.measures.appeal import appeal_score
+from photogenic.measures.clip_score import ClipScorer
+from photogenic.measures.decode import Picture
+from photogenic.measures.pixel import measure
+from photogenic.models.sampling import draw
+from photogenic.train.config import GateConfig
+
+# Plain things of many kinds: what a model must still draw after it has learned a style.
+DEFAULT_PROMPTS = (
+    "a red apple",
+    "a green tree",
+    "a yellow sun",
+    "a cat",
+    "a blue car",
+    "a house",
+    "a smiling face",
+    "a bird in the sky",
+)
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """What was measured at one checkpoint; step 0 is the base model."""
+
+    global_step: int
+    quality: float  # mean appeal_score, 0-10
+    generality: float | None  # mean CLIP score; None where no CLIP fits
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The checkpoint that is kept, and why, in one sentence."""
+
+    chosen_step: int
+    sentence: str
+
+
+class Gate:
+    """Draws and measures a model at a checkpoint."""
+
+    def __init__(self, config: GateConfig, base: Path, seed: int) -> None:
+        prompts = config.prompts or DEFAULT_PROMPTS
+        self.config = config
+        self.prompts = [prompts[i % len(prompts)] for i in range(config.num_images)]
+        self.seeds = [seed_for(seed, "gate", i) for i in range(config.num_images)]
+        self.clip, self.clip_missing = _clip_beside(
+            base if config.clip_model is None else Path(config.clip_model)
+        )
+
+    def look(self, pipeline: DiffusionPipeline, global_step: int) -> tuple[GateRow, list[NDArray[np.uint8]]]:
+        """Draw the gate's prompts and measure them."""
+        pictures = list(
+            draw(
+                pipeline,
+                self.prompts,
+                self.seeds,
+                guidance_scale=self.config.guidance_scale,
+                num_inference_steps=self.config.num_inference_steps,
+            )
+        )
+        quality = float(np.mean([_appeal(picture) for picture in pictures]))
+        generality = None if self.clip is None else float(np.mean(self.clip.score(pictures, self.prompts)))
+        return GateRow(global_step, quality, generality), pictures
+
+
+def _appeal(rgb: NDArray[np.uint8]) -> float:
+    height, width = rgb.shape[:2]
+    return appeal_score(measure(Picture(rgb, width, height, "drawn")))
+
+
+def _clip_beside(folder: Path) -> tuple[ClipScorer | None, str]:
+    try:
+        return ClipScorer(folder), ""
+    except MissingModelError as error:
+        return None, error.what
+
+
+def choose(rows: Sequence[GateRow], max_generality_loss: float) -> Choice:
+    """The row with the best quality among those that keep generality; the base where none is better.
+
+    Args:
+        rows: the base (step 0) first, then the checkpoints.
+        max_generality_loss: how far generality may fall, as a share of the base's.
+    """
+    base, checkpoints = rows[0], rows[1:]
+    allowed = [row for row in checkpoints if _keeps_generality(row, base, max_generality_loss)]
+    better = [row for row in allowed if row.quality > base.quality]
+    if not better:
+        reason = (
+            "none draws better" if allowed else f"all lost more than {max_generality_loss:.0%} of generality"
+        )
+        return Choice(0, f"The base model is kept: of {len(checkpoints)} checkpoints, {reason}.")
+    best = max(better, key=lambda row: (row.quality, -row.global_step))
+    refused = len(checkpoints) - len(allowed)
+    qualities = f"the best quality ({best.quality:.2f}, base {base.quality:.2f})"
+    others = f"; {refused} lost more than {max_generality_loss:.0%} of it." if refused else "."
+    return Choice(
+        best.global_step,
+        f"Step {best.global_step} is kept: {qualities} of the {len(allowed)} checkpoints that "
+        f"{_generality_words(best, base)}{others}",
+    )
+
+
+def _keeps_generality(row: GateRow, base: GateRow, margin: float) -> bool:
+    if row.generality is None or base.generality is None:
+        return True
+    return row.generality >= base.generality - margin * abs(base.generality)
+
+
+def _generality_words(row: GateRow, base: GateRow) -> str:
+    if row.generality is None or base.generality is None:
+        return "were drawn; generality was not measured, for no CLIP fits this model"
+    return f"kept their generality ({row.generality:.2f}, base {base.generality:.2f})"
+
+
+def gate_record(
+    rows: Sequence[GateRow], choice: Choice, config: GateConfig, clip_missing: str
+) -> dict[str, object]:
+    """What `gate.json` says."""
+    return {
+        **asdict(choice),
+        "max_generality_loss": config.max_generality_loss,
+        "generality_missing": clip_missing or None,
+        "rows": [asdict(row) for row in rows],
+    }
