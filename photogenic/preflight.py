@@ -25,6 +25,7 @@ from rich.table import Table
 from photogenic.core.config import dump_config
 from photogenic.core.errors import PhotogenicError
 from photogenic.road import Road, base_model
+from photogenic.train.config import PretrainConfig
 
 TRAINING_BYTES = 20  # per trained parameter: weight 4, gradient 4, AdamW's moments 8, average 4
 CHECKPOINT_BYTES = 16  # the same without the gradient
@@ -139,11 +140,16 @@ def _disk_need(road: Road, stages: Sequence[str]) -> int | None:
     if road.recipe.pool is not None and {"pool", "curate"} & set(stages):
         folders = [source.path.expanduser() for source in road.recipe.pool.sources.values()]
         need += ROW_BYTES * sum(_num_files(folder) for folder in folders if folder.is_dir())
-    if "tune" in stages:
+    if {"pretrain", "tune"} & set(stages):
         sizes = _model_sizes(road)
         if sizes is None:
             return None
         need += NUM_CHECKPOINTS * CHECKPOINT_BYTES * sizes.num_trained + sizes.num_bytes
+        if road.recipe.tune is not None and "tune" in stages:
+            loop = road.recipe.tune.loop
+            need += (
+                (loop.max_steps // loop.checkpoint_every + 1) * 4 * sizes.num_trained
+            )  # one for the gate each
     return need
 
 
@@ -163,12 +169,14 @@ def _gpu(road: Road, stages: Sequence[str]) -> Iterator[Check]:
 
 def _training_need(road: Road, stages: Sequence[str]) -> int | None:
     """Bytes for weights, gradients, moments and averages; activations come on top, so a quarter is added."""
-    if not {"tune", "generate"} & set(stages):
+    config = road.recipe.pretrain
+    trains = "tune" in stages or ("pretrain" in stages and config is not None and config.weights is None)
+    if not trains and "generate" not in stages:
         return GIB
     sizes = _model_sizes(road)
     if sizes is None:
         return None
-    per_parameter = TRAINING_BYTES if "tune" in stages else 4
+    per_parameter = TRAINING_BYTES if trains else 4
     frozen = 4 * (sizes.num_parameters - sizes.num_trained)
     return GIB + int(1.25 * (per_parameter * sizes.num_trained + frozen))
 
@@ -178,8 +186,8 @@ class ModelSizes:
     """Of a diffusers folder."""
 
     num_parameters: int
-    num_trained: int  # the U-Net's
-    num_bytes: int
+    num_trained: int  # the U-Net's, and the T5's where it is trained too
+    num_bytes: int  # of its files
 
 
 def model_sizes(folder: Path) -> ModelSizes:
@@ -231,12 +239,38 @@ def parse_gpu(answer: str) -> tuple[str, int] | None:
 
 
 def _model_sizes(road: Road) -> ModelSizes | None:
+    """Of the base model, there already or still to be made; None where nothing is known of it."""
+    config = road.recipe.pretrain
+    if config is not None and config.weights is None:
+        return planned_sizes(config)
     try:
-        folder = base_model(road)
+        sizes = model_sizes(base_model(road))
     except PhotogenicError:
         return None
-    sizes = model_sizes(folder)
     return sizes if sizes.num_parameters else None
+
+
+def planned_sizes(config: PretrainConfig) -> ModelSizes | None:
+    """Of the U-Net and T5 that pre-training will make, built without memory; None without torch."""
+    if find_spec("torch") is None or config.diffusion is None:
+        return None
+    import torch
+
+    from photogenic.models.unet import build_t5, build_unet
+
+    parts = config.parts()
+    with torch.device("meta"):
+        unet = build_unet(
+            latent_channels=parts.autoencoder.latent_channels,
+            sample_size=config.size_px // 8,
+            pooled_dim=parts.clip.projection_dim,
+            **config.diffusion.unet.model_dump(),
+        )
+        t5 = build_t5(
+            vocab_size=config.tokenizer.vocab_size, pad_token_id=0, **config.diffusion.t5.model_dump()
+        )
+    count = sum(parameter.numel() for model in (unet, t5) for parameter in model.parameters())
+    return ModelSizes(count, count, 2 * count)  # saved in half precision
 
 
 def _num_files(folder: Path) -> int:

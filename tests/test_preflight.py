@@ -18,9 +18,10 @@ from photogenic.preflight import (
     model_sizes,
     num_parameters,
     parse_gpu,
+    planned_sizes,
     preflight,
 )
-from photogenic.recipe import load_recipe
+from photogenic.recipe import find_recipe, load_recipe
 from photogenic.road import Road
 
 RECIPE = """
@@ -64,7 +65,7 @@ def test_a_run_that_fits(tmp_path: Path, model: Path) -> None:
     found = checks(tmp_path, model, ["review", "pretrain", "tune"])
     assert all(check.fits == "yes" for check in found.values()), found
     assert found["base"].has == str(model)
-    assert found["disk"].needs == "1 MiB"  # 3 checkpoints of 48 KB
+    assert found["disk"].needs == "1 MiB"  # three checkpoints of 48 KB, and two for the gate
     assert NUM_CHECKPOINTS * CHECKPOINT_BYTES * 3012 < 2**20
 
 
@@ -92,3 +93,13 @@ def test_the_drivers_answer_is_read() -> None:
     )
     assert parse_gpu("") is None
     assert parse_gpu("No devices were found\n") is None
+
+
+def test_the_paper_s_u_net_has_its_2_8_billion_parameters() -> None:
+    pytest.importorskip("torch")
+    config = load_recipe(find_recipe("emu")).pretrain
+    assert config is not None
+    sizes = planned_sizes(config)
+    assert sizes is not None
+    num_t5 = 4_643_297_280  # T5-XXL's encoder with our small vocabulary
+    assert sizes.num_parameters - num_t5 == 2_789_421_392
