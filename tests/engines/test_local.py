@@ -123,7 +123,7 @@ def test_who_stops_listening_gets_no_stale_answers() -> None:
 ORPHANS = """
 import sys, time
 sys.path.insert(0, {folder!r})
-from test_local import Items, square
+from engines.test_local import Items, square
 from photogenic.engines.local import LocalPool
 import multiprocessing
 if __name__ == "__main__":
@@ -135,7 +135,7 @@ if __name__ == "__main__":
 
 def test_workers_die_with_their_parent_even_in_the_middle_of_a_task(tmp_path: Path) -> None:
     script = tmp_path / "orphans.py"
-    script.write_text(ORPHANS.format(folder=str(Path(__file__).parent)))
+    script.write_text(ORPHANS.format(folder=str(Path(__file__).parent.parent)))
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         workers = [int(pid) for pid in parent.stdout.readline().split()]

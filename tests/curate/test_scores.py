@@ -1,0 +1,93 @@
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from photogenic.core.errors import DecodeError
+from photogenic.core.records import Sample
+from photogenic.core.run import Run
+from photogenic.core.shards import read_table
+from photogenic.curate.config import PoolConfig
+from photogenic.curate.ledger import Ledger
+from photogenic.curate.pool import index
+from photogenic.curate.scorers import Scorer, Values
+from photogenic.curate.scores import Scores
+from photogenic.engines.here import InProcess
+from photogenic.engines.local import LocalPool
+
+
+def measure(sample: Sample, data: bytes, model: Path | None) -> Values:
+    """The length of the text; some texts are trouble."""
+    match sample.alt_text:
+        case "kills":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "raises":
+            raise ZeroDivisionError("one over nothing")
+        case "undecodable":
+            raise DecodeError("cannot be read")
+    return {"length": len(sample.alt_text), "num_bytes": len(data)}
+
+
+COLUMNS = {"length": "int32", "num_bytes": "float64"}
+SCORER = Scorer("length", measure, COLUMNS, "1", basis="uid and text", samples_per_task=4)
+
+TEXTS = ["a", "bb", "kills", "cccc", "raises", "dd", "undecodable", "e", "gone", "ff"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    folder = tmp_path / "pool"
+    folder.mkdir()
+    for number, text in enumerate(TEXTS):
+        (folder / f"{number}.png").write_bytes(b"x" * number)
+        (folder / f"{number}.txt").write_text(text)
+    run = Run(tmp_path / "run")
+    index(PoolConfig.model_validate({"sources": {"pool": folder}}), run)
+    (folder / "8.png").unlink()
+    return run
+
+
+@pytest.fixture
+def ledger(run: Run) -> Ledger:
+    return Ledger(read_table(run.folder / "pool" / "manifest"))
+
+
+def test_whatever_a_sample_does_the_others_are_scored(run: Run, ledger: Ledger) -> None:
+    with LocalPool(2) as pool:
+        scores = Scores(run.folder / "scores", run.sources(), pool, timeout_s=20)
+        scored = scores.fill(SCORER, ledger, ledger.alive)
+    ids = dict(zip(ledger.ids, TEXTS, strict=True))
+    assert {ids[key]: reason for key, reason in scored.broke.items()} == {
+        "kills": "its worker was killed by SIGKILL",
+        "raises": "ZeroDivisionError: one over nothing",
+    }
+    assert [ids[key] for key in scored.unreachable] == ["gone"]
+    assert scored.table["length"].to_pylist() == [1, 2, None, 4, None, 2, None, 1, None, 2]
+    assert scored.table["undecodable"].to_pylist() == [None] * 6 + ["cannot be read"] + [None] * 3
+
+
+def test_only_what_is_missing_or_stale_is_scored(run: Run, ledger: Ledger) -> None:
+    scores = Scores(run.folder / "scores", run.sources(), InProcess(), timeout_s=20)
+    which = np.isin(ledger.texts, ["a", "bb", "dd"])
+    table = scores.fill(SCORER, ledger, which).table
+    assert table["length"].to_pylist() == [1, 2, None, None, None, 2, None, None, None, None]
+    for path in run.sources().roots["pool"].glob("*.png"):
+        path.unlink()
+    ledger.texts = ledger.texts.copy()
+    ledger.texts[1] = "another text"
+    again = scores.fill(SCORER, ledger, which)
+    assert again.table["length"].to_pylist() == [1, None, None, None, None, 2, None, None, None, None]
+    assert list(again.unreachable) == [ledger.ids[1]]  # its text changed, and its bytes are gone
+    stored = read_table(run.folder / "scores" / SCORER.folder_name)
+    assert stored["sample_id"].to_pylist() == [ledger.ids[0], ledger.ids[5]]
+
+
+def test_another_revision_is_another_table(run: Run, ledger: Ledger) -> None:
+    scores = Scores(run.folder / "scores", run.sources(), InProcess(), timeout_s=20)
+    which = ledger.texts == "a"
+    scores.fill(SCORER, ledger, which)
+    other = Scorer("length", measure, COLUMNS, "2", basis="uid and text")
+    assert scores.fill(other, ledger, which).table["length"].to_pylist()[0] == 1
+    assert sorted(path.name for path in scores.folder.glob("length-*")) == ["length-1", "length-2"]

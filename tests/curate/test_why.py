@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from photogenic.core.errors import RunError
+from photogenic.core.run import Run
+from photogenic.curate.config import CurateConfig
+from photogenic.curate.why import Story, why
+
+from .funnels import run_funnel
+
+CONFIG = CurateConfig.model_validate(
+    {
+        "steps": {
+            "size": {"min_side_px": 64, "max_megapixels": 1},
+            "contrast": {"min": 0.2, "min_quantile": 0.05},
+            "duplicates": {},
+            "select": {"num": 30},
+        }
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def run(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_funnel(drawn, tmp_path_factory.mktemp("why") / "run", config=CONFIG)
+
+
+def outcomes(story: Story) -> list[tuple[str, str]]:
+    return [(line.step, line.outcome) for line in story.lines]
+
+
+def printed(story: Story) -> str:
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(story)
+    return capture.get()
+
+
+def test_a_dropped_sample_tells_each_step_up_to_the_one_that_decided(run: Run) -> None:
+    (story,) = why(run, "flat")
+    assert outcomes(story) == [
+        ("read", "passed"),
+        ("size", "passed"),
+        ("size", "passed"),
+        ("contrast", "dropped"),
+        ("duplicates", "not reached"),
+        ("select", "not reached"),
+    ]
+    text = printed(story)
+    assert "min_side_px 320, at least 64" in text
+    assert "at least 0.2: flat" in text
+    assert "dropped at the step contrast: flat (contrast below 0.2)" in text
+
+
+def test_a_kept_sample_passed_everything(run: Run) -> None:
+    kept = [story for number in range(40) for story in why(run, f"{number:02d}") if "kept" in story.verdict]
+    assert kept
+    assert {outcome for _, outcome in outcomes(kept[0])} == {"passed"}
+    assert "the 5 % quantile" in printed(kept[0])
+    assert "kept: a candidate" in printed(kept[0])
+
+
+def test_what_could_not_be_read_says_so(run: Run) -> None:
+    (truncated,) = why(run, "truncated")
+    assert truncated.verdict == "dropped at the step read: truncated"
+    (gone,) = why(run, "gone")
+    assert gone.verdict.startswith("failed at the step read: ")
+
+
+def test_a_sample_has_many_names(run: Run, drawn: Path) -> None:
+    (story,) = why(run, "small")
+    row = story.sample
+    for name in (row["sample_id"], row["uid"], "small.png", str(drawn / "small.png")):
+        assert [found.sample["sample_id"] for found in why(run, name)] == [row["sample_id"]]
+    (by_file_name,) = why(run, "07.jpg")
+    assert by_file_name.sample["member"] == "good/07.jpg"
+    twins = why(run, str(why(run, "same-bytes")[0].sample["uid"]))
+    assert {twin.sample["key"] for twin in twins} == {"same-bytes", "01"}
+
+
+def test_an_unknown_name_gets_the_nearest(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no sample") as caught:
+        why(run, "smal")
+    assert "small" in caught.value.fix
+    with pytest.raises(RunError, match="not been curated"):
+        why(Run(tmp_path), "small")
