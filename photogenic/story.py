@@ -108,16 +108,23 @@ def tell_tuning(run: Run) -> dict[str, Any] | None:
     if not rows:
         return None
     gate_path = run.folder / "tune" / "gate.json"
-    return {"curves": _curves(rows), "gate": read_json(gate_path) if gate_path.exists() else None}
+    gate = read_json(gate_path) if gate_path.exists() else None
+    return {
+        "losses": _curves(rows, {"mse": "training", "validation_loss": "validation, fixed noise"}),
+        "gate": gate,
+        "gate_curves": _curves(gate["rows"], {"quality": "quality", "generality": "generality"})
+        if gate
+        else {},
+    }
 
 
-def _curves(rows: Sequence[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
-    curves: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for row in rows:
-        for name, value in row.items():
-            if name != "global_step" and isinstance(value, int | float):
-                curves[name].append((row["global_step"], value))
-    return dict(curves)
+def _curves(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> dict[str, list[tuple[float, float]]]:
+    """(global_step, value) points of each of `names` (name in the rows -> name shown) that any row has."""
+    curves = {
+        shown: [(row["global_step"], row[name]) for row in rows if row.get(name) is not None]
+        for name, shown in names.items()
+    }
+    return {shown: points for shown, points in curves.items() if points}
 
 
 def tell_drawn(run: Run) -> dict[str, Any] | None:

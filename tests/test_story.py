@@ -1,0 +1,133 @@
+"""Chapters read files; a chapter whose files are not there is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from photogenic.core.manifest import IMAGES_SCHEMA, NEEDLES_SCHEMA, POOL_SCHEMA, sample_id_for
+from photogenic.core.run import MetricsLog, Run
+from photogenic.core.shards import write_json, write_table
+from photogenic.recipe import load_recipe
+from photogenic.story import tell_drawn, tell_haystack, tell_tuning, write
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "run")
+
+
+def pool_row(run: Run, name: str, text: str) -> dict[str, object]:
+    return {
+        "sample_id": sample_id_for("mine", name, name),
+        "source": "mine",
+        "member": name,
+        "key": name,
+        "offset": 0,
+        "size_bytes": (run.folder.parent / "photos" / name).stat().st_size,
+        "alt_text": text,
+        "fields": "{}",
+    }
+
+
+@pytest.fixture
+def pool(run: Run) -> list[dict[str, object]]:
+    photos = run.folder.parent / "photos"
+    photos.mkdir()
+    Image.new("RGB", (40, 40), "red").save(photos / "red.png")
+    (photos / "broken.png").write_bytes(b"not a picture")
+    rows = [pool_row(run, "red.png", HOSTILE), pool_row(run, "broken.png", "")]
+    write_table(
+        run.stage("pool") / "manifest" / "00000.parquet", pa.Table.from_pylist(rows, schema=POOL_SCHEMA)
+    )
+    write_json(run.stage("pool") / "sources.json", {"mine": str(photos)})
+    return rows
+
+
+def story(run: Run) -> str:
+    path = run.folder.parent / "own.yaml"
+    path.write_text("name: own\n", encoding="utf-8")
+    return write(load_recipe(path), run).read_text(encoding="utf-8")
+
+
+def test_an_empty_run_has_an_empty_story(run: Run) -> None:
+    run.folder.mkdir()
+    assert "<h2>" not in story(run)
+
+
+def test_the_haystack_is_counted_and_shown(run: Run, pool: list[dict[str, object]]) -> None:
+    chapter = tell_haystack(run)
+    assert chapter is not None
+    assert (chapter["num"], chapter["num_with_text"], chapter["sources"]) == (2, 1, [("mine", 2)])
+    assert len(chapter["pictures"]) == 2  # the broken one is shown as a grey cross
+    html = story(run)
+    assert HOSTILE not in html and "&lt;script&gt;" in html
+
+
+def test_it_says_that_nobody_looked(run: Run, pool: list[dict[str, object]]) -> None:
+    def needles(decided_by: str) -> None:
+        rows = [
+            {
+                **pool[0],
+                "caption": "red",
+                "caption_source": "alt_text",
+                "decided_by": decided_by,
+                "score": 1.0,
+            }
+        ]
+        write_table(
+            run.stage("review") / "needles.parquet", pa.Table.from_pylist(rows, schema=NEEDLES_SCHEMA)
+        )
+
+    needles("auto: best by appeal_score, no person looked")
+    assert "No person looked at these pictures" in story(run)
+    needles("imported: decisions.csv")
+    assert "No person looked" not in story(run)
+
+
+def test_curves_and_the_gate(run: Run) -> None:
+    assert tell_tuning(run) is None
+    log = MetricsLog(run.stage("tune") / "metrics.jsonl")
+    log.write(10, loss=0.5, mse=0.4, learning_rate=1e-4)
+    log.write(10, validation_loss=0.45)
+    log.write(20, loss=float("nan"), mse=float("nan"))
+    rows = [
+        {"global_step": 0, "quality": 4.0, "generality": None},
+        {"global_step": 10, "quality": 5.0, "generality": None},
+    ]
+    gate = {"chosen_step": 10, "sentence": "Step 10 is kept.", "generality_missing": "no CLIP", "rows": rows}
+    write_json(run.stage("tune") / "gate.json", gate)
+    chapter = tell_tuning(run)
+    assert chapter is not None
+    assert chapter["losses"] == {"training": [(10, 0.4)], "validation, fixed noise": [(10, 0.45)]}
+    assert chapter["gate_curves"] == {"quality": [(0, 4.0), (10, 5.0)]}
+    html = story(run)
+    assert "Step 10 is kept." in html and "no CLIP" in html
+
+
+def test_pairs_have_the_same_prompt_and_seed(run: Run) -> None:
+    assert tell_drawn(run) is None
+    for model, colour in (("base", "grey"), ("tuned", "orange")):
+        rows = []
+        for index, prompt in enumerate(["a rose", "a cat"]):
+            file = f"{index}.png"
+            folder = run.stage("generate") / model
+            folder.mkdir(exist_ok=True)
+            Image.new("RGB", (64, 64), colour).save(folder / file)
+            rows.append(
+                {"image_id": f"{model}{index}", "model": model, "prompt": prompt, "seed": index, "file": file}
+            )
+        write_table(folder / "manifest.parquet", pa.Table.from_pylist(rows, schema=IMAGES_SCHEMA))
+    chapter = tell_drawn(run)
+    assert chapter is not None
+    assert chapter["models"] == ["base", "tuned"] and chapter["num"] == 4
+    assert [(row["prompt"], row["seed"], sorted(row["uris"])) for row in chapter["rows"]] == [
+        ("a rose", 0, ["base", "tuned"]),
+        ("a cat", 1, ["base", "tuned"]),
+    ]
+    assert story(run).count('<div class="pair">') == 2
