@@ -151,6 +151,27 @@ for _name in STAGE_HELP:
 
 
 @app.command()
+def draw(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run, a model's folder, or emu-tiny.")],
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="What to draw.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, metavar="N", help="Pictures per prompt.")] = 4,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of the first picture; the next has the next.")
+    ] = 0,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the pictures go.")] = Path("drawn"),
+) -> None:
+    """Draw pictures from a model.
+
+    \b
+    Example:
+      photogenic draw runs/demo "red apple" "cat face" -n 8
+    """
+    from photogenic.generate.batch import generate_from_command
+
+    typer.echo(generate_from_command(model, prompts, count, seed, out))
+
+
+@app.command()
 def why(
     recipe: RecipeArgument,
     key: Annotated[str, typer.Argument(metavar="KEY", help="A sample's key, path, sample_id or uid.")],
@@ -235,15 +256,20 @@ def demo(
 def demo_pool(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; must not exist.")],
     sources: Annotated[
-        list[str] | None,
-        typer.Option("--source", help="openmoji, twemoji, noto, fluent_3d, ...; repeatable."),
-    ] = None,
+        str, typer.Option("--sources", metavar="A,B,...", help="Of openmoji, twemoji, noto, fluent_3d, ...")
+    ] = "openmoji,twemoji",
     num_samples: Annotated[
-        int, typer.Option("--num-samples", min=0, metavar="N", help="How many pictures; 0: all there are.")
-    ] = 2000,
+        int | None,
+        typer.Option(
+            "--num-samples", min=1, metavar="N", help="Default: 2000 of the demo's sources, else all."
+        ),
+    ] = None,
     spoiled_ratio: Annotated[
-        float, typer.Option("--spoiled-ratio", min=0, max=0.9, help="Share of spoiled pictures.")
+        float, typer.Option("--spoiled-ratio", min=0, max=0.8, help="Share of spoiled pictures.")
     ] = 0.3,
+    sizes: Annotated[
+        str, typer.Option("--sizes", metavar="MIN,MAX", help="Longer side of the drawings, pixels.")
+    ] = "192,320",
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Which are drawn, and how they are spoiled.")
     ] = 0,
@@ -263,14 +289,20 @@ def demo_pool(
     """
     from photogenic.demo.haystack import write_haystack
     from photogenic.demo.sources import DEMO_SOURCES
+    from photogenic.demo.tour import NUM_SAMPLES
 
+    names = sources.split(",")
+    least, _, largest = sizes.partition(",")
+    if not (least.isdecimal() and largest.isdecimal()):
+        raise PhotogenicError(f"--sizes is {sizes!r}.", "Give two numbers of pixels: --sizes 192,320")
     summary = write_haystack(
         folder,
-        sources or DEMO_SOURCES,
-        num_samples=num_samples or None,
+        names,
+        num_samples=num_samples or (NUM_SAMPLES if set(names) <= set(DEMO_SOURCES) else None),
         spoiled_ratio=spoiled_ratio,
         seed=seed,
         node_modules=node_modules,
+        sizes_px=(int(least), int(largest)),
         workers=workers or _cores(),
     )
     typer.echo(f"{summary.num_samples} pictures in {folder}, {summary.spoiled_ratio:.0%} of them spoiled.")

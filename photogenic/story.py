@@ -152,7 +152,7 @@ def tell_measures(run: Run) -> Any:
 def _some(table: pa.Table, num: int) -> list[Sample]:
     """At most `num` rows, drawn alike in every run."""
     order = sorted(range(table.num_rows), key=lambda row: seed_for("story", table["sample_id"][row].as_py()))
-    return list(iter_samples(table.take(sorted(order[:num]))))
+    return list(iter_samples(table.take(pa.array(sorted(order[:num]), pa.int64()))))
 
 
 def _contact_sheet(

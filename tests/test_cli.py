@@ -14,7 +14,7 @@ from PIL import Image
 
 from photogenic.recipe import STAGES
 
-COMMANDS = (*STAGES, "run", "why", "status", "init", "demo", "demo-pool")
+COMMANDS = (*STAGES, "run", "draw", "why", "status", "init", "demo", "demo-pool")
 PLAIN = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
 
 
@@ -28,7 +28,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "it's: my #photos"
     folder.mkdir()
     for index in range(3):
-        Image.effect_noise((90 + index, 80), 80).convert("RGB").save(folder / f"{index}.jpg")
+        Image.effect_noise((90, 80 + 2 * index), 80).convert("RGB").save(folder / f"{index}.jpg")
     return folder
 
 
@@ -76,7 +76,9 @@ def test_run_status_and_why(recipe: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "runs/mine/report.html" in done.stdout.replace("\n", "")
     status = photogenic("status", "runs/mine", cwd=recipe.parent)
-    assert "curate  done" in " ".join(status.stdout.split(" ")).replace("   ", " ").replace("  ", "  ")
+    rows = [line.split() for line in status.stdout.splitlines()]
+    assert any(row[:2] == ["curate", "done"] for row in rows)
+    assert ["size", "3", "1", "0", "2"] in rows
     assert photogenic("status", "mine.yaml", cwd=recipe.parent).stdout == status.stdout
     why = photogenic("why", "mine.yaml", "0.jpg", cwd=recipe.parent)
     assert "dropped at the step size" in why.stdout
