@@ -29,9 +29,9 @@ def near_duplicate_groups(hashes: Hashes, max_distance: int = 6) -> Indices:
     connected components, so the ends of a chain may lie further apart than `max_distance`.
 
     Multi-index hashing (M. Norouzi, A. Punjani & D. Fleet, Fast search in Hamming space, 2012): of four bands
-    of 16 bits, two hashes at distance <= r agree in at least one but for r // 4 bits, so only hashes in
-    neighbouring buckets are compared. Equal hashes are folded first: a hundred thousand blank pictures cost no
-    more than one. Memory is bounded whatever the buckets' sizes.
+    of 16 bits, two hashes at distance <= r agree in at least one but for r // 4 bits, so only those
+    in neighbouring buckets are compared. Equal hashes are folded first: a hundred thousand blank pictures
+    cost no more than one. Memory is bounded whatever the buckets' sizes.
     """
     if not 0 <= max_distance <= MAX_DISTANCE:
         raise ValueError(f"max_distance must be 0 to {MAX_DISTANCE}, not {max_distance}")

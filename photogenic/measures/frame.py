@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photogenic.measures.decode import Rgb
+from photogenic.measures.vision import opencv
 
 PLAIN_TOLERANCE = 4  # levels around the background's colour that JPEG leaves of a flat one
 CONTENT_TOLERANCE = 12  # levels by which content differs from the background
@@ -22,7 +23,7 @@ MAX_FRAME_SHARE = 0.06  # of the side: a frame around all four sides is thin
 class Frame:
     """Content and background of one small view."""
 
-    content: NDArray[np.bool_]  # [h, w], everything that is not plain background
+    content: NDArray[np.bool_]  # [h, w], everything but the plain background
     is_plain: bool  # whether the background is one flat colour
     edge_touch_ratio: float  # of the outermost ring that content touches; 0 when the background is not plain
     border_ratio: float  # of the area that lies in straight bars along the edges
@@ -36,11 +37,13 @@ def look_at_frame(small: Rgb) -> Frame:
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).astype(np.int16)
     colour = _commonest_colour(ring)
     plain_share = float(np.mean(np.abs(ring - colour).max(axis=1) <= PLAIN_TOLERANCE))
-    content = np.abs(small - colour).max(axis=2) > CONTENT_TOLERANCE
+    unlike = np.abs(small - colour).max(axis=2) > CONTENT_TOLERANCE
+    border_ratio = _border_ratio(unlike)
     if plain_share < MIN_PLAIN_SHARE:
-        return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, _border_ratio(content))
+        return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, border_ratio)
+    content = _enclosed(unlike)
     ring_content = np.concatenate([content[0], content[-1], content[:, 0], content[:, -1]])
-    return Frame(content, True, float(ring_content.mean()), _border_ratio(content))
+    return Frame(content, True, float(ring_content.mean()), border_ratio)
 
 
 def _commonest_colour(ring: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -48,6 +51,14 @@ def _commonest_colour(ring: NDArray[np.int16]) -> NDArray[np.int16]:
     cells = (ring[:, 0] >> 4 << 8) | (ring[:, 1] >> 4 << 4) | (ring[:, 2] >> 4)
     fullest: NDArray[np.int16] = ring[cells == np.bincount(cells).argmax()]
     return np.asarray(np.rint(fullest.mean(axis=0)), np.int16)
+
+
+def _enclosed(unlike: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """All of [h, w] that the ground does not reach from the frame: white eyes belong to the face."""
+    cv = opencv()
+    ground = np.pad((~unlike).astype(np.uint8), 1, constant_values=1)
+    cv.floodFill(ground, None, (0, 0), 2)
+    return np.asarray(ground[1:-1, 1:-1] != 2)
 
 
 def _border_ratio(content: NDArray[np.bool_]) -> float:

@@ -110,7 +110,7 @@ def _colour(small: Rgb, frame: Frame) -> dict[str, float]:
 
 
 def _colourfulness(red_green: NDArray[np.float32], yellow_blue: NDArray[np.float32]) -> float:
-    """Hasler & Suesstrunk, Measuring colourfulness in natural images (2003), eq. 13: M3."""
+    """Hasler & Suesstrunk, Measuring colourfulness in natural images (2003): M3."""
     spread = np.hypot(red_green.std(), yellow_blue.std())
     offset = np.hypot(red_green.mean(), yellow_blue.mean())
     return float(spread + 0.3 * offset)
@@ -134,7 +134,7 @@ HASH_FLAT = 1e-3  # luma levels: a smaller amplitude is rounding, in a picture w
 def phash(rgb: Rgb) -> int:
     """64-bit DCT perceptual hash of [H, W, 3], as an unsigned integer.
 
-    As C. Zauner's (Implementation and benchmarking of perceptual image hash functions, 2010, section 3.2.1):
+    As C. Zauner's (Implementation and benchmarking of perceptual image hash functions, 2010):
     the lowest frequencies of a 32 x 32 view against their median. Unlike it, frequencies go in zigzag order
     without the mean, and 24 of the bits are chroma's. A blank picture hashes to 0.
     """

@@ -23,7 +23,7 @@ MIN_NOISE_LUMA, MAX_NOISE_LUMA = 10, 245  # clipped blocks hold no noise, whatev
 def noise_score(grey: Grey) -> float:
     """Standard deviation of the noise in luma levels (0-255), from [H, W].
 
-    J. Immerkaer, Fast Noise Variance Estimation (1996), eq. 5, in blocks, of which the quietest count, so
+    J. Immerkaer, Fast Noise Variance Estimation (1996), in blocks, of which the quietest count, so
     that texture is not taken for noise. 0 for drawings with flat colours.
     """
     if min(grey.shape) < NOISE_BLOCK_PX:
@@ -44,8 +44,8 @@ def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
     """1 / sigma of the edges' blur, in 1/px at the canonical size, from [H, W]; 0 when nothing has an edge.
 
     Blurring an edge of width sigma once more, by sigma_0, weakens its gradient by
-    R = sqrt(sigma^2 + sigma_0^2) / sigma (Zhuo & Sim, Defocus map estimation from a single image, 2011,
-    eq. 5), whatever its contrast: so neither a dull nor a busy picture is judged by anything but its edges.
+    R = sqrt(sigma^2 + sigma_0^2) / sigma (Zhuo & Sim, Defocus map estimation from a single image, 2011),
+    whatever its contrast: so neither a dull nor a busy picture is judged by anything but its edges.
     Of horizontal and vertical edges the blurrier kind counts, for motion blurs only one of them.
     As a guide: below 0.8 a blur is plain to see, above 1.6 edges are about as sharp as this size can hold.
     """

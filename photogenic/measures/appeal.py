@@ -1,0 +1,148 @@
+"""An aesthetic default that needs no model: how appealing a picture is by its pixel measures alone.
+
+It asks what photographers ask: is it sharp, rightly exposed, clean and whole, and are its colours and
+contrast vivid? Each question is a term between 0 and 1. The score is their product times ten, each term
+leaving the share that TERMS says when it fails: one grave fault is not made up for by other merits.
+
+The thresholds come from the literature and from what the measures mean; they are not fitted to any set of
+good and bad pictures. The score sees no content: a vivid, sharp picture of nothing scores well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+Columns = Mapping[str, Values]
+
+MAX_SCORE = 10.0
+
+
+def rising(values: Values, nothing: float, full: float) -> Values:
+    """0 up to `nothing`, 1 from `full` on, smooth between; falling when `nothing` > `full`."""
+    share = np.clip((values - nothing) / (full - nothing), 0, 1)
+    return share * share * (3 - 2 * share)
+
+
+# ---- faults
+
+
+def sharp(columns: Columns) -> Values:
+    """Edges are crisp: what separates professional pictures best (Ke, Tang & Jing, The design of high-level
+    features for photo quality assessment, 2006). From sigma = 0.6 px, which is all this size
+    holds, to a plain blur of 3 px.
+    """
+    return rising(columns["sharpness_score"], 0.3, 1.6)
+
+
+def well_exposed(columns: Columns) -> Values:
+    """The content is neither murky nor glaring (Datta et al., Studying aesthetics in photographic images,
+    2006, f1), and the picture as a whole has some light.
+    """
+    content, picture = columns["content_luma_mean"], columns["luma_mean"]
+    return rising(content, 0.05, 0.33) * rising(content, 0.99, 0.8) * rising(picture, 0.05, 0.25)
+
+
+def unclipped(columns: Columns) -> Values:
+    """Little of the content is burnt out or drowned in black. Black outlines and small highlights are no
+    fault; lost shadows are forgiven sooner than lost lights, as photographers expose for the lights.
+    """
+    return rising(columns["bright_clip_ratio"], 0.4, 0.03) * rising(columns["dark_clip_ratio"], 0.8, 0.3)
+
+
+def clean(columns: Columns) -> Values:
+    """No noise: 3 levels show in even areas, 12 everywhere."""
+    return rising(columns["noise_score"], 12, 3)
+
+
+def lightly_compressed(columns: Columns) -> Values:
+    """No JPEG damage. Quality 75 is libjpeg's default and 10 ruins any picture; blocks that outlive a
+    second save are seen in the pixels.
+    """
+    return rising(columns["jpeg_quality"], 10, 70) * rising(columns["blockiness_score"], 1.0, 0.25)
+
+
+def whole(columns: Columns) -> Values:
+    """A subject on a plain ground is not cut by the frame, and there are no bars around the picture."""
+    return rising(columns["edge_touch_ratio"], 0.3, 0.02) * rising(columns["border_ratio"], 0.5, 0.05)
+
+
+# ---- merits
+
+
+def contrasty(columns: Columns) -> Values:
+    """Blacks are black and whites are white: the middle 98 % of the histogram is wide (Ke, Tang & Jing,
+    2006).
+    """
+    return rising(columns["contrast"], 0.1, 0.95)
+
+
+def colourful(columns: Columns) -> Values:
+    """Vivid, on the verbal scale of Hasler & Suesstrunk (2003): from not at all (0) to extremely (109)."""
+    return rising(columns["colourfulness_score"], 0, 109)
+
+
+def varied(columns: Columns) -> Values:
+    """More than one hue: a tinted picture agrees in one altogether."""
+    return rising(columns["tint_ratio"], 1.0, 0.4)
+
+
+def composed(columns: Columns) -> Values:
+    """A subject stands out from a plain ground and is no speck on it (Luo & Tang, Photo and video quality
+    evaluation: focusing on the subject, 2008). Without a plain ground, half: the measures cannot say.
+    """
+    share = columns["foreground_ratio"]
+    return np.where(share >= 1, 0.5, rising(share, 0.0, 0.2))
+
+
+Term = Callable[[Columns], Values]
+
+TERMS: tuple[tuple[Term, float], ...] = (  # and what is left of the score where the term is 0
+    (sharp, 0.05),
+    (well_exposed, 0.05),
+    (unclipped, 0.3),  # white may be paint or paper
+    (clean, 0.1),
+    (lightly_compressed, 0.1),
+    (whole, 0.1),
+    (contrasty, 0.3),
+    (colourful, 0.5),  # black and white has its place
+    (varied, 0.85),
+    (composed, 0.85),
+)
+
+
+NEEDED_COLUMNS = (
+    "sharpness_score",
+    "content_luma_mean",
+    "luma_mean",
+    "bright_clip_ratio",
+    "dark_clip_ratio",
+    "noise_score",
+    "jpeg_quality",
+    "blockiness_score",
+    "edge_touch_ratio",
+    "border_ratio",
+    "contrast",
+    "colourfulness_score",
+    "tint_ratio",
+    "foreground_ratio",
+)
+
+
+@overload
+def appeal_score(measures: Mapping[str, float]) -> float: ...
+@overload
+def appeal_score(measures: Columns) -> Values: ...
+def appeal_score(measures: Mapping[str, float] | Columns) -> float | Values:
+    """0-10 from the NEEDED_COLUMNS of `pixel.measure`: numbers for one picture, or arrays [N] for many.
+
+    A missing column raises KeyError and NaN gives NaN: a score without its measures would be a guess.
+    """
+    columns = {name: np.asarray(measures[name], np.float64) for name in NEEDED_COLUMNS}
+    factors = [least + (1 - least) * term(columns) for term, least in TERMS]
+    score = MAX_SCORE * np.prod(factors, axis=0)
+    return float(score) if score.ndim == 0 else np.asarray(score)
