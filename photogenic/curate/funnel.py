@@ -152,7 +152,7 @@ class Funnel:
         rows = np.flatnonzero(ledger.alive)
         hashes = table["phash"].take(pa.array(rows)).to_numpy().astype(np.uint64)
         labels = near_duplicate_groups(hashes, step.max_distance)
-        best = select.keepers(labels, scores[rows], ledger.ids[rows])
+        best = select.keepers(labels, hashes, scores[rows], ledger.ids[rows], step.max_distance)
         distances = select.hamming_distance(hashes, hashes[best])
         for index in np.flatnonzero(best != np.arange(len(rows))):
             row, keeper = rows[index], rows[best[index]]

@@ -183,8 +183,10 @@ def _caption(evidence: Evidence, row: int) -> str:
     if sample["drop_reason"] is None:
         return str(sample["alt_text"] or sample["key"])
     reason = sample["drop_reason"].split(" (")[0]
+    if sample["drop_step"] == "select":  # said once above the sheet; here only which group it competed in
+        reason = "".join(reason.partition(" of ")[2].rpartition(" by ")[0].split("'")[1:2])
     number = "" if sample["value"] is None else f" {sample['value']:.4g}"
-    return f"{reason}{number}"
+    return f"{reason}{number}".strip()
 
 
 def _sheet(rows: NDArray[np.int64], captions: list[str]) -> Sheet:
@@ -215,15 +217,17 @@ def _troubles(evidence: Evidence) -> list[tuple[str, str, int, str]]:
     return [(*kind, count, examples[kind]) for kind, count in counts.most_common()]
 
 
-def _balance(evidence: Evidence, config: CurateConfig) -> tuple[str, list[tuple[str, int, int]]]:
-    """The field of concepts, and each concept's count in the pool and among the candidates."""
+def _balance(evidence: Evidence, config: CurateConfig) -> tuple[str, list[tuple[str, int, int]], float]:
+    """The field of concepts, each concept's count in the pool and among the candidates, the largest share."""
     name = (config.steps.select and config.steps.select.balance) or "group"
     concepts = ["" if value is None else str(value) for value in evidence.fields(name)]
     before = Counter(concepts)
     if set(before) <= {""}:
-        return name, []
+        return name, [], 1.0
     after = Counter(concept for concept, kept in zip(concepts, evidence.kept, strict=True) if kept)
-    return name, [(concept or "none", count, after[concept]) for concept, count in before.most_common(40)]
+    widest = max(count / num.total() for num in (before, after) for count in num.values())
+    rows = [(concept or "none", count, after[concept]) for concept, count in before.most_common(40)]
+    return name, rows, widest
 
 
 def _times(run: Run) -> list[tuple[str, int, float]]:

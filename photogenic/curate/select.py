@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,26 @@ def best_first(scores: Floats, ids: Strings) -> Ints:
     return np.asarray(np.lexsort(keys), dtype=np.int64)
 
 
-def keepers(labels: NDArray[Any], scores: Floats, ids: Strings) -> Ints:
-    """For each row the index of the best row that has the same label. [N]"""
+def keepers(
+    labels: NDArray[Any], hashes: NDArray[np.uint64], scores: Floats, ids: Strings, max_distance: int
+) -> Ints:
+    """For each row the index of the row that stands for it: itself, or a better look-alike. [N]
+
+    labels: groups of look-alikes, connected by steps of at most `max_distance` bits. The ends of a long chain
+    need not look alike: within a group the best row stands for all that are near to it, then the best of
+    the others for those near to that one, and so on.
+    """
+    keeper = np.arange(len(labels), dtype=np.int64)
     order = best_first(scores, ids)
-    groups, first = np.unique(labels[order], return_index=True)
-    return np.asarray(order[first][np.searchsorted(groups, labels)])
+    by_group = order[np.argsort(labels[order], kind="stable")]  # best first within each group
+    starts = np.flatnonzero(np.diff(labels[by_group], prepend=labels[by_group][:1] - 1)).tolist()
+    for start, stop in itertools.pairwise([*starts, len(labels)]):
+        left = by_group[start:stop]
+        while len(left) > 1:
+            near = hamming_distance(hashes[left], hashes[left[:1]]) <= max_distance
+            keeper[left[near]] = left[0]
+            left = left[~near]
+    return keeper
 
 
 def hamming_distance(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> Ints:

@@ -38,8 +38,11 @@ def test_its_counts_are_those_of_the_tables(run: Run, page: str) -> None:
 
 
 def test_it_shows_what_was_dropped_and_why(page: str) -> None:
-    assert "too small 40" in page
-    assert "too elongated 4" in page
+    size = page.split('<h2 id="size">')[1].split("<h2")[0]
+    assert "min_side_px at least 64: 1 too small" in size
+    assert "<figcaption>40</figcaption>" in size.split("just kept")[0]
+    assert "<figcaption>320</figcaption>" in size.split("just kept")[1]
+    assert re.search(r"<figcaption>shapes [\d.]+</figcaption>", page.split('<h2 id="select">')[1])
     assert "dropped: same bytes" in page
     assert re.search(r"dropped: \d bits differ", page)
 

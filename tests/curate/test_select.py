@@ -14,10 +14,26 @@ def test_best_first_breaks_ties_by_id_and_puts_the_unmeasured_last() -> None:
     assert best_first(scores, strings("d", "a", "b", "c")).tolist() == [2, 3, 0, 1]
 
 
-def test_keepers_are_the_best_of_their_group() -> None:
-    labels = np.array([7, 7, 3, 7, 3])
-    scores = np.array([0.1, 0.9, 0.5, 0.9, np.nan])
-    assert keepers(labels, scores, strings("a", "c", "b", "b2", "e")).tolist() == [3, 3, 2, 3, 2]
+def test_the_best_stands_for_its_group() -> None:
+    labels = np.array([7, 7, 3, 7, 3, 9])
+    hashes = np.array([1, 1, 2, 1, 2, 5], dtype=np.uint64)
+    scores = np.array([0.1, 0.9, 0.5, 0.9, np.nan, 0.3])
+    ids = strings("a", "c", "b", "b2", "e", "f")
+    assert keepers(labels, hashes, scores, ids, 4).tolist() == [3, 3, 2, 3, 2, 5]
+
+
+def test_nobody_is_dropped_for_one_that_does_not_look_alike() -> None:
+    hashes = np.array([0b0, 0b11, 0b1111, 0b111111], dtype=np.uint64)  # a chain of steps of two bits
+    labels = np.zeros(4, dtype=np.int64)
+    best_at_an_end = keepers(labels, hashes, np.array([4.0, 3.0, 2.0, 1.0]), strings(*"abcd"), 2)
+    assert best_at_an_end.tolist() == [0, 0, 2, 2]
+    best_in_the_middle = keepers(labels, hashes, np.array([1.0, 4.0, 3.0, 2.0]), strings(*"abcd"), 2)
+    assert best_in_the_middle.tolist() == [1, 1, 1, 3]
+
+
+def test_keepers_of_nothing() -> None:
+    nothing = np.zeros(0)
+    assert keepers(nothing.astype(int), nothing.astype(np.uint64), nothing, strings(), 2).tolist() == []
 
 
 def test_hamming_distance() -> None:
