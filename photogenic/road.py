@@ -106,7 +106,7 @@ class Road:
         key, folder = self.key(stage.name), self.run.stage(stage.name)
         if self.state(stage.name) == "done":
             took = self.seconds().get(stage.name)
-            console.print(f"{stage.name}: done" + ("" if took is None else f" (took {took:.0f} s)"))
+            console.print(f"{stage.name}: done" + ("" if took is None else f" (took {took:.1f} s)"))
             return False
         # Its results are about to change: were this killed half-way, the old marker must not vouch for them.
         (folder / "done.json").unlink(missing_ok=True)

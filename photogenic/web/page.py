@@ -93,8 +93,6 @@ def contact_sheet(pictures: Sequence[tuple[str, str]], size_px: int = 96) -> Mar
     """
     if any(not uri.startswith("data:image/") for uri, _ in pictures):
         raise ValueError("a report holds its pictures: only data:image/ URIs can be shown")
-    cell = Markup(
-        '<figure><img src="{uri}" alt="{caption}" loading="lazy"><figcaption>{caption}</figcaption></figure>'
-    )
+    cell = Markup('<figure><img src="{uri}" alt="{caption}"><figcaption>{caption}</figcaption></figure>')
     cells = Markup("\n").join(cell.format(uri=uri, caption=caption) for uri, caption in pictures)
     return Markup('<div class="sheet" style="--cell: {}px">\n{}\n</div>').format(int(size_px), cells)
