@@ -16,13 +16,16 @@ class GenerateConfig(StrictModel):
     """The same prompts and seeds, drawn by every model."""
 
     prompts: Path | tuple[str, ...] = Field(
-        description="A file of prompts (.txt one a line; .tsv such as PartiPrompts; .csv; .parquet), or a list."
+        description="A file (.txt one a line; .tsv such as PartiPrompts; .csv; .parquet), or a list."
     )
     num_images_per_prompt: int = Field(1, ge=1, description="Pictures per prompt, each from its own seed.")
     negative_prompt: str = Field("", description="What guidance leads away from; empty: the empty caption.")
     guidance_scale: float = Field(4.0, ge=1.0, description="Classifier-free guidance; 1 turns it off.")
     guidance_rescale: float = Field(
-        0.0, ge=0.0, le=1.0, description="How far guided predictions get their spread back (arXiv 2305.08891)."
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="How far guided predictions get back their spread, arXiv 2305.08891.",
     )
     num_inference_steps: int = Field(20, ge=1, description="DPM-Solver++ steps.")
     size_px: int | None = Field(None, ge=8, description="Side of the picture; by default the model's own.")

@@ -37,7 +37,7 @@ def load_pipeline(
     Args:
         path_or_hub_id: a folder, or else "owner/name" on a hub of models.
         dtype: by default float32 on a CPU (which is slow or unable in half precision), elsewhere what was
-            stored. In float16 the autoencoder stays in float32, for many overflow there.
+            stored. In float16 Emu's autoencoder stays in float32, for many overflow there.
 
     Raises:
         MissingModelError: there is no such model, or its files are incomplete, broken or pickles.
@@ -51,7 +51,7 @@ def load_pipeline(
             pipeline = pipeline_class.from_pretrained(
                 str(path_or_hub_id),
                 use_safetensors=True,
-                dtype=_dtypes(folder, torch.device(device), dtype),
+                dtype=_dtypes(pipeline_class, dtype or _default_dtype(folder, torch.device(device))),
             )
     except (OSError, ValueError, ImportError, AttributeError, KeyError, RuntimeError) as error:
         raise MissingModelError(
@@ -114,11 +114,14 @@ def _check_complete(pipeline: EmuPipeline, folder: Path) -> None:
             )
 
 
-def _dtypes(folder: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, torch.dtype]:
-    """What `from_pretrained` is to load each component as."""
-    if dtype is None:
-        dtype = torch.float32 if device.type == "cpu" else _stored_dtype(folder)
-    return {"default": dtype, "vae": torch.float32 if dtype == torch.float16 else dtype}
+def _dtypes(pipeline_class: type[DiffusionPipeline], dtype: torch.dtype) -> dict[str, torch.dtype]:
+    """What to load each component as. The pipelines of diffusers see to their decoders themselves."""
+    keeps_decoder = pipeline_class is EmuPipeline and dtype == torch.float16
+    return {"default": dtype, **({"vae": torch.float32} if keeps_decoder else {})}
+
+
+def _default_dtype(folder: Path, device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "cpu" else _stored_dtype(folder)
 
 
 def _own_memory(module: torch.nn.Module) -> None:

@@ -16,6 +16,7 @@ from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from diffusers.utils.torch_utils import randn_tensor
 from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
 
+from photogenic.models.autoencoder import FourierAutoencoderKL  # noqa: F401 - loadable once imported
 from photogenic.models.clip import tokenize
 from photogenic.models.folder import refuse_pickles
 from photogenic.models.joiner import TextJoiner

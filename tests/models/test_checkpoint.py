@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
+from models import tiny
 from photogenic.core.errors import MissingModelError
 from photogenic.models.checkpoint import load_pipeline, save_pipeline
 from photogenic.models.pipeline import EmuPipeline
@@ -65,6 +65,17 @@ def test_half_precision_is_stored_and_becomes_float32_on_a_cpu(dtype: torch.dtyp
             assert not part.training
     assert torch.equal(again.unet.conv_in.weight, before["conv_in.weight"].to(dtype).float())
     assert load_pipeline(tmp_path / "half", dtype=torch.bfloat16).unet.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("make", [tiny.emu, tiny.sd, tiny.sdxl], ids=["emu", "sd", "sdxl"])
+def test_half_precision_draws_about_the_same(
+    make: Callable[[], Any], dtype: torch.dtype, tmp_path: Path
+) -> None:
+    pipeline = make()
+    save_pipeline(pipeline, tmp_path / "model")
+    half = one_image(load_pipeline(tmp_path / "model", dtype=dtype))
+    assert np.abs(half.astype(int) - one_image(pipeline)).mean() < 10
 
 
 def test_diffusers_itself_loads_what_we_save_of_its_own_families(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, EulerDiscreteScheduler
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 
+from models import tiny
 from photogenic.core.errors import MissingModelError
 from photogenic.models.pipeline import EmuPipeline, denormalise_latents, guided, size_time_ids
 

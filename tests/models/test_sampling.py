@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 from numpy.typing import NDArray
 
+from models import tiny
 from photogenic.core.errors import PhotogenicError
 from photogenic.models.sampling import default_batch_size, default_size_px, dpm_solver, draw
 
