@@ -34,10 +34,10 @@ def look_at_frame(small: Rgb) -> Frame:
 
     A picture without one (most photographs) is content throughout.
     """
-    ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).astype(np.int16)
+    ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
     colour = _commonest_colour(ring)
-    plain_share = float(np.mean(np.abs(ring - colour).max(axis=1) <= PLAIN_TOLERANCE))
-    unlike = np.abs(small - colour).max(axis=2) > CONTENT_TOLERANCE
+    plain_share = float(np.mean(_difference(ring[None], colour) <= PLAIN_TOLERANCE))
+    unlike = _difference(small, colour) > CONTENT_TOLERANCE
     border_ratio = _border_ratio(unlike)
     if plain_share < MIN_PLAIN_SHARE:
         return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, border_ratio)
@@ -46,11 +46,18 @@ def look_at_frame(small: Rgb) -> Frame:
     return Frame(content, True, float(ring_content.mean()), border_ratio)
 
 
-def _commonest_colour(ring: NDArray[np.int16]) -> NDArray[np.int16]:
-    """The mean of the fullest of 16 x 16 x 16 colour cells."""
-    cells = (ring[:, 0] >> 4 << 8) | (ring[:, 1] >> 4 << 4) | (ring[:, 2] >> 4)
-    fullest: NDArray[np.int16] = ring[cells == np.bincount(cells).argmax()]
-    return np.asarray(np.rint(fullest.mean(axis=0)), np.int16)
+def _commonest_colour(ring: Rgb) -> NDArray[np.uint8]:
+    """The mean of the fullest of 16 x 16 x 16 colour cells, from [n, 3]."""
+    red, green, blue = ring.astype(np.int64).T >> 4
+    cells = red << 8 | green << 4 | blue
+    fullest = ring[cells == np.bincount(cells).argmax()]
+    return np.asarray(np.rint(fullest.mean(axis=0)), np.uint8)
+
+
+def _difference(rgb: Rgb, colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[h, w]: the largest of the channels' distances from a colour."""
+    red, green, blue = opencv().split(opencv().absdiff(rgb, np.broadcast_to(colour, rgb.shape).copy()))
+    return np.asarray(np.maximum(np.maximum(red, green), blue))
 
 
 def _enclosed(unlike: NDArray[np.bool_]) -> NDArray[np.bool_]:

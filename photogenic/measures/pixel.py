@@ -94,10 +94,10 @@ def _light(luma: NDArray[np.uint8], frame: Frame) -> dict[str, float]:
 
 
 def _colour(small: Rgb, frame: Frame) -> dict[str, float]:
-    pixels = small[frame.content].astype(np.float32)
+    pixels = small[frame.content] if frame.is_plain else small.reshape(-1, 3)
     if pixels.shape[0] == 0:  # a blank picture
         return {"colourfulness_score": 0.0, "saturation_ratio": 0.0, "grey_ratio": 1.0, "tint_ratio": 1.0}
-    red, green, blue = pixels.T
+    red, green, blue = np.ascontiguousarray(pixels.T, np.float32)
     red_green, yellow_blue = red - green, (red + green) / 2 - blue
     value = np.maximum(np.maximum(red, green), blue)
     chroma = value - np.minimum(np.minimum(red, green), blue)

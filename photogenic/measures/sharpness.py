@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from photogenic.measures.vision import opencv
 
 Grey = NDArray[np.uint8]
+Plane = NDArray[np.float32]
 
 REBLUR_SIGMA_PX = 1.5  # sigma_0 of Zhuo & Sim: of the order of the blur that is just visible
 EDGE_PERCENTILE = 90  # the sharpest tenth: a blurred background behind a sharp subject is no fault
 MIN_GRADIENT = 4.0  # luma levels per pixel; weaker edges drown in JPEG artefacts
 NOISE_GRADIENTS = 3.0  # an edge stands out this many times the noise
+STRONG_SHARE = 0.3  # of the strongest gradients
 MIN_EDGE_PIXELS = 8
 
 NOISE_BLOCK_PX = 16
@@ -51,21 +53,16 @@ def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
     """
     if min(grey.shape) < 5:
         return 0.0
-    cv = opencv()
     picture = grey.astype(np.float32)
-    across, down = _gradients(picture)
-    across_again, down_again = _gradients(cv.GaussianBlur(picture, (0, 0), REBLUR_SIGMA_PX))
+    reblurred = opencv().GaussianBlur(picture, (0, 0), REBLUR_SIGMA_PX)
+    gradients, weakened = _gradients(picture), _gradients(reblurred)
     floor = max(MIN_GRADIENT, NOISE_GRADIENTS * noise)
-    scores = [
-        score
-        for first, second, other in ((across, across_again, down), (down, down_again, across))
-        if (score := _edge_sharpness(first, second, other, floor)) is not None
-    ]
-    return min(scores, default=0.0)
+    scores = [_edge_sharpness(gradients, weakened, direction, floor) for direction in (0, 1)]
+    return min((score for score in scores if score is not None), default=0.0)
 
 
-def _gradients(picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """|d/dx| and |d/dy| in levels per pixel (Sobel)."""
+def _gradients(picture: Plane) -> tuple[Plane, Plane]:
+    """|d/dx| and |d/dy| in levels per pixel (Sobel), each [H, W]."""
     cv = opencv()
     return (
         np.abs(cv.Sobel(picture, cv.CV_32F, 1, 0, scale=1 / 8)),
@@ -74,14 +71,23 @@ def _gradients(picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArr
 
 
 def _edge_sharpness(
-    gradient: NDArray[np.float32], reblurred: NDArray[np.float32], other: NDArray[np.float32], floor: float
+    gradients: tuple[Plane, Plane], weakened: tuple[Plane, Plane], direction: int, floor: float
 ) -> float | None:
     """The sharpest tenth's 1/sigma over the strong edges of one direction; None when there are too few."""
-    cv = opencv()
-    strong = max(floor, 0.3 * float(np.percentile(gradient[::2, ::2], 99.5)))
-    ridge = (gradient >= strong) & (gradient >= other) & (gradient >= cv.dilate(gradient, None))
-    before, after = gradient[ridge], reblurred[ridge]
+    gradient = gradients[direction]
+    strong = np.flatnonzero(gradient >= max(floor, STRONG_SHARE * _strongest(gradient)))
+    before = gradient.ravel()[strong]
+    summit = before >= opencv().dilate(gradient, None).ravel()[strong]
+    summit &= before >= gradients[1 - direction].ravel()[strong]
+    before, after = before[summit], weakened[direction].ravel()[strong[summit]]
     if before.size < MIN_EDGE_PIXELS:
         return None
     ratio = np.maximum(before / np.maximum(after, 1e-3), 1.0)
     return float(np.percentile(np.sqrt(ratio**2 - 1) / REBLUR_SIGMA_PX, EDGE_PERCENTILE))
+
+
+def _strongest(gradient: Plane) -> float:
+    """The 99.5th percentile, of every third pixel both ways."""
+    sample = gradient[::3, ::3].ravel()
+    rank = int(0.995 * (sample.size - 1))
+    return float(np.partition(sample, rank)[rank])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +35,11 @@ def test_columns_are_those_documented_and_finite(photographs: dict[str, Rgb], co
         assert list(columns) == list(COLUMNS)
         assert all(type(v) is float and np.isfinite(v) for v in columns.values())
         assert all(0 <= v <= 1 for k, v in columns.items() if k.endswith("_ratio"))
+
+
+def test_every_column_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "measures.md").read_text()
+    assert [name for name in COLUMNS if f"| `{name}` |" not in text] == []
 
 
 def test_light_of_known_pictures(columns_of: Measured) -> None:
