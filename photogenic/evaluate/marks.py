@@ -11,6 +11,7 @@ from photogenic.evaluate.compare import Estimate
 
 UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+REACH = 47.0  # per cent of the line from its middle to where a mark may stand: marks have a width
 
 
 def interval_track(estimate: Estimate, extent: float) -> Markup:
@@ -32,7 +33,7 @@ def interval_track(estimate: Estimate, extent: float) -> Markup:
 
 
 def _place(value: float, extent: float) -> float:
-    return 50 + 50 * min(1.0, max(-1.0, value / extent))
+    return 50 + REACH * min(1.0, max(-1.0, value / extent))
 
 
 def extent_of(estimates: Sequence[Estimate]) -> float:
@@ -54,10 +55,10 @@ def number(value: float) -> str:
     )
 
 
-def signed(value: float, digits: int | None = None) -> str:
+def signed(value: float) -> str:
     if not math.isfinite(value):
         return UNKNOWN
-    text = number(abs(value)) if digits is None else f"{abs(value):.{digits}f}"
+    text = number(abs(value))
     return f"{MINUS if value < 0 else '+'}{text}" if value else text
 
 

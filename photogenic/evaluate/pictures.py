@@ -53,7 +53,8 @@ def drawn_tables(run: Run) -> dict[str, pa.Table]:
     paths = sorted((run.folder / "generate").glob("*/manifest.parquet"))
     if not paths:
         raise RunError(f"{run.folder} has no drawn pictures.", "Run `photogenic generate RECIPE` first.")
-    return {path.parent.name: read_table(path, IMAGES_SCHEMA.names) for path in paths}
+    tables = {path.parent.name: read_table(path, IMAGES_SCHEMA.names) for path in paths}
+    return {name: table for name, table in tables.items() if table.num_rows}
 
 
 def drawn_items(run: Run, model: str, table: pa.Table) -> list[Item]:

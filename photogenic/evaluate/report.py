@@ -166,7 +166,7 @@ def _described_rows(name: str, paired: Paired, results: Results) -> list[dict[st
             "base": number(results.estimates[results.base][measure].mean),
             "model": number(results.estimates[name][measure].mean),
             "needles": number(results.needle_means.get(measure, math.nan)),
-            "moved": signed(estimate.mean, 2),
+            "moved": signed(estimate.mean),
             "track": interval_track(estimate, extent),
         }
         for measure, estimate in sorted(moved.items(), key=lambda one: (-abs(one[1].mean), one[0]))

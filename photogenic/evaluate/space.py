@@ -47,7 +47,7 @@ class Space:
 def open_space(name: str | None) -> tuple[Space | None, str]:
     """The CLIP's space, or None and the sentence that says why not."""
     if name is None:
-        return None, f"{LEFT_OUT}: the recipe names no CLIP (`evaluate.clip`)."
+        return None, f"{LEFT_OUT}: the recipe names no CLIP (evaluate.clip)."
     from photogenic.measures.clip_score import ClipScorer
 
     try:
