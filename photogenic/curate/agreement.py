@@ -21,16 +21,15 @@ NEEDED_RATIO = 0.6  # of 256 pairs by chance: 0.5 with a standard deviation of 0
 def reason_to_skip(folder: Path, domain: str | None, ledger: Ledger, scores: Scores) -> str:
     """A sentence where the CLIP in `folder` does not fit the pool, "" where it does.
 
-    Where the recipe names the pool's domain, it must be the CLIP's. Otherwise up to 256 samples are scored
-    with their own text and with another sample's: a CLIP that fits prefers the own text.
+    Where the recipe names the pool's domain, it must be one of the CLIP's. Otherwise up to 256 samples are
+    scored with their own text and with another sample's: a CLIP that fits prefers the own text.
     """
     name = folder.name
-    made_for = read_json(folder / "clip.json").get("domain")
-    if domain is not None and made_for is not None:
-        fits = domain == made_for
-        return (
-            "" if fits else f"The CLIP of {name} knows {made_for}; the recipe says that these are {domain}."
-        )
+    if domain is not None:
+        known = read_json(folder / "clip.json")["domain"]
+        if domain in known:
+            return ""
+        return f"The CLIP of {name} knows {', '.join(known)}; the recipe says that these are {domain}."
     which = _pairs(ledger)
     if which.sum() < MIN_PAIRS:
         return f"Only {which.sum()} samples have a text: too few to tell whether the CLIP of {name} fits."

@@ -229,10 +229,13 @@ def clip_folder(name_or_path: str) -> Path:
     Raises:
         MissingModelError: there is no such folder, or no CLIP in it.
     """
+    from photogenic.measures.clip_score import FILES
+
     folder = weights_folder(name_or_path)
-    if not (folder / "clip.json").is_file():
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
         raise MissingModelError(
-            f"There is no CLIP in {folder}: it has no clip.json.",
+            f"There is no CLIP in {folder}: {', '.join(missing)} missing.",
             "Name another `model` under curate.steps.clip_score, or take the step out.",
         )
     return folder
@@ -240,17 +243,13 @@ def clip_folder(name_or_path: str) -> Path:
 
 @cache
 def clip_scorer(folder: Path, name: str = "clip") -> Scorer:
-    """Cosine of picture and text in the CLIP of `folder`; null where there is no text."""
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".json", ".onnx")]
-    model_revision = [file_fingerprint(path) for path in files if path.name.startswith(("clip", "tokenizer"))]
-    return Scorer(
-        name,
-        measure_agreement,
-        {"clip_score": "float64"},
-        _revision("clip 1", model_revision, "onnxruntime", "tokenizers"),
-        basis="uid and text",
-        model=folder,
-    )
+    """100 x cosine of picture and text in the CLIP of `folder`; null where there is no text."""
+    from photogenic.measures.clip_score import FILES
+
+    columns = {"clip_score": "float64"}
+    model_revision = [file_fingerprint(folder / file) for file in FILES]
+    revision = _revision("clip 1", model_revision, "onnxruntime", "tokenizers")
+    return Scorer(name, measure_agreement, columns, revision, basis="uid and text", model=folder)
 
 
 def measure_agreement(sample: Sample, data: bytes, model: Path | None) -> Values:
