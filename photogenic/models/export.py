@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import CLIPModel, PreTrainedTokenizerFast
@@ -14,6 +15,8 @@ from photogenic.core.shards import atomic_path, write_json
 from photogenic.models.clip import embed_images, embed_texts
 
 Tensor = torch.Tensor
+
+SMALLEST_HALVED = 1024  # numbers; a norm's few weights are not worth the rounding
 
 
 class _ImageTower(nn.Module):

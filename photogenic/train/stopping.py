@@ -1,9 +1,9 @@
 """The gate of quality-tuning: which checkpoint is kept.
 
 The paper stops "early although the loss still falls", by eye. Here every checkpoint draws the same prompts
-from the same seeds; `quality` is the mean appeal of the pictures, `generality` their CLIP score on prompts far
-from the needles. Kept is the best quality among those whose generality has not fallen past a stated margin.
-The loss never decides.
+from the same seeds; `quality` is the mean appeal of the pictures, `generality` their CLIP score on prompts
+far from the needles. Kept is the best quality among those whose generality has not fallen past a stated
+margin. The loss never decides.
 """
 
 from __future__ import annotations

@@ -1,0 +1,149 @@
+"""The loop on a small regression: exact resume, micro-batches, divergence, two processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from photogenic.core.errors import DivergedError
+from photogenic.core.run import MetricsLog, seed_for
+from photogenic.train.config import LoopConfig, OptimizerConfig
+from photogenic.train.loop import train
+
+
+class Regression:
+    """Fits y = A x with noise that belongs to (sample, step)."""
+
+    def __init__(self, on_step: Callable[[int], None] | None = None) -> None:
+        generator = torch.Generator().manual_seed(0)
+        torch.manual_seed(1)
+        self.module = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+        self.x = torch.randn(37, 4, generator=generator)
+        self.y = self.x @ torch.randn(4, 2, generator=generator)
+        self.num_samples = 37
+        self.on_step = on_step
+
+    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
+        if self.on_step is not None:
+            self.on_step(global_step)
+        noise = torch.stack(
+            [torch.randn(4, generator=torch.Generator().manual_seed(seed_for(i, global_step))) for i in indices]
+        )
+        error = self.module(self.x[indices] + 0.01 * noise) - self.y[indices]
+        return {"loss": error.square().mean()}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        return {"validation_loss": float((self.module(self.x) - self.y).square().mean())}
+
+
+def config(max_steps: int = 40, **changes: object) -> LoopConfig:
+    return LoopConfig(
+        max_steps=max_steps,
+        batch_size=16,
+        checkpoint_every=10,
+        log_every=5,
+        optimizer=OptimizerConfig(learning_rate=0.01, warmup_steps=3),
+    ).model_copy(update=changes)
+
+
+def fit(folder: Path, objective: Regression | None = None, **changes: object) -> list[torch.Tensor]:
+    objective = objective or Regression()
+    train(objective, config(**changes), folder, key="k", seed=0, description="test")  # type: ignore[arg-type]
+    return [parameter.detach() for parameter in objective.module.parameters()]
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing after it runs."""
+
+
+def kill_at(step: int) -> Callable[[int], None]:
+    def on_step(global_step: int) -> None:
+        if global_step == step:
+            raise Killed
+
+    return on_step
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    fit(tmp_path, max_steps=300)
+    rows = MetricsLog(tmp_path / "metrics.jsonl").rows()
+    validation = [row["validation_loss"] for row in rows if "validation_loss" in row]
+    assert validation[-1] < 0.2 * validation[0]
+
+
+@pytest.mark.parametrize("step", [3, 10, 25, 39])
+def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, step: int) -> None:
+    whole = fit(tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(tmp_path / "cut", Regression(kill_at(step)))
+    resumed = fit(tmp_path / "cut")
+    assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
+    strip = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in MetricsLog(path / "metrics.jsonl").rows()]
+        for path in (tmp_path / "whole", tmp_path / "cut")
+    ]
+    assert strip[0] == strip[1]
+
+
+def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    whole = fit(tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(tmp_path / "cut", Regression(kill_at(35)))
+    last = sorted((tmp_path / "cut" / "checkpoints").glob("*.safetensors"))[-1]
+    last.write_bytes(last.read_bytes()[:1000])
+    resumed = fit(tmp_path / "cut")
+    assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
+
+
+def test_another_configuration_starts_anew(tmp_path: Path) -> None:
+    fit(tmp_path)
+    seen: list[int] = []
+    train(
+        Regression(seen.append), config(max_steps=12), tmp_path, key="other", seed=0, description="test"
+    )
+    assert seen[0] == 0
+
+
+def test_micro_batches_change_rounding_only(tmp_path: Path) -> None:
+    whole = fit(tmp_path / "whole")
+    parts = fit(tmp_path / "parts", micro_batch_size=5)
+    for a, b in zip(whole, parts, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_divergence_stops_with_the_step(tmp_path: Path) -> None:
+    objective = Regression()
+
+    def poison(global_step: int) -> None:
+        if global_step == 21:
+            objective.y[:] = float("nan")
+
+    objective.on_step = poison
+    with pytest.raises(DivergedError, match="step 22"):
+        fit(tmp_path, objective)
+    assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())] == [
+        "step-0000010.safetensors",
+        "step-0000020.safetensors",
+    ]
+
+
+def test_two_processes_agree_with_one(tmp_path: Path) -> None:
+    one = fit(tmp_path / "one")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *(str(Path(__file__).parent / "two_processes.py"), str(tmp_path / "two")),
+    ]
+    subprocess.run(command, check=True, env=environment, timeout=120, capture_output=True)
+    two = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
