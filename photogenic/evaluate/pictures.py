@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def needle_items(run: Run) -> list[Item]:
         return []
     table, sources = read_table(path), run.sources()
     return [
-        Item(caption or sample.key, caption, lambda sample=sample: sources.read(sample.locator))  # type: ignore[misc]
+        Item(caption or sample.key, caption, partial(sources.read, sample.locator))
         for sample, caption in zip(iter_samples(table), table["caption"].to_pylist(), strict=True)
     ]
 

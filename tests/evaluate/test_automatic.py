@@ -22,7 +22,7 @@ from photogenic.measures.pixel import measure
 
 from .conftest import COLOURS, SHAPES, draw_model, draw_pale, put_needles, shape
 
-QUICK = {"num_resamples": 200}
+QUICK = {"num_resamples": 200, "num_shown": 2}
 
 
 def measures_of(run: Run, **values: object) -> dict[str, Any]:
