@@ -15,18 +15,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import (  # a format is known to Pillow once its plugin is imported
     AvifImagePlugin,  # noqa: F401
     BmpImagePlugin,  # noqa: F401
     GifImagePlugin,  # noqa: F401
     Image,
-    ImageCms,
     JpegImagePlugin,  # noqa: F401
     PngImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
@@ -35,9 +32,9 @@ from PIL import (  # a format is known to Pillow once its plugin is imported
 )
 
 from photogenic.core.errors import DecodeError
+from photogenic.measures.colour import eight_bit_rgb, in_srgb
+from photogenic.measures.vision import Rgb as Rgb
 from photogenic.measures.vision import opencv
-
-Rgb = NDArray[np.uint8]
 
 # Sharpness and noise cannot be compared between sizes, so every picture is measured at this one.
 CANONICAL_LONG_SIDE_PX = 512
@@ -121,7 +118,7 @@ def decode(data: bytes, *, min_long_side_px: int = CANONICAL_LONG_SIDE_PX) -> Pi
         if rgb is None:
             decoder = "pillow"
             rgb = _decode_with_pillow(image, min_long_side_px)
-        rgb = _oriented(_in_srgb(_reduced(rgb, min_long_side_px), image), _orientation(image))
+        rgb = _oriented(in_srgb(_reduced(rgb, min_long_side_px), image), _orientation(image))
         return Picture(np.ascontiguousarray(rgb), width_px, height_px, decoder)
 
 
@@ -253,28 +250,10 @@ def _decode_with_pillow(image: Image.Image, min_long_side_px: int) -> Rgb:
         if factor < 1:
             image.draft(None, (max(1, int(width * factor)), max(1, int(height * factor))))
     image.load()  # a TIFF is turned upright here, and loses its tag
-    return _eight_bit_rgb(image)
+    return eight_bit_rgb(image)
 
 
-def _eight_bit_rgb(image: Image.Image) -> Rgb:
-    """[H, W, 3] uint8 on white, in the file's own colours (CMYK: through its profile)."""
-    if image.mode.startswith("I"):
-        sixteen_bit = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        return np.repeat((sixteen_bit >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
-    if image.mode == "F":
-        raise DecodeError("floating-point pixels have no stated range")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return np.asarray(Image.alpha_composite(white, layer).convert("RGB"))
-    if image.mode == "CMYK":
-        transform = _srgb_transform(image.info.get("icc_profile"), "CMYK")
-        if transform is not None:
-            return np.asarray(cast(Image.Image, ImageCms.applyTransform(image, transform)))
-    return np.asarray(image.convert("RGB"))
-
-
-# ---- size and colour --------------------------------------------------------------------------------------
+# ---- size -------------------------------------------------------------------------------------------------
 
 
 def _reduced(rgb: Rgb, long_side_px: int) -> Rgb:
@@ -289,29 +268,3 @@ def _reduced(rgb: Rgb, long_side_px: int) -> Rgb:
         # Four bilinear samples to a pixel: half a level from the exact area mean, in less than half its time.
         rgb = cv.resize(rgb, (2 * size[0], 2 * size[1]), interpolation=cv.INTER_LINEAR)
     return cast(Rgb, cv.resize(rgb, size, interpolation=cv.INTER_AREA))
-
-
-def _in_srgb(rgb: Rgb, image: Image.Image) -> Rgb:
-    """Converts [H, W, 3] from the file's RGB or grey profile to sRGB."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode == "CMYK":
-        return rgb
-    if (transform := _srgb_transform(profile, "RGB")) is not None:
-        return np.asarray(ImageCms.applyTransform(Image.fromarray(rgb), transform))
-    if (transform := _srgb_transform(profile, "L")) is not None and image.mode in ("1", "L", "LA", "I;16"):
-        return np.asarray(ImageCms.applyTransform(Image.fromarray(rgb[:, :, 0]), transform))
-    return rgb
-
-
-@lru_cache(maxsize=64)
-def _srgb_transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """A transform from `mode` in `profile` to sRGB; None when none is needed or the profile does not fit."""
-    if not profile:
-        return None
-    try:
-        source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(source):
-            return None
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
