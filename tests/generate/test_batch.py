@@ -175,7 +175,7 @@ def test_a_run_stands_for_its_tuned_model(tmp_path: Path, weights: dict[str, Pat
 
 def test_killed_in_the_middle_and_run_again(tmp_path: Path, weights: dict[str, Path]) -> None:
     """SIGKILL after the first pictures; the same command then ends as if nothing had happened."""
-    out, prompts = tmp_path / "out" / "base", [f"prompt {number}" for number in range(12)]
+    out, prompts = tmp_path / "out" / "base", [f"prompt {number}" for number in range(30)]
     script = (
         "import sys, torch\n"
         "from pathlib import Path\n"
@@ -187,13 +187,13 @@ def test_killed_in_the_middle_and_run_again(tmp_path: Path, weights: dict[str, P
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(weights["base"]), str(out.parent), *prompts]
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while len(list(out.glob("*-*.png"))) < 3 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     drawn = {path.name: path.stat().st_mtime_ns for path in out.glob("*-*.png")}
-    assert 3 <= len(drawn) < 24 and not (out / "manifest.parquet").exists()
+    assert 3 <= len(drawn) < 60 and not (out / "manifest.parquet").exists()
 
     settings = {"num_inference_steps": 4, "batch_size": 1}
     generate_from_command(str(weights["base"]), prompts, 2, 0, out.parent, **settings)
