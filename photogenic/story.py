@@ -29,6 +29,9 @@ TEMPLATE = Path(__file__).with_name("story.html.j2")
 NUM_HAYSTACK, NUM_DROPPED, NUM_NEEDLES, NUM_PAIRS = 48, 8, 48, 48  # pictures shown
 THUMBNAIL_PX, DRAWN_PX = 80, 192
 
+# Of all measures, those that say something by themselves; evaluate/report.html has the rest.
+TOLD = ("appeal_score", "clip_score", "frechet_distance", "cmmd", "diversity", "near_copy_ratio")
+
 Picture = tuple[str, str]  # data: URI, caption
 
 
@@ -143,10 +146,27 @@ def tell_drawn(run: Run) -> dict[str, Any] | None:
     return {"models": models, "rows": rows, "num": sum(table.num_rows for table in tables)}
 
 
-def tell_measures(run: Run) -> Any:
-    """What evaluate measured."""
+def tell_measures(run: Run) -> dict[str, Any] | None:
+    """Each model against the base, measure by measure, with intervals; and what was left out."""
     path = run.folder / "evaluate" / "measures.json"
-    return read_json(path) if path.exists() else None
+    if not path.exists():
+        return None
+    measures = read_json(path)
+    base = measures["models"][measures["base"]]
+    comparisons = {
+        name: [
+            {
+                "measure": measure,
+                "base": base.get(measure),
+                "model": measures["models"][name].get(measure),
+                **row,
+            }
+            for measure in TOLD
+            if (row := paired.get(measure)) is not None
+        ]
+        for name, paired in measures["paired"].items()
+    }
+    return {"base": measures["base"], "comparisons": comparisons, "remarks": measures["remarks"]}
 
 
 def _some(table: pa.Table, num: int) -> list[Sample]:

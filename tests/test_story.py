@@ -12,7 +12,7 @@ from photogenic.core.manifest import IMAGES_SCHEMA, NEEDLES_SCHEMA, POOL_SCHEMA,
 from photogenic.core.run import MetricsLog, Run
 from photogenic.core.shards import write_json, write_table
 from photogenic.recipe import load_recipe
-from photogenic.story import tell_drawn, tell_haystack, tell_tuning, write
+from photogenic.story import tell_drawn, tell_haystack, tell_measures, tell_tuning, write
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -131,3 +131,22 @@ def test_pairs_have_the_same_prompt_and_seed(run: Run) -> None:
         ("a cat", 1, ["base", "tuned"]),
     ]
     assert story(run).count('<div class="pair">') == 2
+
+
+def test_measures_are_told_with_their_intervals(run: Run) -> None:
+    assert tell_measures(run) is None
+    appeal = {"mean": 0.5, "low": 0.25, "high": 0.75, "wins": 9, "ties": 1, "losses": 2}
+    measures = {
+        "base": "base",
+        "models": {"base": {"appeal_score": {"mean": 4.0}}, "tuned": {"appeal_score": {"mean": 4.5}}},
+        "paired": {"tuned": {"appeal_score": appeal, "luma_mean": {"mean": 0.1, "low": None, "high": None}}},
+        "remarks": ["No CLIP knows these pictures."],
+    }
+    write_json(run.stage("evaluate") / "measures.json", measures)
+    chapter = tell_measures(run)
+    assert chapter is not None
+    (row,) = chapter["comparisons"]["tuned"]
+    assert (row["measure"], row["base"]["mean"], row["model"]["mean"]) == ("appeal_score", 4.0, 4.5)
+    html = story(run)
+    assert "0.25 to 0.75" in html and "9, 1, 2" in html and "No CLIP knows" in html
+    assert "Nobody has judged these pictures" in html
