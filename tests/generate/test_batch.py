@@ -199,7 +199,5 @@ def test_killed_in_the_middle_and_run_again(tmp_path: Path, weights: dict[str, P
     generate_from_command(str(weights["base"]), prompts, 2, 0, out.parent, **settings)
     assert {name: (out / name).stat().st_mtime_ns for name in drawn} == drawn
     undisturbed = tmp_path / "undisturbed"
-    generate_from_command(
-        str(weights["base"]), prompts, 2, 0, undisturbed, num_inference_steps=4, batch_size=1
-    )
+    generate_from_command(str(weights["base"]), prompts, 2, 0, undisturbed, **settings)
     assert contents(out) == contents(undisturbed / "base")
