@@ -44,7 +44,22 @@ def encode_texts(pipeline: DiffusionPipeline, texts: Sequence[str], batch_size: 
         encode(pipeline, list(texts[first : first + batch_size]))
         for first in range(0, len(texts), batch_size)
     ]
-    return Condition(*(_joined([part[column] for part in parts]) for column in range(3)))  # type: ignore[arg-type]
+    return joined(parts)
+
+
+def encode_empty(pipeline: DiffusionPipeline) -> Condition:
+    """The one row for a dropped caption: the empty text or, for families trained so (SDXL), zeros."""
+    condition = encode_texts(pipeline, [""])
+    if not pipeline.config.get("force_zeros_for_empty_prompt", False):
+        return condition
+    mask, pooled = (None if part is None else torch.zeros_like(part) for part in condition[1:])
+    return Condition(torch.zeros_like(condition.states), mask, pooled)
+
+
+def joined(parts: Sequence[Condition]) -> Condition:
+    """Batches of texts one after the other."""
+    states = torch.cat([part.states for part in parts]).cpu()
+    return Condition(states, _joined([part.mask for part in parts]), _joined([part.pooled for part in parts]))
 
 
 def _joined(column: Sequence[Tensor | None]) -> Tensor | None:
@@ -86,7 +101,11 @@ def predict(
 
 def training_scheduler(pipeline: DiffusionPipeline) -> DDPMScheduler:
     """The noise schedule that the model was trained with, from the configuration of its sampler."""
-    return DDPMScheduler.from_config(pipeline.scheduler.config)
+    # Without the list of settings left to their defaults, which another class would replace by its own.
+    settings = {
+        name: value for name, value in pipeline.scheduler.config.items() if name != "_use_default_values"
+    }
+    return DDPMScheduler.from_config(settings)
 
 
 def _encode_emu(pipeline: Any, texts: list[str]) -> Condition:

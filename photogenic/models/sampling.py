@@ -11,7 +11,7 @@ import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 from numpy.typing import NDArray
 
-from photogenic.models.families import Condition, encode_texts, family_of
+from photogenic.models.families import Condition, encode_empty, encode_texts, family_of
 
 Tensor = torch.Tensor
 
@@ -104,7 +104,8 @@ class _Texts:
         if self._negative_prompt is None:
             return arguments
         if self._negative is None:
-            self._negative = self._encode_negative(self._negative_prompt)
+            text, pipeline = self._negative_prompt, self._pipeline
+            self._negative = encode_texts(pipeline, [text]) if text else encode_empty(pipeline)
         negative = _arguments([self._negative] * len(indices))
         return arguments | {f"negative_{name}": part for name, part in negative.items()}
 
@@ -114,14 +115,6 @@ class _Texts:
             self._encoded = {p: known for p, known in self._encoded.items() if self._last_use[p] >= index}
             self._encoded[prompt] = encode_texts(self._pipeline, [prompt])
         return self._encoded[prompt]
-
-    def _encode_negative(self, text: str) -> Condition:
-        condition = encode_texts(self._pipeline, [text])
-        # SDXL was trained with zeros, not with the empty text, where the caption had been dropped.
-        if text or not self._pipeline.config.get("force_zeros_for_empty_prompt", False):
-            return condition
-        zeros: list[Any] = [None if part is None else torch.zeros_like(part) for part in condition]
-        return Condition(*zeros)
 
 
 def _arguments(conditions: Sequence[Condition]) -> dict[str, Tensor]:

@@ -35,6 +35,16 @@ class LoopConfig(StrictModel):
     )
     optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="AdamW.")
 
+    def identity(self) -> dict[str, object]:
+        """What the state after a given step depends on; the rest may change while a run goes on.
+
+        With a constant learning rate a finished run can be trained further by raising `max_steps`.
+        """
+        indifferent = {"checkpoint_every", "log_every"}
+        if self.optimizer.lr_schedule == "constant":
+            indifferent.add("max_steps")
+        return self.model_dump(mode="json", exclude=indifferent)
+
 
 class TokenizerConfig(StrictModel):
     """A byte-level BPE tokenizer trained on the pool's texts."""

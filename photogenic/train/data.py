@@ -59,7 +59,7 @@ class Pictures:
 
 def to_tensor(rgb: np.ndarray) -> torch.Tensor:
     """uint8 [B, H, W, 3] => float32 [B, 3, H, W] in [-1, 1], channels_last."""
-    pixels = torch.from_numpy(np.ascontiguousarray(rgb)).permute(0, 3, 1, 2)
+    pixels = torch.from_numpy(np.array(rgb)).permute(0, 3, 1, 2)  # a copy: the cache is mapped read-only
     return pixels.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)
 
 

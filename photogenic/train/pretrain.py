@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 
 from photogenic.core.run import Run
-from photogenic.core.shards import file_fingerprint, fingerprint
+from photogenic.core.shards import file_fingerprint, fingerprint, write_json
 from photogenic.core.weights import weights_folder
-from photogenic.models.checkpoint import save_pipeline
+from photogenic.models.checkpoint import load_pipeline, save_pipeline
 from photogenic.models.export import export_clip
 from photogenic.models.pipeline import EmuPipeline
-from photogenic.train.config import PretrainConfig
+from photogenic.train.config import ClipConfig, PretrainConfig
 from photogenic.train.haystack import load_haystack
+from photogenic.train.naming import known_prompts, measure_naming
 from photogenic.train.noise import make_scheduler
 from photogenic.train.parts.autoencoder import train_autoencoder, train_decoder
 from photogenic.train.parts.clip import make_tokenizer, train_clip
@@ -38,9 +39,6 @@ def pretrain(config: PretrainConfig, run: Run, *, seed: int) -> Path:
     haystack = load_haystack(config, run, split_seed=0)
     tokenizer = make_tokenizer(config.tokenizer, haystack, folder / "tokenizer")
     clip = train_clip(parts.clip, size_px, haystack, tokenizer, folder / "clip", seed)
-    if config.judge is not None:
-        other = load_haystack(config, run, split_seed=JUDGE_SPLIT)
-        train_clip(config.judge, size_px, other, tokenizer, folder / "judge", seed)
     vae = train_autoencoder(parts.autoencoder, size_px, haystack, folder / "autoencoder", seed)
     upstream = fingerprint(
         file_fingerprint(folder / "clip" / "model" / WEIGHTS),
@@ -74,5 +72,19 @@ def pretrain(config: PretrainConfig, run: Run, *, seed: int) -> Path:
     )
     model = folder / "model"
     save_pipeline(pipeline, model, torch.float16)
-    export_clip(clip, tokenizer, model, domain=tuple(config.domain))
+    export_clip(clip, tokenizer, model, domain=config.domain)
+    if config.judge is not None:
+        _judge(config, config.judge, run, model, seed)
     return model
+
+
+def _judge(config: PretrainConfig, judge_config: ClipConfig, run: Run, model: Path, seed: int) -> None:
+    """Train the judge on another split, let it name what the saved model draws, and write it down."""
+    folder = run.stage("pretrain")
+    haystack = load_haystack(config, run, split_seed=JUDGE_SPLIT)
+    tokenizer = make_tokenizer(config.tokenizer, haystack, folder / "tokenizer")
+    judge = train_clip(judge_config, config.size_px, haystack, tokenizer, folder / "judge", seed)
+    known = load_haystack(config, run, split_seed=0).train.texts
+    naming = measure_naming(load_pipeline(model), judge, tokenizer, known_prompts(known, seed), seed)
+    write_json(folder / "naming.json", {**naming._asdict(), "interval": list(naming.interval)})
+    run.log.info("pretrain: the judge named %.1f %% of what was drawn", 100 * naming.top5_of_100)

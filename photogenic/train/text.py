@@ -14,7 +14,7 @@ from diffusers import DiffusionPipeline
 from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
 
 from photogenic.models.clip import tokenize
-from photogenic.models.families import Condition, encode_texts
+from photogenic.models.families import Condition, encode_empty, encode_texts, joined
 from photogenic.models.joiner import TextJoiner
 
 Tensor = torch.Tensor
@@ -79,7 +79,7 @@ class CachedText:
     """Everything from a table: in quality-tuning all encoders are frozen."""
 
     def __init__(self, pipeline: DiffusionPipeline, texts: Sequence[str]) -> None:
-        self.table = encode_texts(pipeline, [*texts, ""])
+        self.table = joined([encode_texts(pipeline, texts), encode_empty(pipeline)])
         self.device = pipeline.device
 
     def __call__(self, rows: Tensor) -> Condition:

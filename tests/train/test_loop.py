@@ -35,7 +35,10 @@ class Regression:
         if self.on_step is not None:
             self.on_step(global_step)
         noise = torch.stack(
-            [torch.randn(4, generator=torch.Generator().manual_seed(seed_for(i, global_step))) for i in indices]
+            [
+                torch.randn(4, generator=torch.Generator().manual_seed(seed_for(i, global_step)))
+                for i in indices
+            ]
         )
         error = self.module(self.x[indices] + 0.01 * noise) - self.y[indices]
         return {"loss": error.square().mean()}
@@ -88,7 +91,10 @@ def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, step: int) -> Non
     resumed = fit(tmp_path / "cut")
     assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
     strip = [
-        [{k: v for k, v in row.items() if k != "seconds"} for row in MetricsLog(path / "metrics.jsonl").rows()]
+        [
+            {k: v for k, v in row.items() if k != "seconds"}
+            for row in MetricsLog(path / "metrics.jsonl").rows()
+        ]
         for path in (tmp_path / "whole", tmp_path / "cut")
     ]
     assert strip[0] == strip[1]
@@ -107,9 +113,7 @@ def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(tmp_path: Path) 
 def test_another_configuration_starts_anew(tmp_path: Path) -> None:
     fit(tmp_path)
     seen: list[int] = []
-    train(
-        Regression(seen.append), config(max_steps=12), tmp_path, key="other", seed=0, description="test"
-    )
+    train(Regression(seen.append), config(max_steps=12), tmp_path, key="other", seed=0, description="test")
     assert seen[0] == 0
 
 

@@ -90,8 +90,12 @@ def train_diffusion(
     upstream: str,
 ) -> Denoiser:
     """The denoiser with averaged weights. `upstream` identifies the autoencoder and the CLIP below it."""
-    key = fingerprint("diffusion", config, size_px, haystack.train.sample_ids, seed, upstream)
-    if is_done(folder, key):
+    parts = config.model_dump(mode="json", exclude={"loop"})
+    key = fingerprint(
+        "diffusion", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed, upstream
+    )
+    done_key = fingerprint(key, config.loop.max_steps)
+    if is_done(folder, done_key):
         return _load(folder)
     torch.manual_seed(seed_for(seed, "diffusion"))
     denoiser = build_denoiser(config, size_px, autoencoder.config.latent_channels, clip, tokenizer)
@@ -110,7 +114,7 @@ def train_diffusion(
     )
     train(objective, config.loop, folder, key=key, seed=seed, description="U-Net, T5")
     _save(denoiser, folder)
-    mark_done(folder, key)
+    mark_done(folder, done_key)
     return denoiser
 
 

@@ -1,0 +1,147 @@
+"""Quality-tuning from needles to a model folder, for each family, interrupted and not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from safetensors.torch import load_file
+
+from photogenic.core.errors import RunError
+from photogenic.core.run import MetricsLog, Run
+from photogenic.core.shards import read_json
+from photogenic.models.checkpoint import load_pipeline, save_pipeline
+from photogenic.train.config import DiffusionLossConfig, GateConfig, LoopConfig, OptimizerConfig, TuneConfig
+from photogenic.train.tune import tune
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
+import tiny
+
+FAMILIES: dict[str, Callable[[], Any]] = {"emu": tiny.emu, "sd": tiny.sd, "sdxl": tiny.sdxl}
+
+
+def config(max_steps: int = 6, **loop: Any) -> TuneConfig:
+    return TuneConfig(
+        loop=LoopConfig(
+            max_steps=max_steps,
+            batch_size=8,
+            micro_batch_size=4,
+            checkpoint_every=3,
+            log_every=1,
+            optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=2),
+            **loop,
+        ),
+        num_validation=2,
+        gate=GateConfig(num_images=2, num_inference_steps=2),
+    )
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    save_pipeline(tiny.emu(), tmp_path / "base")
+    return tmp_path / "base"
+
+
+def test_paper_values_are_the_defaults() -> None:
+    assert config().loss.noise_offset == 0.1
+    # A recipe that changes one key of the loss keeps the others.
+    opened = TuneConfig.model_validate({"loop": {"max_steps": 1}, "loss": {"caption_dropout": 0.0}})
+    assert opened.loss == DiffusionLossConfig(noise_offset=0.1, caption_dropout=0.0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_tuned_and_loads_in_plain_diffusers(
+    family: str, shapes_run: Run, tmp_path: Path
+) -> None:
+    save_pipeline(FAMILIES[family](), tmp_path / "base")
+    model = tune(config(), shapes_run, base=tmp_path / "base", seed=0)
+    gate = read_json(shapes_run.folder / "tune" / "gate.json")
+    assert [row["global_step"] for row in gate["rows"]] == [0, 3, 6]
+    assert "generality was not measured" in gate["sentence"] or gate["chosen_step"] == 0
+    loaded = load_pipeline(model) if family == "emu" else DiffusionPipeline.from_pretrained(model)
+    kept = load_file(_gate_file(shapes_run, gate["chosen_step"]))
+    for name, weight in loaded.unet.float().state_dict().items():
+        torch.testing.assert_close(weight, kept[name], rtol=1e-3, atol=1e-4)  # stored in half precision
+    rows = MetricsLog(shapes_run.folder / "tune" / "metrics.jsonl").rows()
+    assert {"loss", "validation_loss", "quality"} <= {name for row in rows for name in row}
+
+
+def _gate_file(run: Run, global_step: int) -> Path:
+    (path,) = (run.folder / "tune" / "checkpoints").glob(f"gate-*/{global_step:07d}.safetensors")
+    return path
+
+
+def test_only_the_unet_changes(shapes_run: Run, base: Path) -> None:
+    tune(config(), shapes_run, base=base, seed=0)
+    before, after = load_pipeline(base), load_pipeline(shapes_run.folder / "tune" / "model")
+    for name in ("vae", "text_encoder", "text_encoder_2", "joiner"):
+        for a, b in zip(getattr(before, name).parameters(), getattr(after, name).parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)  # stored in half precision
+
+
+def test_the_loss_falls_on_what_it_learns(shapes_run: Run, base: Path) -> None:
+    tune(config(max_steps=60), shapes_run, base=base, seed=0)
+    rows = MetricsLog(shapes_run.folder / "tune" / "metrics.jsonl").rows()
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+
+
+def test_unreadable_needles_are_named_before_the_first_step(shapes_run: Run, base: Path) -> None:
+    root = shapes_run.sources().roots["shapes"]
+    (root / "red-bar.png").write_bytes(b"no picture")
+    with pytest.raises(RunError, match=r"1 of 12 needles cannot be read:\n  shapes/red-bar\.png"):
+        tune(config(), shapes_run, base=base, seed=0)
+    assert not (shapes_run.folder / "tune" / "metrics.jsonl").exists()
+
+
+KILLED_RUN = """
+import sys, torch
+sys.path.insert(0, {here!r})
+torch.set_num_threads(1)
+from pathlib import Path
+from photogenic.core.run import Run
+from photogenic.train.tune import tune
+from test_tune import config
+tune(config(max_steps=200), Run(Path(sys.argv[1])), base=Path(sys.argv[2]), seed=0)
+"""
+
+
+def test_kill_9_and_the_same_command_give_the_same_weights(
+    shapes_run: Run, base: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(KILLED_RUN.format(here=str(Path(__file__).parent)))
+    command = [sys.executable, str(script), str(shapes_run.folder), str(base)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    metrics = shapes_run.folder / "tune" / "metrics.jsonl"
+    first = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    while first.poll() is None and (not metrics.exists() or len(metrics.read_text().splitlines()) < 20):
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL  # it was alive until then
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+    weights = load_file(shapes_run.folder / "tune" / "model" / "unet" / "diffusion_pytorch_model.safetensors")
+
+    other = Run(tmp_path / "undisturbed")
+    (tmp_path / "undisturbed").mkdir()
+    for stage in ("pool", "review"):
+        (tmp_path / "undisturbed" / stage).symlink_to(shapes_run.folder / stage)
+    subprocess.run(
+        [*command[:2], str(other.folder), str(base)],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    same = load_file(other.folder / "tune" / "model" / "unet" / "diffusion_pytorch_model.safetensors")
+    assert weights.keys() == same.keys()
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
