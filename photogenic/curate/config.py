@@ -65,6 +65,13 @@ class Range(StrictModel):
     min_quantile: Ratio | None = Field(None, ge=0, lt=1, description=_MIN_QUANTILE)
     max_quantile: Ratio | None = Field(None, gt=0, le=1, description=_MAX_QUANTILE)
 
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        bounds = [name for name in type(self).model_fields if name.startswith(("min", "max"))]
+        if all(getattr(self, name) is None for name in bounds):
+            raise ValueError(f"give at least one bound, or the step drops nothing: {', '.join(bounds)}")
+        return self
+
 
 class SizeStep(StrictModel):
     """Pixels of the original, after EXIF orientation."""
@@ -213,13 +220,13 @@ DEFAULT_STEPS: dict[str, dict[str, Any]] = {
     "size": {},
     "aspect": {},
     "exposure": {},
-    "contrast": {},
-    "sharpness": {},
+    "contrast": {"min": 0.25},
+    "sharpness": {"min": 0.5},
     "jpeg_quality": {"min": 30},
     "borders": {},
-    "ocr": {},
-    "unsafe": {},
     "duplicates": {},
+    "unsafe": {},
+    "ocr": {},
     "clip_score": {"min_quantile": 0.05},
     "appeal": {"min_quantile": 0.5},
 }

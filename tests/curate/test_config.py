@@ -50,6 +50,8 @@ def test_overrides_reach_into_steps_and_null_takes_one_out(tmp_path: Path) -> No
         ("sharpness: {min_quantil: 0.1}", "`min_quantile`"),
         ("unsafe: {max_prob: 2}", "less than or equal to 1"),
         ("select: {by: appeal_score}", "num"),
+        ("contrast: {}", "at least one bound"),
+        ("popularity: {field: likes}", "at least one bound"),
     ],
 )
 def test_a_wrong_step_is_a_sentence_with_its_line(tmp_path: Path, text: str, said: str) -> None:
