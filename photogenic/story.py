@@ -141,7 +141,8 @@ def tell_drawn(run: Run) -> dict[str, Any] | None:
         if len(uris) < NUM_PAIRS or (row["prompt"], row["seed"]) in uris:
             with Image.open(picture) as image:
                 uris[row["prompt"], row["seed"]][row["model"]] = thumbnail_uri(image, DRAWN_PX)
-    models = list(dict.fromkeys(name for table in tables for name in table["model"].to_pylist()))
+    names = {name for table in tables for name in table["model"].to_pylist()}
+    models = sorted(names, key=lambda name: (name != "base", name))
     rows = [{"prompt": prompt, "seed": seed, "uris": drawn} for (prompt, seed), drawn in uris.items()]
     return {"models": models, "rows": rows, "num": sum(table.num_rows for table in tables)}
 
