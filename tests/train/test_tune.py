@@ -111,7 +111,7 @@ from pathlib import Path
 from photogenic.core.run import Run
 from photogenic.train.tune import tune
 from test_tune import config
-tune(config(max_steps=200), Run(Path(sys.argv[1])), base=Path(sys.argv[2]), seed=0)
+tune(config(max_steps=24), Run(Path(sys.argv[1])), base=Path(sys.argv[2]), seed=0)
 """
 
 
@@ -124,7 +124,7 @@ def test_kill_9_and_the_same_command_give_the_same_weights(
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     metrics = shapes_run.folder / "tune" / "metrics.jsonl"
     first = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    while first.poll() is None and (not metrics.exists() or len(metrics.read_text().splitlines()) < 20):
+    while first.poll() is None and (not metrics.exists() or len(metrics.read_text().splitlines()) < 10):
         time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL  # it was alive until then
