@@ -62,6 +62,8 @@ def curate(config: CurateConfig, run: Run, *, workers: int) -> None:
     sources = run.sources()
     _check(config, sources)
     folder = run.stage("curate")
+    for leftover in folder.rglob(".*.tmp"):  # of a process that was killed while it wrote
+        leftover.unlink(missing_ok=True)
     ledger = Ledger(read_table(run.folder / "pool" / "manifest"))
     with closing(engine_for(workers)) as engine:
         funnel = Funnel(ledger, Scores(folder / "scores", sources, engine, config.timeout_s))
