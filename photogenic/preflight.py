@@ -5,12 +5,9 @@ Estimates are rough and err on the high side; bytes per parameter are those of t
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
-import struct
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -24,8 +21,10 @@ from rich.table import Table
 
 from photogenic.core.config import dump_config
 from photogenic.core.errors import PhotogenicError
+from photogenic.core.weights import weights_folder
+from photogenic.machine import available_memory, gpu_memory
 from photogenic.road import Road, base_model
-from photogenic.train.config import PretrainConfig
+from photogenic.sizes import ModelSizes, model_sizes, planned_sizes
 
 TRAINING_BYTES = 20  # per trained parameter: weight 4, gradient 4, AdamW's moments 8, average 4
 CHECKPOINT_BYTES = 16  # the same without the gradient
@@ -86,6 +85,7 @@ def preflight(road: Road, stages: Sequence[str]) -> list[Check]:
         *_packages(stages),
         *_pool_sources(road, stages),
         *_base_model(road, stages),
+        *_clips(road, stages),
         _disk(road, stages),
         _memory(road, stages),
         *_gpu(road, stages),
@@ -125,6 +125,24 @@ def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:
         yield Check("base model", config.weights, str(base_model(road)), "yes")
     except PhotogenicError as error:
         yield Check("base model", config.weights, error.what, "no")
+
+
+def _clips(road: Road, stages: Sequence[str]) -> Iterator[Check]:
+    """The CLIP models that measure whether picture and text agree."""
+    recipe = road.recipe
+    step = recipe.curate.steps.clip_score if recipe.curate is not None else None
+    names = {
+        "curate": step.model if step is not None else None,
+        "tune": recipe.tune.gate.clip_model if recipe.tune is not None else None,
+        "evaluate": recipe.evaluate.clip if recipe.evaluate is not None else None,
+    }
+    for stage, name in names.items():
+        if name is None or stage not in stages:
+            continue
+        try:
+            yield Check(f"CLIP of {stage}", name, str(weights_folder(name)), "yes")
+        except PhotogenicError as error:
+            yield Check(f"CLIP of {stage}", name, error.what, "no")
 
 
 def _disk(road: Road, stages: Sequence[str]) -> Check:
@@ -181,63 +199,6 @@ def _training_need(road: Road, stages: Sequence[str]) -> int | None:
     return GIB + int(1.25 * (per_parameter * sizes.num_trained + frozen))
 
 
-@dataclass(frozen=True)
-class ModelSizes:
-    """Of a diffusers folder."""
-
-    num_parameters: int
-    num_trained: int  # the U-Net's, and the T5's where it is trained too
-    num_bytes: int  # of its files
-
-
-def model_sizes(folder: Path) -> ModelSizes:
-    """Read from the headers of the folder's safetensors files, without loading a tensor."""
-    total = trained = size = 0
-    for path in folder.rglob("*.safetensors"):
-        count = num_parameters(path)
-        total += count
-        size += path.stat().st_size
-        if path.parent.name in ("unet", "transformer"):
-            trained += count
-    return ModelSizes(total, trained, size)
-
-
-def num_parameters(path: Path) -> int:
-    """The number of values in a safetensors file: its header is an 8-byte length and then JSON."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
-
-
-def available_memory() -> int | None:
-    """Bytes that can be used without swapping; None where the system does not say."""
-    path = Path("/proc/meminfo")
-    if not path.exists():
-        return None
-    rows = (line.split() for line in path.read_text(encoding="ascii").splitlines())
-    return next((int(row[1]) * 1024 for row in rows if row[0] == "MemAvailable:"), None)
-
-
-def gpu_memory() -> tuple[str, int] | None:
-    """Name and bytes of the first NVIDIA GPU; asked of the driver, because importing torch takes seconds."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return None
-    query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return parse_gpu(answer)
-
-
-def parse_gpu(answer: str) -> tuple[str, int] | None:
-    """Name and bytes from the first line of "NVIDIA H100 80GB HBM3, 81559" (mebibytes)."""
-    name, _, mebibytes = answer.partition("\n")[0].rpartition(",")
-    return (name.strip(), int(mebibytes) * 2**20) if mebibytes.strip().isdecimal() else None
-
-
 def _model_sizes(road: Road) -> ModelSizes | None:
     """Of the base model, there already or still to be made; None where nothing is known of it."""
     config = road.recipe.pretrain
@@ -248,29 +209,6 @@ def _model_sizes(road: Road) -> ModelSizes | None:
     except PhotogenicError:
         return None
     return sizes if sizes.num_parameters else None
-
-
-def planned_sizes(config: PretrainConfig) -> ModelSizes | None:
-    """Of the U-Net and T5 that pre-training will make, built without memory; None without torch."""
-    if find_spec("torch") is None or config.diffusion is None:
-        return None
-    import torch
-
-    from photogenic.models.unet import build_t5, build_unet
-
-    parts = config.parts()
-    with torch.device("meta"):
-        unet = build_unet(
-            latent_channels=parts.autoencoder.latent_channels,
-            sample_size=config.size_px // 8,
-            pooled_dim=parts.clip.projection_dim,
-            **config.diffusion.unet.model_dump(),
-        )
-        t5 = build_t5(
-            vocab_size=config.tokenizer.vocab_size, pad_token_id=0, **config.diffusion.t5.model_dump()
-        )
-    count = sum(parameter.numel() for model in (unet, t5) for parameter in model.parameters())
-    return ModelSizes(count, count, 2 * count)  # saved in half precision
 
 
 def _num_files(folder: Path) -> int:

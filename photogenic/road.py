@@ -64,11 +64,11 @@ class Road:
     def state(self, name: str) -> State:
         """How far the stage is; "out of date": done, but with something else in recipe or input."""
         folder = self.run.folder / name
-        if is_done(folder, self.key(name)):
-            return "done but for failures" if self._failed(name) else "done"
-        if (folder / "done.json").exists():
+        if not (folder / "done.json").exists():
+            return "begun" if folder.is_dir() and any(folder.iterdir()) else "not begun"
+        if not is_done(folder, self.key(name)):
             return "out of date"
-        return "begun" if folder.is_dir() and any(folder.iterdir()) else "not begun"
+        return "done but for failures" if self._failed(name) else "done"
 
     def travel(self) -> bool:
         """Run every stage that is not done, then write the whole story; False: nothing was to be done."""

@@ -10,19 +10,11 @@ import pytest
 from PIL import Image
 
 from photogenic.core.run import Run
-from photogenic.preflight import (
-    CHECKPOINT_BYTES,
-    NUM_CHECKPOINTS,
-    Check,
-    available_memory,
-    model_sizes,
-    num_parameters,
-    parse_gpu,
-    planned_sizes,
-    preflight,
-)
+from photogenic.machine import available_memory, parse_gpu
+from photogenic.preflight import CHECKPOINT_BYTES, NUM_CHECKPOINTS, Check, preflight
 from photogenic.recipe import find_recipe, load_recipe
 from photogenic.road import Road
+from photogenic.sizes import model_sizes, num_parameters, planned_sizes
 
 RECIPE = """
 name: own
@@ -52,6 +44,20 @@ def checks(folder: Path, model: Path, stages: list[str]) -> dict[str, Check]:
     path.write_text(RECIPE.format(needles=needles, model=model), encoding="utf-8")
     found = preflight(Road(load_recipe(path), Run(folder / "run")), stages)
     return {check.what.partition(" ")[0]: check for check in found}
+
+
+def test_a_missing_clip_is_told(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        f"name: own\npool: {{sources: {{mine: {tmp_path / 'photos'}}}}}\n"
+        "curate: {steps: {clip_score: {model: no-such-clip, min: 0}}}\n",
+        encoding="utf-8",
+    )
+    found = {
+        check.what: check for check in preflight(Road(load_recipe(path), Run(tmp_path / "run")), ["curate"])
+    }
+    assert found["CLIP of curate"].fits == "no" and "no-such-clip" in found["CLIP of curate"].has
 
 
 def test_parameters_are_counted_from_headers(model: Path) -> None:
