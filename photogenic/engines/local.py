@@ -1,7 +1,8 @@
 """A supervised local pool: workers watched one by one.
 
 A dead worker breaks a whole `ProcessPoolExecutor` and stalls `multiprocessing.Pool`. Here each worker has
-its own process and pipe. One that dies or falls silent is replaced, and its task goes back to the queue in pieces.
+its own process and pipe. One that dies or falls silent is replaced, and its task goes back to the queue in
+pieces.
 """
 
 from __future__ import annotations
