@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import CLIPModel, PreTrainedTokenizerFast
@@ -80,3 +81,27 @@ def _export(tower: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outp
             dynamic_axes=batch,
             dynamo=False,
         )
+        store_in_half_precision(temporary)
+
+
+def store_in_half_precision(path: Path) -> None:
+    """Store an ONNX file's large float32 weights as float16, cast back as the model is loaded.
+
+    The file is half as large; all arithmetic stays in float32.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(path)
+    casts = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < SMALLEST_HALVED:
+            continue
+        full, half = weight.name, f"{weight.name}.half"
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half))
+        casts.append(helper.make_node("Cast", [half], [full], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)

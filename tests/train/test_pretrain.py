@@ -73,6 +73,8 @@ def test_exported_clip_agrees_with_torch(shapes_run: Run) -> None:
     clip = CLIPModel.from_pretrained(folder / "clip" / "model").eval()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer" / "model")
     scorer = ClipScorer(model)
+    weights = sum(parameter.numel() for parameter in clip.vision_model.parameters())
+    assert (model / "clip-image.onnx").stat().st_size < 2.6 * weights + 20_000
     rgb = np.stack([np.full((32, 32, 3), value, np.uint8) for value in (10, 120, 250)])
     texts = ["red disc", "a blue bar", "zebra!"]
     with torch.no_grad():
