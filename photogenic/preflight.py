@@ -122,7 +122,7 @@ def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:
     if config is None or config.weights is None or not {"pretrain", "tune", "generate"} & set(stages):
         return
     try:
-        yield Check("base model", config.weights, str(base_model(road)), "yes")
+        yield Check("base model", config.weights, str(weights_folder(config.weights)), "yes")
     except PhotogenicError as error:
         yield Check("base model", config.weights, error.what, "no")
 
@@ -188,7 +188,7 @@ def _gpu(road: Road, stages: Sequence[str]) -> Iterator[Check]:
 def _training_need(road: Road, stages: Sequence[str]) -> int | None:
     """Bytes for weights, gradients, moments and averages; activations come on top, so a quarter is added."""
     config = road.recipe.pretrain
-    trains = "tune" in stages or ("pretrain" in stages and config is not None and config.weights is None)
+    trains = "tune" in stages or ("pretrain" in stages and config is not None and config.trains)
     if not trains and "generate" not in stages:
         return GIB
     sizes = _model_sizes(road)
@@ -205,7 +205,8 @@ def _model_sizes(road: Road) -> ModelSizes | None:
     if config is not None and config.weights is None:
         return planned_sizes(config)
     try:
-        sizes = model_sizes(base_model(road))
+        weights = config.weights if config is not None else None
+        sizes = model_sizes(base_model(road) if weights is None else weights_folder(weights))
     except PhotogenicError:
         return None
     return sizes if sizes.num_parameters else None

@@ -55,7 +55,7 @@ class Recipe(StrictModel):
 
     def _needs(self, stage: str) -> dict[str, bool]:
         """Stage -> whether `stage` cannot do without it."""
-        takes_weights = self.pretrain is not None and self.pretrain.weights is not None
+        takes_weights = self.pretrain is not None and not self.pretrain.trains
         needs: dict[str, dict[str, bool]] = {
             "pool": {},
             "curate": {"pool": True},

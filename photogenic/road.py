@@ -179,11 +179,14 @@ def base_model(road: Road) -> Path:
     config = road.recipe.pretrain
     if config is None:
         raise RunError("The recipe has no section `pretrain`.", "Add `pretrain: {weights: emu-tiny}`.")
-    if config.weights is None:
-        return road.run.folder / "pretrain" / "model"
+    named = None if config.trains else _named_weights(config)
+    return named or road.run.folder / "pretrain" / "model"
+
+
+def _named_weights(config: Any) -> Path | None:
     from photogenic.core.weights import weights_folder
 
-    return weights_folder(config.weights)
+    return None if config.weights is None else weights_folder(config.weights)
 
 
 def _pool(config: Any, road: Road) -> None:
@@ -205,7 +208,7 @@ def _review(config: Any, road: Road) -> None:
 
 
 def _pretrain(config: Any, road: Road) -> None:
-    if config.weights is not None:
+    if not config.trains:
         console.print(f"Base model: {base_model(road)}")
         return
     from photogenic.train.pretrain import pretrain
@@ -246,7 +249,9 @@ def _review_inputs(config: Any, road: Road) -> object:
 
 
 def _pretrain_inputs(config: Any, road: Road) -> object:
-    return road.recipe.seed if config.weights is None else model_fingerprint(base_model(road))
+    weights = _named_weights(config)
+    fingerprint_of_weights = None if weights is None else model_fingerprint(weights)
+    return [road.recipe.seed if config.trains else None, fingerprint_of_weights]
 
 
 def _tune_inputs(config: Any, road: Road) -> object:

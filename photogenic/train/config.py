@@ -138,7 +138,7 @@ class PretrainParts(NamedTuple):
 
 
 class PretrainConfig(StrictModel):
-    """Either `weights` (a model that exists), or all parts of one to be trained."""
+    """Either `weights` (a model that exists, to be trained further with `diffusion`), or all parts of one."""
 
     weights: str | None = Field(None, description="Packaged name, folder or Hugging Face id of a base model.")
     size_px: int = Field(64, gt=0, multiple_of=8, description="Side of the pictures that the model draws.")
@@ -159,12 +159,19 @@ class PretrainConfig(StrictModel):
 
     @model_validator(mode="after")
     def _weights_or_parts(self) -> Self:
-        parts = (self.autoencoder, self.clip, self.diffusion)
         if self.weights is None:
             self.parts()
-        if self.weights is not None and any(part is not None for part in (*parts, self.judge)):
-            raise ValueError("`weights` names a finished model: leave out the parts to be trained")
+        if self.weights is not None and (self.autoencoder or self.clip or self.judge):
+            raise ValueError(
+                "`weights` names a finished model: leave out `autoencoder`, `clip` and `judge`; "
+                "with `diffusion` its U-Net is trained further"
+            )
         return self
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is to be trained, or the named weights are taken as they are."""
+        return self.weights is None or self.diffusion is not None
 
     def parts(self) -> PretrainParts:
         """The parts to be trained.

@@ -18,6 +18,7 @@ from photogenic.models.checkpoint import load_pipeline, save_pipeline
 from photogenic.models.export import export_clip
 from photogenic.models.pipeline import EmuPipeline
 from photogenic.train.config import ClipConfig, PretrainConfig
+from photogenic.train.further import pretrain_further
 from photogenic.train.haystack import load_haystack
 from photogenic.train.naming import known_prompts, measure_naming
 from photogenic.train.noise import make_scheduler
@@ -33,7 +34,10 @@ JUDGE_SPLIT = 1  # the judge holds out other concepts than the models it judges
 def pretrain(config: PretrainConfig, run: Run, *, seed: int) -> Path:
     """The base model's folder: the one that `weights` names, or RUN/pretrain/model, trained here."""
     if config.weights is not None:
-        return weights_folder(config.weights)
+        weights = weights_folder(config.weights)
+        if config.diffusion is None:
+            return weights
+        return pretrain_further(config, config.diffusion, weights, run, seed)
     parts = config.parts()
     folder, size_px = run.stage("pretrain"), config.size_px
     haystack = load_haystack(config, run, split_seed=0)

@@ -6,7 +6,6 @@ measured, and the gate, not the loss, says which one becomes RUN/tune/model.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +22,17 @@ from photogenic.core.manifest import iter_samples
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import atomic_path, fingerprint, read_json, read_table, write_json
 from photogenic.core.weights import folder_fingerprint
-from photogenic.models.checkpoint import load_pipeline, save_pipeline
+from photogenic.models.checkpoint import load_pipeline
 from photogenic.models.families import encode_pixels, training_scheduler
 from photogenic.models.sampling import default_size_px
 from photogenic.train.config import TuneConfig
 from photogenic.train.data import Pictures, load_pictures, to_tensor
+from photogenic.train.further import save_beside
 from photogenic.train.loop import train
 from photogenic.train.noise import NoiseSchedule
 from photogenic.train.objectives.diffusion import DiffusionObjective, LatentSet
 from photogenic.train.stopping import Gate, GateRow, choose, gate_record
 from photogenic.train.text import CachedText, size_conditioning
-
-BESIDE_THE_MODEL = ("clip.json", "clip-image.onnx", "clip-text.onnx")  # what measures read, copied along
 
 
 def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
@@ -67,7 +65,7 @@ def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
     console.print(choice.sentence)
     run.log.info("tune: %s", choice.sentence)
     keeper.restore(choice.chosen_step)
-    return _save_model(pipeline, base, folder / "model")
+    return save_beside(pipeline, base, folder / "model")
 
 
 def load_needles(needles: pa.Table, run: Run, size_px: int, config: TuneConfig) -> Pictures:
@@ -191,11 +189,3 @@ def _grid(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     filled = pictures + [blank] * (-len(pictures) % columns)
     rows = [np.concatenate(filled[i : i + columns], axis=1) for i in range(0, len(filled), columns)]
     return np.concatenate(rows)
-
-
-def _save_model(pipeline: DiffusionPipeline, base: Path, folder: Path) -> Path:
-    save_pipeline(pipeline, folder, torch.float16)
-    for name in BESIDE_THE_MODEL:
-        if (base / name).exists():
-            shutil.copy2(base / name, folder / name)
-    return folder

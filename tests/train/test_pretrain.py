@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,23 @@ def test_what_does_not_change_a_step_does_not_change_its_identity() -> None:
 def test_weights_or_all_parts(missing: str) -> None:
     with pytest.raises(ValueError, match="give either `weights`"):
         config(**{missing: None})
-    with pytest.raises(ValueError, match="leave out the parts"):
+    with pytest.raises(ValueError, match="leave out `autoencoder`, `clip` and `judge`"):
         config(weights="emu-tiny")
+
+
+def test_a_finished_model_is_trained_further(shapes_run: Run, tmp_path: Path) -> None:
+    base = pretrain(config(judge=None), shapes_run, seed=0).rename(tmp_path / "base")
+    shutil.rmtree(shapes_run.folder / "pretrain")
+    further = PretrainConfig.model_validate(
+        {"weights": str(base), "diffusion": {"loop": LOOP | {"optimizer": {"learning_rate": 0.01}}}}
+    )
+    model = pretrain(further, shapes_run, seed=0)
+    before, after = load_pipeline(base), load_pipeline(model)
+    for part, changed in (("unet", True), ("joiner", True), ("vae", False), ("text_encoder", False)):
+        pairs = zip(getattr(before, part).parameters(), getattr(after, part).parameters(), strict=True)
+        assert any(not torch.equal(a, b) for a, b in pairs) is changed
+    assert (model / "clip.json").exists()
+    assert pretrain(further, shapes_run, seed=0) == model
 
 
 def test_known_prompts_are_texts_of_several_pictures() -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import SchedulerMixin, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPModel, CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
 
@@ -90,17 +90,49 @@ def train_diffusion(
     upstream: str,
 ) -> Denoiser:
     """The denoiser with averaged weights. `upstream` identifies the autoencoder and the CLIP below it."""
+    torch.manual_seed(seed_for(seed, "diffusion"))
+    denoiser = build_denoiser(config, size_px, autoencoder.config.latent_channels, clip, tokenizer)
+    fit_denoiser(
+        denoiser,
+        config,
+        size_px,
+        haystack,
+        autoencoder,
+        text_tower(clip),
+        tokenizer,
+        make_scheduler(config.prediction_type),
+        folder,
+        seed,
+        upstream=upstream,
+    )
+    return denoiser
+
+
+def fit_denoiser(
+    denoiser: Denoiser,
+    config: DiffusionConfig,
+    size_px: int,
+    haystack: Haystack,
+    autoencoder: FourierAutoencoderKL,
+    text_encoder: CLIPTextModelWithProjection,
+    tokenizer: PreTrainedTokenizerFast,
+    scheduler: SchedulerMixin,
+    folder: Path,
+    seed: int,
+    *,
+    upstream: str,
+) -> None:
+    """Train U-Net, T5 and joiner from where they are; a finished training is loaded instead."""
     parts = config.model_dump(mode="json", exclude={"loop"})
     key = fingerprint(
         "diffusion", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed, upstream
     )
     done_key = fingerprint(key, config.loop.max_steps)
     if is_done(folder, done_key):
-        return _load(folder)
-    torch.manual_seed(seed_for(seed, "diffusion"))
-    denoiser = build_denoiser(config, size_px, autoencoder.config.latent_channels, clip, tokenizer)
+        _load(denoiser, folder)
+        return
     pictures = haystack.pictures
-    texts = clip_texts(text_tower(clip), tokenizer, pictures.texts)
+    texts = clip_texts(text_encoder, tokenizer, pictures.texts)
     objective = DiffusionObjective(
         denoiser.module(),
         denoiser.unet,
@@ -108,14 +140,13 @@ def train_diffusion(
         encode_latents(autoencoder, pictures, size_px),
         np.flatnonzero(~haystack.is_validation),
         np.flatnonzero(haystack.is_validation),
-        NoiseSchedule.of(make_scheduler(config.prediction_type)),
+        NoiseSchedule.of(scheduler),
         config.loss,
         seed,
     )
     train(objective, config.loop, folder, key=key, seed=seed, description="U-Net, T5")
     _save(denoiser, folder)
     mark_done(folder, done_key)
-    return denoiser
 
 
 def _save(denoiser: Denoiser, folder: Path) -> None:
@@ -123,10 +154,7 @@ def _save(denoiser: Denoiser, folder: Path) -> None:
         module.save_pretrained(folder / "model" / name)
 
 
-def _load(folder: Path) -> Denoiser:
-    model = folder / "model"
-    return Denoiser(
-        UNet2DConditionModel.from_pretrained(model / "unet"),
-        T5EncoderModel.from_pretrained(model / "t5"),
-        TextJoiner.from_pretrained(model / "joiner"),
-    )
+def _load(denoiser: Denoiser, folder: Path) -> None:
+    for name, module in denoiser._asdict().items():
+        trained = type(module).from_pretrained(folder / "model" / name)
+        module.load_state_dict(trained.state_dict())
