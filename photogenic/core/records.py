@@ -51,3 +51,35 @@ class Verdict:
 
 
 KEEP = Verdict(kept=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    """One rater's answer to one question about one pair of pictures, left and right as they were shown.
+
+    `answer` is left, right, or, without a preference, tie (visual_appeal), both or neither
+    (text_faithfulness). A repeat shows a pair to the same rater once more, an attention check has a known
+    answer (`expected`); neither counts in a comparison of models.
+    """
+
+    vote_id: str
+    pair_id: str
+    prompt_id: str
+    prompt: str = ""
+    category: str = ""
+    challenge: str = ""
+    question: str  # visual_appeal | text_faithfulness
+    left_model: str
+    right_model: str
+    answer: str  # left | right | tie | both | neither
+    rater: str
+    rater_kind: str  # person | model: a model that votes is never called a person
+    seconds: float | None = None  # from the painted pair to the answer
+    is_repeat: bool = False
+    is_attention_check: bool = False
+    expected: str | None = None  # the right answer of an attention check
+
+    @property
+    def preferred(self) -> str | None:
+        """The model whose picture was preferred; None for tie, both and neither."""
+        return {"left": self.left_model, "right": self.right_model}.get(self.answer)
