@@ -113,8 +113,12 @@ def _pool_sources(road: Road, stages: Sequence[str]) -> Iterator[Check]:
         return
     for name, source in road.recipe.pool.sources.items():
         path = source.path.expanduser()
+        is_file = path.is_file() and path.suffix.lower() in (".tar", ".parquet")
+        fits: Answer = "yes" if is_file or path.is_dir() else "no"
         found = f"{path} with {_num_files(path):,} files" if path.is_dir() else f"{path} is no folder"
-        yield Check(f"pool source {name}", "a folder of pictures", found, "yes" if path.is_dir() else "no")
+        yield Check(
+            f"pool source {name}", "pictures, tars or parquet files", str(path) if is_file else found, fits
+        )
 
 
 def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from photogenic.core.errors import RunError, StorageError
+from photogenic.core.parquet_rows import ParquetRows
 from photogenic.core.records import Locator
 
 __all__ = [
@@ -39,14 +40,48 @@ __all__ = [
 ]
 
 
+CONTAINERS = (".tar", ".parquet")  # files that hold pictures: members go on behind their names
+
+
 class Sources:
-    """Named roots of a pool. Tables name the source; only `RUN/pool/sources.json` knows where it lies."""
+    """Named roots of a pool. Tables name the source; only `RUN/pool/sources.json` knows where it lies.
+
+    A member is a path below the root. Behind the name of a file it goes on inside that file:
+    `00000.tar/cat.jpg` (the bytes are those from offset on) or `00000.parquet/000000017/image.bytes` (a row
+    and a column of bytes). No file and folder share a name, so this cannot be mistaken.
+    """
 
     def __init__(self, roots: Mapping[str, Path]) -> None:
         self.roots = {name: Path(root) for name, root in roots.items()}
+        self._rows = ParquetRows()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # What is open stays in its process.
+        return type(self), (self.roots,)
 
     def path(self, locator: Locator) -> Path:
         """The file that holds the locator's bytes; a member that leaves its source is refused."""
+        return self._split(locator)[0]
+
+    def read(self, locator: Locator) -> bytes:
+        """The original bytes.
+
+        Raises:
+            StorageError: the file cannot be reached or does not hold as many bytes as the locator says.
+        """
+        path, inner = self._split(locator)
+        data = self._read_row(path, inner) if inner and _is_table(path) else _read_bytes(path, locator)
+        if 0 <= locator.size_bytes != len(data):
+            compared = "shorter" if len(data) < locator.size_bytes else "longer"
+            raise StorageError(
+                f"{locator.source}/{locator.member} is {compared} than when it was indexed "
+                f"({len(data)} of {locator.size_bytes} bytes).",
+                "Index the pool again.",
+            )
+        return data
+
+    def _split(self, locator: Locator) -> tuple[Path, str]:
+        """The file, and where in it."""
         try:
             root = self.roots[locator.source]
         except KeyError:
@@ -57,28 +92,30 @@ class Sources:
         member = PurePosixPath(locator.member)
         if member.is_absolute() or ".." in member.parts:
             raise StorageError(f"Member {locator.member!r} leaves its source {locator.source!r}.")
-        return root.joinpath(*member.parts)
+        for depth, part in enumerate(member.parts[:-1], 1):
+            path = root.joinpath(*member.parts[:depth])
+            if part.lower().endswith(CONTAINERS) and path.is_file():
+                return path, "/".join(member.parts[depth:])
+        return root.joinpath(*member.parts), ""
 
-    def read(self, locator: Locator) -> bytes:
-        """The original bytes.
+    def _read_row(self, path: Path, inner: str) -> bytes:
+        row, _, column = inner.partition("/")
+        if not (row.isdecimal() and column):
+            raise StorageError(f"{path.name}/{inner} names no row and column.", "Index the pool again.")
+        return self._rows.read(path, column, int(row))
 
-        Raises:
-            StorageError: the file cannot be reached or is shorter than the locator says.
-        """
-        path = self.path(locator)
-        try:
-            with path.open("rb") as file:
-                file.seek(locator.offset)
-                data = file.read() if locator.size_bytes < 0 else file.read(locator.size_bytes)
-        except OSError as error:
-            raise StorageError(f"Cannot read {locator.source}/{locator.member}: {error.strerror}.") from error
-        if len(data) < locator.size_bytes:
-            raise StorageError(
-                f"{locator.source}/{locator.member} is shorter than when it was indexed "
-                f"({len(data)} of {locator.size_bytes} bytes).",
-                "Index the pool again.",
-            )
-        return data
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
+
+
+def _read_bytes(path: Path, locator: Locator) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(locator.offset)
+            return file.read() if locator.size_bytes < 0 else file.read(locator.size_bytes)
+    except OSError as error:
+        raise StorageError(f"Cannot read {locator.source}/{locator.member}: {error.strerror}.") from error
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -18,23 +18,45 @@ from pydantic import (
 
 from photogenic.core.config import StrictModel
 
+Format = Literal["folder", "webdataset", "parquet"]
+
 
 class SourceConfig(StrictModel):
-    """A folder of pictures, with `metadata.jsonl|csv|parquet` or with `.txt` and `.json` side-cars."""
+    """Pictures: a folder of them (with metadata or side-cars), tars, or parquet files."""
 
-    path: Path = Field(description="The folder; a relative path starts at the working directory.")
+    path: Path = Field(
+        description="The folder, or one tar or parquet file; a relative path starts at the working directory."
+    )
+    format: Format | None = Field(
+        None, description="folder, webdataset or parquet; without it, what lies there tells."
+    )
+    bytes_column: str | None = Field(
+        None, description="parquet: the column of the pictures' bytes (`image.bytes` is a child of a struct)."
+    )
+    path_column: str | None = Field(
+        None, description="parquet: the column of the pictures' paths, from the source's folder."
+    )
     key: str = Field("key", description="The field that holds the source's own key; without it, the path.")
     alt_text: tuple[str, ...] = Field(
         ("alt_text", "text", "caption"),
         description="The fields that may hold the text; the first one that is there counts.",
     )
 
+    @model_validator(mode="after")
+    def _columns_are_of_parquet(self) -> Self:
+        named = [name for name in ("bytes_column", "path_column") if getattr(self, name) is not None]
+        if len(named) == 2:
+            raise ValueError("give bytes_column or path_column, not both")
+        if named and self.format not in (None, "parquet"):
+            raise ValueError(f"{named[0]} is for the format parquet, not {self.format}")
+        return self
+
 
 class PoolConfig(StrictModel):
-    """The haystack: named sources, each a folder."""
+    """The haystack: named sources."""
 
     sources: dict[str, SourceConfig] = Field(
-        description="Name -> folder. Tables speak of a source by its name, so folders can move.", min_length=1
+        description="Name -> source. Tables speak of a source by its name, so folders can move.", min_length=1
     )
     rows_per_shard: int = Field(10_000, gt=0, description="Samples per shard of the pool manifest.")
 

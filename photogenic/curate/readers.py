@@ -1,6 +1,6 @@
 """What lies in a source: pictures found by walking, with the texts that lie beside them.
 
-A reader has the signature of `read_folder`: (name, root, config, left_out) -> samples, sorted by member.
+Pictures inside tars and parquet files: `webdataset`, `parquets`. Which reader a source needs: `formats`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,13 @@ class Found:
 def walk(root: Path, left_out: Counter[str]) -> Iterator[Found]:
     """Every regular file below `root`, by member; what is left out is counted by reason."""
     yield from _walk_folder(root, "", root, left_out)
+
+
+def found_file(path: Path) -> Found:
+    """A file that is a source by itself; its folder is the root."""
+    status = path.stat()
+    beside = frozenset(entry.name for entry in os.scandir(path.parent) if entry.is_file())
+    return Found(path.name, path, status.st_size, status.st_mtime_ns, beside)
 
 
 def _walk_folder(folder: Path, prefix: str, root: Path, left_out: Counter[str]) -> Iterator[Found]:
@@ -143,7 +150,13 @@ def _missing_samples(
 
 
 def sample_from(
-    source: str, member: str, size_bytes: int, row: Mapping[str, Any], config: SourceConfig
+    source: str,
+    member: str,
+    size_bytes: int,
+    row: Mapping[str, Any],
+    config: SourceConfig,
+    *,
+    offset: int = 0,
 ) -> Sample:
     """A sample of the pool. Of the row, the key and the text get columns; all else travels in `fields`."""
     fields = {field: value for field, value in row.items() if field != FILE_NAME}
@@ -156,6 +169,7 @@ def sample_from(
         member=member,
         key=key,
         alt_text=alt_text,
+        offset=offset,
         size_bytes=size_bytes,
         fields=fields,
     )
@@ -190,7 +204,7 @@ def _metadata_rows(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             for line in file:
                 if line.strip():
-                    yield _json_object(line, "metadata line that is no JSON object", left_out)
+                    yield json_object(line, "metadata line that is no JSON object", left_out)
     elif path.suffix == ".csv":
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             for row in csv.DictReader(file):
@@ -207,7 +221,7 @@ def read_side_cars(found: Found, left_out: Counter[str]) -> dict[str, Any]:
     """`picture.json` gives fields, `picture.txt` the alt_text (and wins)."""
     row: dict[str, Any] = {}
     if (text := _side_car(found, ".json", left_out)) is not None:
-        row |= _json_object(text, "side-car that is no JSON object", left_out)
+        row |= json_object(text, "side-car that is no JSON object", left_out)
     if (text := _side_car(found, ".txt", left_out)) is not None:
         row["alt_text"] = text.strip()
     return row
@@ -224,7 +238,8 @@ def _side_car(found: Found, suffix: str, left_out: Counter[str]) -> str | None:
         return None
 
 
-def _json_object(text: str, otherwise: str, left_out: Counter[str]) -> dict[str, Any]:
+def json_object(text: str, otherwise: str, left_out: Counter[str]) -> dict[str, Any]:
+    """The object that `text` is; else an empty one, counted under `otherwise`."""
     try:
         value = json.loads(text)
     except ValueError:

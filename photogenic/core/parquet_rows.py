@@ -1,0 +1,99 @@
+"""One value of a column of bytes, by its row: how pictures inside parquet files are read."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from photogenic.core.errors import StorageError
+
+BATCH_ROWS = 32
+BUFFER_BYTES = 2**20  # a column chunk is streamed through this: it may hold gigabytes of pictures
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds bytes."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def column_of(batch: pa.RecordBatch, column: str) -> pa.Array:
+    """The column of that name; `image.bytes` is a column, or else the child `bytes` of the struct `image`.
+
+    Raises:
+        KeyError: there is none.
+    """
+    if column in batch.schema.names:
+        return batch.column(column)
+    name, *children = column.split(".")
+    values = batch.column(name)
+    for child in children:
+        values = pc.struct_field(values, child)
+    return values
+
+
+class ParquetRows:
+    """Reads values by row; those around the last one are kept, so rows in their order cost one pass."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._column: _Column | None = None
+
+    def read(self, path: Path, column: str, row: int) -> bytes:
+        """The bytes at `row` (from 0 through all row groups); a null is no bytes.
+
+        Raises:
+            StorageError: the file cannot be read, or has no such row or column of bytes.
+        """
+        try:
+            with self._lock:
+                status = path.stat()
+                identity = (path, column, status.st_size, status.st_mtime_ns)
+                if self._column is None or self._column.identity != identity:
+                    self._column = _Column(identity)
+                return self._column.read(row)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            self._column = None
+            raise StorageError(f"Cannot read {column!r} of row {row} of {path.name}: {error}.") from error
+
+
+class _Column:
+    def __init__(self, identity: tuple[Path, str, int, int]) -> None:
+        self.identity = identity
+        path, self.name = identity[:2]
+        self.file = pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+        groups = range(self.file.metadata.num_row_groups)
+        self.ends = list(accumulate(self.file.metadata.row_group(group).num_rows for group in groups))
+        self.group = -1
+        self.start, self.values = 0, pa.array([], pa.binary())  # the batch at hand, and its first row
+        self.batches: Iterator[pa.RecordBatch] = iter(())
+
+    def read(self, row: int) -> bytes:
+        group = bisect_right(self.ends, row)
+        if row < 0 or group == len(self.ends):
+            raise KeyError(f"there are {self.ends[-1] if self.ends else 0} rows")
+        if group != self.group or row < self.start:
+            self._enter(group)
+        while row >= self.start + len(self.values):
+            self._advance()
+        return self.values[row - self.start].as_py() or b""
+
+    def _enter(self, group: int) -> None:
+        self.group, self.start = group, self.ends[group - 1] if group else 0
+        self.values = self.values[:0]
+        self.batches = self.file.iter_batches(BATCH_ROWS, row_groups=[group], columns=[self.name])
+
+    def _advance(self) -> None:
+        self.start += len(self.values)
+        batch = next(self.batches, None)
+        if batch is None:
+            raise OSError("the row group is shorter than the file says")
+        self.values = column_of(batch, self.name)
+        if not is_bytes(self.values.type):
+            raise KeyError(f"the column holds {self.values.type}, not bytes")

@@ -1,0 +1,136 @@
+"""Parquet files with a row per picture: its bytes, or where it lies."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from photogenic.core.errors import RunError
+from photogenic.core.parquet_rows import column_of, is_bytes
+from photogenic.core.records import Sample
+from photogenic.curate.config import SourceConfig
+from photogenic.curate.readers import Found, sample_from
+
+BATCH_ROWS = 64  # rows with the bytes of their pictures
+
+
+def read_parquets(
+    name: str, root: Path, files: Iterable[Found], config: SourceConfig, left_out: Counter[str]
+) -> Iterator[Sample]:
+    """The rows of all parquet files, sorted by member.
+
+    Raises:
+        RunError: a file cannot be read, or it is not clear which column holds the pictures.
+    """
+    tables = [found for found in files if found.path.suffix.lower() == ".parquet"]
+    if config.path_column is not None:
+        yield from _read_paths(name, root, tables, config, left_out)
+        return
+    for found in sorted(tables, key=lambda found: found.member + "/"):
+        yield from _read_bytes(name, found, config)
+
+
+def _read_bytes(name: str, found: Found, config: SourceConfig) -> Iterator[Sample]:
+    """A row's member is FILE/ROW/COLUMN; the bytes are looked at for their number only."""
+    try:
+        with pq.ParquetFile(found.path, buffer_size=2**20, pre_buffer=False) as file:
+            column = config.bytes_column or _only_bytes_column(file.schema_arrow, found)
+            columns = [column, *_field_columns(file.schema_arrow, column)]
+            number = 0
+            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+                for size, row in zip(_sizes(batch, column), _rows(batch, columns[1:]), strict=True):
+                    place = f"{number:09d}"
+                    if row.get(config.key) is None:
+                        row[config.key] = f"{PurePosixPath(found.member).with_suffix('')}/{place}"
+                    yield sample_from(name, f"{found.member}/{place}/{column}", size, row, config)
+                    number += 1
+    except (OSError, ValueError) as error:
+        raise RunError(f"Cannot read {found.path}: {error}", "Write the file again or remove it.") from error
+    except KeyError as error:
+        raise RunError(
+            f"{found.path} has no column of bytes {column!r}.", "Name one of its columns in `bytes_column`."
+        ) from error
+
+
+def _sizes(batch: pa.RecordBatch, column: str) -> list[int]:
+    values = column_of(batch, column)
+    if not is_bytes(values.type):
+        raise KeyError(column)
+    return [int(size) for size in pc.fill_null(pc.binary_length(values), 0).to_pylist()]
+
+
+def _rows(batch: pa.RecordBatch, columns: list[str]) -> list[dict[str, Any]]:
+    return list(batch.select(columns).to_pylist()) if columns else [{} for _ in range(batch.num_rows)]
+
+
+def _field_columns(schema: pa.Schema, column: str) -> list[str]:
+    """All columns but that of the pictures and other bytes."""
+    own = column if column in schema.names else column.split(".")[0]
+    return [field.name for field in schema if field.name != own and not is_bytes(field.type)]
+
+
+def _only_bytes_column(schema: pa.Schema, found: Found) -> str:
+    """The one column of bytes, or the child `bytes` of the one struct that has it (Hugging Face's Image)."""
+    names = [str(field.name) for field in schema if is_bytes(field.type)]
+    names += [f"{field.name}.bytes" for field in schema if _holds_bytes(field.type)]
+    if len(names) == 1:
+        return names[0]
+    has = f"several columns of bytes: {', '.join(names)}" if names else "no column of bytes"
+    raise RunError(
+        f"{found.path} has {has}.",
+        "Name the pictures' column in the source's `bytes_column`, or that of their paths in `path_column`.",
+    )
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind) and any(kid.name == "bytes" and is_bytes(kid.type) for kid in kind))
+
+
+def _read_paths(
+    name: str, root: Path, tables: list[Found], config: SourceConfig, left_out: Counter[str]
+) -> Iterator[Sample]:
+    """Paths start at the source's folder; a picture that is not there will be `failed`, with the reason."""
+    rows: dict[str, dict[str, Any]] = {}
+    for found in sorted(tables, key=lambda found: found.member):
+        for row in _path_rows(found, config):
+            member = _member(row.pop(str(config.path_column)), root)
+            if member is None:
+                left_out["row without a path, or with one that leads out of the pool"] += 1
+            elif member in rows:
+                left_out["row for a file that has one"] += 1
+            else:
+                rows[member] = row
+    for member in sorted(rows):
+        path = root / member
+        size = path.stat().st_size if path.is_file() else -1
+        yield sample_from(name, member, size, rows[member], config)
+
+
+def _path_rows(found: Found, config: SourceConfig) -> Iterator[dict[str, Any]]:
+    column = str(config.path_column)
+    try:
+        with pq.ParquetFile(found.path) as file:
+            if column not in file.schema_arrow.names:
+                names = ", ".join(file.schema_arrow.names)
+                raise RunError(f"{found.path} has no column {column!r}.", f"It has: {names}.")
+            for batch in file.iter_batches(columns=[column, *_field_columns(file.schema_arrow, column)]):
+                yield from batch.to_pylist()
+    except (OSError, ValueError) as error:
+        raise RunError(f"Cannot read {found.path}: {error}", "Write the file again or remove it.") from error
+
+
+def _member(path: object, root: Path) -> str | None:
+    """The path from the root; None where it is none or leads out of it, be it by a link."""
+    if not isinstance(path, str) or not path or "\0" in path or ".." in PurePosixPath(path).parts:
+        return None
+    whole = root / path  # an absolute path replaces the root
+    if not whole.is_relative_to(root) or not Path(os.path.realpath(whole)).is_relative_to(root):
+        return None
+    return whole.relative_to(root).as_posix()

@@ -1,0 +1,124 @@
+"""Tars of pictures with their texts, as WebDataset and img2dataset write them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from photogenic.core.records import Sample
+from photogenic.curate.config import SourceConfig
+from photogenic.curate.readers import IMAGE_SUFFIXES, Found, json_object, sample_from
+from photogenic.curate.tars import TarMember, tar_members
+
+SIDE_CARS = (".json", ".txt")
+MAX_SIDE_CAR_BYTES = 16 * 2**20
+
+SideCars = Mapping[tuple[str, str], list[TarMember]]  # (path without suffix, suffix) -> in the tar's order
+Rows = Mapping[str, Mapping[str, Any]]  # key -> fields
+
+
+def read_tars(
+    name: str, files: Iterable[Found], config: SourceConfig, left_out: Counter[str]
+) -> Iterator[Sample]:
+    """The pictures of all tars, sorted by member: the tar's path, then the picture's name inside.
+
+    A picture's text and fields are the members `.txt` and `.json` of its key, which is its name up to the
+    last dot, or else, as in WebDataset, up to the first. Of a table beside a tar (img2dataset's
+    `00000.parquet`) the row of that key gives the fields that no `.json` gave.
+    """
+    tars = []
+    for found in files:
+        if found.path.suffix.lower() == ".tar":
+            tars.append(found)
+        elif found.path.suffix.lower() in (".gz", ".tgz", ".bz2", ".xz", ".zst"):
+            left_out["compressed tar (unpack it to a .tar: pictures are read where they lie)"] += 1
+    for tar in sorted(tars, key=lambda found: found.member + "/"):
+        yield from _read_tar(name, tar, config, left_out)
+
+
+def _read_tar(name: str, tar: Found, config: SourceConfig, left_out: Counter[str]) -> Iterator[Sample]:
+    pictures: list[tuple[str, int, TarMember]] = []  # unique name, which of its name, member
+    side_cars: defaultdict[tuple[str, str], list[TarMember]] = defaultdict(list)
+    seen: Counter[str] = Counter()
+    taken: set[str] = set()
+    for member in tar_members(tar.path, tar.member, left_out):
+        path = PurePosixPath(member.name)
+        suffix = path.suffix.lower()
+        if suffix in IMAGE_SUFFIXES:
+            pictures.append((_unique(path, taken), seen[member.name], member))
+            seen[member.name] += 1
+        elif suffix in SIDE_CARS:
+            side_cars[str(path.with_suffix("")), suffix].append(member)
+        else:
+            left_out[f"no picture ({path.suffix or 'no suffix'})"] += 1
+    rows = _table_beside(tar, config, left_out)
+    for unique, which, member in sorted(pictures):
+        stem = str(PurePosixPath(member.name).with_suffix(""))
+        row = dict(rows.get(stem, {})) | _side_car_row(tar.path, stem, which, side_cars, left_out)
+        row.setdefault(config.key, stem)
+        yield sample_from(
+            name, f"{tar.member}/{unique}", member.size_bytes, row, config, offset=member.offset
+        )
+
+
+def _unique(path: PurePosixPath, taken: set[str]) -> str:
+    """A tar may hold a name twice; the second `a.jpg` is known as `a~2.jpg`."""
+    name, number = str(path), 1
+    while name in taken:
+        number += 1
+        name = str(path.with_name(f"{path.stem}~{number}{path.suffix}"))
+    taken.add(name)
+    return name
+
+
+def _side_car_row(
+    tar: Path, stem: str, which: int, side_cars: SideCars, left_out: Counter[str]
+) -> dict[str, Any]:
+    """`.json` gives fields, `.txt` the alt_text (and wins)."""
+    row: dict[str, Any] = {}
+    if (text := _text(tar, stem, ".json", which, side_cars, left_out)) is not None:
+        row |= json_object(text, "side-car that is no JSON object", left_out)
+    if (text := _text(tar, stem, ".txt", which, side_cars, left_out)) is not None:
+        row["alt_text"] = text.strip()
+    return row
+
+
+def _text(
+    tar: Path, stem: str, suffix: str, which: int, side_cars: SideCars, left_out: Counter[str]
+) -> str | None:
+    folder, _, base = stem.rpartition("/")
+    first_dot = f"{folder}/{base.split('.')[0]}" if folder else base.split(".")[0]
+    members = side_cars.get((stem, suffix)) or side_cars.get((first_dot, suffix))
+    if not members:
+        return None
+    member = members[min(which, len(members) - 1)]
+    if member.size_bytes > MAX_SIDE_CAR_BYTES:
+        left_out["side-car that is too large"] += 1
+        return None
+    try:
+        with tar.open("rb") as file:
+            file.seek(member.offset)
+            return file.read(member.size_bytes).decode("utf-8-sig", "replace")
+    except OSError:
+        left_out["side-car that cannot be read"] += 1
+        return None
+
+
+def _table_beside(tar: Found, config: SourceConfig, left_out: Counter[str]) -> Rows:
+    """What img2dataset noted of each address: those it got, by key; the others are counted."""
+    path = tar.path.with_suffix(".parquet")
+    if path.name not in tar.beside:
+        return {}
+    try:
+        rows = pq.read_table(path).to_pylist()
+    except (OSError, ValueError):
+        left_out["table beside a tar that cannot be read"] += 1
+        return {}
+    got = [row for row in rows if row.get("status") in (None, "success")]
+    if len(rows) > len(got):
+        left_out["picture that was never downloaded, by the table beside its tar"] += len(rows) - len(got)
+    return {str(row[config.key]): row for row in got if row.get(config.key) is not None}
