@@ -276,6 +276,36 @@ def status(
 
 
 @app.command()
+def export(
+    recipe: Annotated[str, typer.Argument(metavar="RUN_OR_RECIPE", help="A run folder, or a recipe.")],
+    to: Annotated[str, typer.Option("--to", metavar="FORM", help="webdataset, folder, parquet or ids.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where it goes; outside the pool.")],
+    what: Annotated[str, typer.Option("--what", metavar="TABLE", help="needles or candidates.")] = "needles",
+    run: RunOption = None,
+    overrides: SetOption = None,
+) -> None:
+    """Write the needles or the candidates for other programs: the original bytes, captions and scores.
+
+    The same command again goes on where it was stopped, and tries again what could not be read.
+
+    \b
+    Example:
+      photogenic export runs/demo --to webdataset --out needles
+    """
+    from photogenic.core.run import Run
+    from photogenic.export import export as write
+
+    place = Run(Path(recipe)) if Path(recipe).is_dir() else _road(recipe, run, overrides, None).run
+    done = write(place, what, to, out)
+    typer.echo(f"{done.num_samples} {what} in {out}.")
+    if done.unreadable:
+        typer.secho(
+            f"{len(done.unreadable)} could not be read: {out / 'unreadable.jsonl'}", fg="red", err=True
+        )
+        raise typer.Exit(ERROR_EXIT)
+
+
+@app.command()
 def init(
     photographs: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of pictures.")],
     out: Annotated[

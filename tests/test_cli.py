@@ -14,7 +14,7 @@ from PIL import Image
 
 from photogenic.recipe import STAGES
 
-COMMANDS = (*STAGES, "run", "draw", "verdict", "plan-votes", "why", "status", "init", "demo", "demo-pool")
+COMMANDS = (*STAGES, "run", "draw", "verdict", "plan-votes", "why", "status", "export", "init", "demo", "demo-pool")
 PLAIN = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
 
 

@@ -89,6 +89,8 @@ class Sources:
                 f"The pool has no source named {locator.source!r}.",
                 f"It has: {', '.join(self.roots) or 'none'}.",
             ) from None
+        if root.suffix.lower() in CONTAINERS and root.is_file():
+            root = root.parent  # a source may be one such file; its members begin with its name
         member = PurePosixPath(locator.member)
         if member.is_absolute() or ".." in member.parts:
             raise StorageError(f"Member {locator.member!r} leaves its source {locator.source!r}.")

@@ -26,6 +26,11 @@ class Place:
     file: Path | None
     config: SourceConfig
 
+    @property
+    def path(self) -> Path:
+        """What the pool reads from: the file, unless its rows lead to others in its folder."""
+        return self.root if self.file is None or self.config.path_column is not None else self.file
+
     def files(self, left_out: Counter[str]) -> Iterator[Found]:
         """What may hold pictures, or be one: all files of a folder, or the one."""
         if self.file is None:

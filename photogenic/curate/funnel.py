@@ -219,9 +219,9 @@ def _scorers(clip: Scorer | None) -> list[Scorer]:
 def _check(config: CurateConfig, sources: Sources) -> None:
     """Everything that would stop the funnel half-way is found before it begins."""
     for name, root in sources.roots.items():
-        if not root.is_dir():
+        if not root.exists():
             raise StorageError(
-                f"The pool's source {name!r} cannot be reached: {root} is no folder.",
+                f"The pool's source {name!r} cannot be reached: {root} is not there.",
                 "Mount it, or set its path in the recipe and index the pool again.",
             )
     steps = config.steps

@@ -40,10 +40,10 @@ def index(config: PoolConfig, run: Run) -> pa.Table:
         run.log.info("pool: left out %d: %s", count, reason)
     if not num_shards:
         raise RunError(
-            f"There is no picture in {', '.join(str(place.file or place.root) for place in sources)}.",
+            f"There is no picture in {', '.join(str(place.path) for place in sources)}.",
             "Check the paths under `pool`; RUN/log.txt says what was left out.",
         )
-    write_json(folder / "sources.json", {place.name: str(place.root) for place in sources})
+    write_json(folder / "sources.json", {place.name: str(place.path) for place in sources})
     table = read_table(folder / "manifest")
     run.log.info("pool: %d samples in %d shards", table.num_rows, num_shards)
     return table
@@ -87,9 +87,9 @@ def _write_shards(folder: Path, samples: Iterator[Sample], rows_per_shard: int) 
 
 def _refuse_run_inside(sources: list[Place], run: Run) -> None:
     for place in sources:
-        if place.file is None and run.folder.resolve().is_relative_to(place.root):
+        if run.folder.resolve().is_relative_to(place.path):
             raise RunError(
-                f"The run folder {run.folder} lies inside the pool's source {place.name!r} ({place.root}):"
+                f"The run folder {run.folder} lies inside the pool's source {place.name!r} ({place.path}):"
                 " what the run draws would become part of the haystack.",
                 "Put the run elsewhere with --run.",
             )
