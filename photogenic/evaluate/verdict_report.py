@@ -37,7 +37,8 @@ def in_a_sentence(panel: Panel, contest: Contest) -> str:
     """Who was preferred, in words that do not claim more than the test."""
     who = "people" if panel.rater_kind == "person" else "models that voted"
     about = f"{QUESTIONS[panel.question]}, {contest.model} against {contest.against}: "
-    told = f"({_counts(contest.pairs)}; p {p_value(contest.p_value_holm)})"
+    p = p_value(contest.p_value_holm)
+    told = f"({_counts(contest.pairs)}; p {p if p.startswith('<') else '= ' + p})"
     if contest.p_value_holm > ALPHA:
         return f"{about}{who} do not tell them apart {told}."
     favourite = contest.model if contest.prompts.net_win > 0 else contest.against
@@ -89,6 +90,7 @@ def _panel(panel: Panel, findings: Findings) -> dict[str, Any]:
     return {
         "title": QUESTIONS[panel.question] + (", judged by people" if people else ", answered by models"),
         "by_people": people,
+        "raters": _named(panel.num_raters, people),
         "num_raters": panel.num_raters,
         "num_votes": panel.num_votes,
         "num_prompts": panel.num_prompts,
@@ -125,12 +127,9 @@ def _contest(contest: Contest, confidence: float) -> dict[str, Any]:
         "p_value_holm": p_value(contest.p_value_holm),
         "prompts": contest.prompts if contest.prompts.n != pairs.n else None,
         "agreement": [
-            (name, number(value))
-            for name, value in (
-                ("percent agreement", contest.agreement.percent),
-                ("Krippendorff's alpha", contest.agreement.alpha),
-                ("Gwet's AC1", contest.agreement.ac1),
-            )
+            ("percent agreement", percent(contest.agreement.percent)),
+            ("Krippendorff's alpha", number(contest.agreement.alpha)),
+            ("Gwet's AC1", number(contest.agreement.ac1)),
         ],
         "num_agreement_pairs": contest.agreement.num_pairs,
         "num_short": contest.num_short,
@@ -148,6 +147,12 @@ def _contest(contest: Contest, confidence: float) -> dict[str, Any]:
         "best": _shown(contest.outcomes, contest.model, 1),
         "worst": _shown(contest.outcomes, contest.model, -1),
     }
+
+
+def _named(num_raters: int, people: bool) -> str:
+    if people:
+        return "person" if num_raters == 1 else "people"
+    return "model" if num_raters == 1 else "models"
 
 
 def _bars(tally: Tally) -> list[tuple[str, float]]:

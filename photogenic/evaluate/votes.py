@@ -190,7 +190,8 @@ def vote_of(row: Mapping[str, Any]) -> Vote:
     missing = [name for name in NEEDED if name not in row]
     if missing:
         raise BadVoteError(f"`{missing[0]}` is missing")
-    values = {**DEFAULTS, **row}
+    # Other software writes null where it has nothing to say.
+    values = {**DEFAULTS, **{name: cell for name, cell in row.items() if cell is not None or name in NEEDED}}
     _check_kinds(values)
     vote = Vote(**values)
     _check_words(vote)

@@ -39,7 +39,7 @@ def cast(
     tie_weight: float = 0.5,
     seed: int = 0,
 ) -> list[Vote]:
-    """Every rater votes on every pair of models of every prompt, as Davidson's model says; sides are drawn."""
+    """Every rater votes on every two models' pair of every prompt, by Davidson's model; sides are drawn."""
     rng = np.random.default_rng(seed)
     votes = []
     for number in range(num_prompts):
