@@ -13,6 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +23,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.manifest import sample_id_for
 from photogenic.core.records import Sample
 from photogenic.curate.config import SourceConfig
+from photogenic.curate.img2dataset import Rows, rows_beside
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif")
@@ -126,11 +128,18 @@ def _found_samples(
     metadata: Mapping[str, Mapping[str, Any]] | None,
     left_out: Counter[str],
 ) -> Iterator[Sample]:
+    @lru_cache(maxsize=2)  # a folder's pictures come one after the other
+    def rows_of(folder: Path) -> Rows:
+        return {} if folder == root else rows_beside(folder, left_out)
+
     for found in walk(root, left_out):
         if not found.is_image:
             left_out[f"no picture ({found.path.suffix or 'no suffix'})"] += 1
             continue
-        row = read_side_cars(found, left_out) if metadata is None else metadata.get(found.member, {})
+        if metadata is not None:
+            row = dict(metadata.get(found.member, {}))
+        else:
+            row = {**rows_of(found.path.parent).get(found.path.stem, {}), **read_side_cars(found, left_out)}
         yield sample_from(name, found.member, found.size_bytes, row, config)
 
 

@@ -11,7 +11,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 BLOCK_BYTES = 512
@@ -156,11 +156,15 @@ def _member(
     if reason:
         left_out[reason] += 1
         return None
-    return TarMember(PurePosixPath(name).as_posix(), start, size)
+    return TarMember("/".join(_parts(name)), start, size)
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.split("/") if part not in ("", ".")]
 
 
 def _reason_to_leave_out(header: tarfile.TarInfo, extended: Mapping[str, str], name: str) -> str:
-    parts = PurePosixPath(name).parts
+    parts = _parts(name)
     if header.type in (tarfile.LNKTYPE, tarfile.SYMTYPE):
         return "link in a tar"
     if header.type == tarfile.GNUTYPE_SPARSE or any(record.startswith("GNU.sparse") for record in extended):

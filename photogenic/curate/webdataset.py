@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import splitext
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from photogenic.core.records import Sample
 from photogenic.curate.config import SourceConfig
+from photogenic.curate.img2dataset import rows_beside
 from photogenic.curate.readers import IMAGE_SUFFIXES, Found, json_object, sample_from
 from photogenic.curate.tars import TarMember, tar_members
 
@@ -18,7 +18,6 @@ SIDE_CARS = (".json", ".txt")
 MAX_SIDE_CAR_BYTES = 16 * 2**20
 
 SideCars = Mapping[tuple[str, str], list[TarMember]]  # (path without suffix, suffix) -> in the tar's order
-Rows = Mapping[str, Mapping[str, Any]]  # key -> fields
 
 
 def read_tars(
@@ -46,33 +45,33 @@ def _read_tar(name: str, tar: Found, config: SourceConfig, left_out: Counter[str
     seen: Counter[str] = Counter()
     taken: set[str] = set()
     for member in tar_members(tar.path, tar.member, left_out):
-        path = PurePosixPath(member.name)
-        suffix = path.suffix.lower()
-        if suffix in IMAGE_SUFFIXES:
-            pictures.append((_unique(path, taken), seen[member.name], member))
+        stem, suffix = splitext(member.name)
+        if suffix.lower() in IMAGE_SUFFIXES:
+            pictures.append((_unique(member.name, taken), seen[member.name], member))
             seen[member.name] += 1
-        elif suffix in SIDE_CARS:
-            side_cars[str(path.with_suffix("")), suffix].append(member)
+        elif suffix.lower() in SIDE_CARS:
+            side_cars[stem, suffix.lower()].append(member)
         else:
-            left_out[f"no picture ({path.suffix or 'no suffix'})"] += 1
-    rows = _table_beside(tar, config, left_out)
+            left_out[f"no picture ({suffix or 'no suffix'})"] += 1
+    rows = rows_beside(tar.path, left_out)
     for unique, which, member in sorted(pictures):
-        stem = str(PurePosixPath(member.name).with_suffix(""))
+        stem, _ = splitext(member.name)
         row = dict(rows.get(stem, {})) | _side_car_row(tar.path, stem, which, side_cars, left_out)
-        row.setdefault(config.key, stem)
+        if row.get(config.key) is None:
+            row[config.key] = stem
         yield sample_from(
             name, f"{tar.member}/{unique}", member.size_bytes, row, config, offset=member.offset
         )
 
 
-def _unique(path: PurePosixPath, taken: set[str]) -> str:
+def _unique(name: str, taken: set[str]) -> str:
     """A tar may hold a name twice; the second `a.jpg` is known as `a~2.jpg`."""
-    name, number = str(path), 1
-    while name in taken:
+    (stem, suffix), unique, number = splitext(name), name, 1
+    while unique in taken:
         number += 1
-        name = str(path.with_name(f"{path.stem}~{number}{path.suffix}"))
-    taken.add(name)
-    return name
+        unique = f"{stem}~{number}{suffix}"
+    taken.add(unique)
+    return unique
 
 
 def _side_car_row(
@@ -106,19 +105,3 @@ def _text(
     except OSError:
         left_out["side-car that cannot be read"] += 1
         return None
-
-
-def _table_beside(tar: Found, config: SourceConfig, left_out: Counter[str]) -> Rows:
-    """What img2dataset noted of each address: those it got, by key; the others are counted."""
-    path = tar.path.with_suffix(".parquet")
-    if path.name not in tar.beside:
-        return {}
-    try:
-        rows = pq.read_table(path).to_pylist()
-    except (OSError, ValueError):
-        left_out["table beside a tar that cannot be read"] += 1
-        return {}
-    got = [row for row in rows if row.get("status") in (None, "success")]
-    if len(rows) > len(got):
-        left_out["picture that was never downloaded, by the table beside its tar"] += len(rows) - len(got)
-    return {str(row[config.key]): row for row in got if row.get(config.key) is not None}

@@ -115,6 +115,23 @@ def test_img2dataset_gives_its_key_and_fields_and_counts_what_it_did_not_get(
     assert "left out 1: picture that was never downloaded" in (run.folder / "log.txt").read_text()
 
 
+def test_img2dataset_in_folders(tmp_path: Path, run: Run) -> None:
+    folder = tmp_path / "laion"
+    (folder / "00000").mkdir(parents=True)
+    for number in range(2):
+        (folder / "00000" / f"{number}.jpg").write_bytes(picture("red", "JPEG"))
+    (folder / "00000" / "0.json").write_text('{"key": "0", "url": "https://json"}')
+    (folder / "other.png").write_bytes(picture())
+    rows = [{"key": f"{n}", "url": f"https://{n}", "status": "success", "caption": "c"} for n in range(2)]
+    rows.append({"key": "2", "url": "https://2", "status": "failed_to_download", "caption": "c"})
+    pq.write_table(pa.Table.from_pylist(rows), folder / "00000.parquet")
+    pq.write_table(pa.table({"key": ["other"], "status": ["success"]}), tmp_path / "laion.parquet")
+    samples = pool(folder, run)
+    assert [sample.fields.get("url") for sample in samples.values()] == ["https://json", "https://1", None]
+    assert [sample.alt_text for sample in samples.values()] == ["c", "c", ""]
+    assert "left out 1: picture that was never downloaded" in (run.folder / "log.txt").read_text()
+
+
 def test_a_tar_that_is_cut_off_says_so_and_one_that_changes_later_fails(tmp_path: Path, run: Run) -> None:
     tar = write_tar(tmp_path / "cut.tar", [("a.png", picture("red")), ("b.png", bytes(9999))])
     tar.write_bytes(tar.read_bytes()[:4000])
