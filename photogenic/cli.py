@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from photogenic.core.errors import PhotogenicError
 
 if TYPE_CHECKING:
+    from photogenic.core.run import Run
     from photogenic.road import Road
 
 ERROR_EXIT, STOPPED_EXIT = 2, 130
@@ -61,6 +62,9 @@ app = typer.Typer(
 RecipeArgument = Annotated[
     str,
     typer.Argument(metavar="RECIPE", help="A recipe file, or the name of one that comes with photogenic."),
+]
+RunOrRecipeArgument = Annotated[
+    str, typer.Argument(metavar="RUN_OR_RECIPE", help="A run folder, or a recipe.")
 ]
 RunOption = Annotated[
     Path | None,
@@ -233,7 +237,7 @@ def plan_votes(
 
 @app.command()
 def why(
-    recipe: RecipeArgument,
+    recipe: RunOrRecipeArgument,
     key: Annotated[str, typer.Argument(metavar="KEY", help="A sample's key, path, sample_id or uid.")],
     run: RunOption = None,
     overrides: SetOption = None,
@@ -244,19 +248,19 @@ def why(
 
     \b
     Example:
-      photogenic why recipes/emu-tiny.yaml grinning-face
+      photogenic why runs/demo grinning-face
     """
     from rich.console import Console
 
     from photogenic.curate.why import why as stories
 
-    for story in stories(_road(recipe, run, overrides, None).run, key):
+    for story in stories(_run_folder(recipe, run, overrides), key):
         Console().print(story)
 
 
 @app.command()
 def status(
-    recipe: Annotated[str, typer.Argument(metavar="RUN_OR_RECIPE", help="A run folder, or a recipe.")],
+    recipe: RunOrRecipeArgument,
     run: RunOption = None,
     overrides: SetOption = None,
 ) -> None:
@@ -277,7 +281,7 @@ def status(
 
 @app.command()
 def export(
-    recipe: Annotated[str, typer.Argument(metavar="RUN_OR_RECIPE", help="A run folder, or a recipe.")],
+    recipe: RunOrRecipeArgument,
     to: Annotated[str, typer.Option("--to", metavar="FORM", help="webdataset, folder, parquet or ids.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where it goes; outside the pool.")],
     what: Annotated[str, typer.Option("--what", metavar="TABLE", help="needles or candidates.")] = "needles",
@@ -292,11 +296,9 @@ def export(
     Example:
       photogenic export runs/demo --to webdataset --out needles
     """
-    from photogenic.core.run import Run
     from photogenic.export import export as write
 
-    place = Run(Path(recipe)) if Path(recipe).is_dir() else _road(recipe, run, overrides, None).run
-    done = write(place, what, to, out)
+    done = write(_run_folder(recipe, run, overrides), what, to, out)
     typer.echo(f"{done.num_samples} {what} in {out}.")
     if done.unreadable:
         typer.secho(
@@ -401,6 +403,13 @@ def demo_pool(
 def main() -> None:
     """The console script."""
     app(prog_name="photogenic")
+
+
+def _run_folder(name: str, run: Path | None, overrides: list[str] | None) -> Run:
+    """A run folder named itself, or the one of a recipe."""
+    from photogenic.core.run import Run
+
+    return Run(Path(name)) if Path(name).is_dir() else _road(name, run, overrides, None).run
 
 
 def _road(recipe: str, run: Path | None, overrides: list[str] | None, workers: int | None) -> Road:

@@ -14,7 +14,19 @@ from PIL import Image
 
 from photogenic.recipe import STAGES
 
-COMMANDS = (*STAGES, "run", "draw", "verdict", "plan-votes", "why", "status", "export", "init", "demo", "demo-pool")
+COMMANDS = (
+    *STAGES,
+    "run",
+    "draw",
+    "verdict",
+    "plan-votes",
+    "why",
+    "status",
+    "export",
+    "init",
+    "demo",
+    "demo-pool",
+)
 PLAIN = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
 
 
@@ -43,13 +55,28 @@ def recipe(tmp_path: Path, photos: Path) -> Path:
     return path
 
 
-def test_help_is_quick() -> None:
-    def seconds() -> float:
-        begun = time.perf_counter()
-        assert photogenic("--help").returncode == 0
-        return time.perf_counter() - begun
-
-    assert min(seconds() for _ in range(5)) < 0.5
+def test_help_imports_nothing_heavy() -> None:
+    """What makes `--help` quick, without a clock: on a loaded machine every duration is possible."""
+    program = (
+        "import sys; sys.argv = ['photogenic', '--help']\n"
+        "from photogenic.cli import app\n"
+        "app(standalone_mode=False)\n"
+        "print('imported:', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.rpartition("imported:")[2].split())
+    assert "typer" in imported
+    assert not imported & {
+        "pydantic",
+        "yaml",
+        "numpy",
+        "pyarrow",
+        "rich",
+        "jinja2",
+        "torch",
+        "cv2",
+        "onnxruntime",
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
