@@ -258,11 +258,7 @@ def _row_groups(pictures: Pictures) -> Iterator[list[Picture]]:
 
 
 SUFFIXES = {"webdataset": ".tar", "folder": "", "parquet": ".parquet"}
-WRITERS: dict[str, Writer] = {
-    "webdataset": _write_tar,
-    "folder": _write_pictures,
-    "parquet": _write_parquet,
-}
+WRITERS: dict[str, Writer] = {"webdataset": _write_tar, "folder": _write_pictures, "parquet": _write_parquet}
 
 
 def _write_ids(path: Path, table: pa.Table) -> None:
