@@ -21,10 +21,10 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/photogenic demo --run $(RUN)
 
 test: $(VENV)/.dev
-	$(VENV)/bin/pytest -n 2 -m "not ($(SECOND_TIER))"
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 -m "not ($(SECOND_TIER))"
 
 test-all: $(VENV)/.all
-	$(VENV)/bin/pytest -n 2 --no-skips
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --no-skips
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
