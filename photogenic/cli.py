@@ -402,8 +402,8 @@ def demo_pool(
 
 def main() -> None:
     """The console script."""
-    # Threads that wait must not spin: where the machine does something else as well, training took fifteen times
-    # as long otherwise. OpenMP reads it when torch is loaded, so it is set before anything is.
+    # Threads that wait must not spin: on a machine that was busy with something else, training took fifteen
+    # times as long. OpenMP reads this when torch is loaded, so it is set before anything is.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="photogenic")
 
