@@ -1,0 +1,61 @@
+"""What commands have in common: their options, and the way to a road or a run folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from photogenic.core.run import Run
+    from photogenic.road import Road
+
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(metavar="RECIPE", help="A recipe file, or the name of one that comes with photogenic."),
+]
+RunOrRecipeArgument = Annotated[
+    str, typer.Argument(metavar="RUN_OR_RECIPE", help="A run folder, or a recipe.")
+]
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="DIR", help="The run folder; default: runs/<name of the recipe>."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override: curate.steps.ocr.max_words=5. Repeatable."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print the resolved plan and what it needs; run nothing.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; default: one a core.")
+]
+
+
+def run_folder(name: str, run: Path | None, overrides: list[str] | None) -> Run:
+    """A run folder named itself, or the one of a recipe."""
+    from photogenic.core.run import Run
+
+    return Run(Path(name)) if Path(name).is_dir() else open_road(name, run, overrides, None).run
+
+
+def open_road(recipe: str, run: Path | None, overrides: list[str] | None, workers: int | None) -> Road:
+    """The recipe, by file or name, on its way through its run folder.
+
+    Raises:
+        RecipeError: there is no such recipe, or it is wrong.
+    """
+    from photogenic.core.run import Run
+    from photogenic.recipe import find_recipe, load_recipe
+    from photogenic.road import Road
+
+    loaded = load_recipe(find_recipe(recipe), overrides or [])
+    return Road(loaded, Run(run or Path("runs") / loaded.name), workers or num_cores())
+
+
+def num_cores() -> int:
+    """Those this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,180 @@
+"""Commands beside the road: pictures on demand, votes, exports, haystacks; cli.py gives them names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from photogenic.core.errors import PhotogenicError
+from photogenic.options import (
+    RunOption,
+    RunOrRecipeArgument,
+    SetOption,
+    WorkersOption,
+    num_cores,
+    run_folder,
+)
+
+ERROR_EXIT = 2
+
+
+def draw(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run, a model's folder, or emu-tiny.")],
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="What to draw.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, metavar="N", help="Pictures per prompt.")] = 4,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of the first picture; the next has the next.")
+    ] = 0,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the pictures go.")] = Path("drawn"),
+) -> None:
+    """Draw pictures from a model.
+
+    \b
+    Example:
+      photogenic draw runs/demo "red apple" "cat face" -n 8
+    """
+    from photogenic.generate.batch import generate_from_command
+
+    typer.echo(generate_from_command(model, prompts, count, seed, out))
+
+
+def verdict(
+    votes: Annotated[Path, typer.Argument(metavar="VOTES", help="Votes as .jsonl, .csv or .parquet.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")] = Path(
+        "verdict"
+    ),
+    base: Annotated[
+        str | None,
+        typer.Option("--base", metavar="MODEL", help="Hold the others against this one; default: base."),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="Also write the votes as .jsonl, .csv or .parquet."),
+    ] = None,
+) -> None:
+    """Count the raters' votes: who was preferred, how surely, and how far raters agree.
+
+    \b
+    Example:
+      photogenic verdict votes.jsonl --out verdict
+    """
+    from photogenic.evaluate.verdict import judge
+    from photogenic.evaluate.verdict_report import in_a_sentence, write_verdict
+    from photogenic.evaluate.votes import read_votes, write_votes
+
+    cast = read_votes(votes)
+    findings = judge(cast, base=base)
+    page = write_verdict(out, findings)
+    if export is not None:
+        write_votes(export, cast)
+    for panel in findings.panels:
+        for contest in panel.contests:
+            typer.echo(in_a_sentence(panel, contest))
+    typer.echo(f"The whole verdict: {page}")
+
+
+def plan_votes(
+    win_rate: Annotated[
+        float, typer.Option("--win-rate", metavar="P", help="Hoped-for share of untied prompts won, 0 to 1.")
+    ],
+    tie_ratio: Annotated[
+        float, typer.Option("--tie-ratio", metavar="P", help="Share of prompts expected to tie.")
+    ] = 0.0,
+    power: Annotated[float, typer.Option("--power", metavar="P", help="Chance to see it.")] = 0.8,
+    alpha: Annotated[
+        float, typer.Option("--alpha", metavar="P", help="Chance to see what is not there.")
+    ] = 0.05,
+) -> None:
+    """Say how many prompts and votes a hoped-for win rate needs.
+
+    \b
+    Example:
+      photogenic plan-votes --win-rate 0.6 --tie-ratio 0.3
+    """
+    from photogenic.evaluate.plan import plan
+
+    typer.echo(plan(win_rate, tie_ratio=tie_ratio, power=power, alpha=alpha))
+
+
+def export(
+    recipe: RunOrRecipeArgument,
+    to: Annotated[str, typer.Option("--to", metavar="FORM", help="webdataset, folder, parquet or ids.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where it goes; outside the pool.")],
+    what: Annotated[str, typer.Option("--what", metavar="TABLE", help="needles or candidates.")] = "needles",
+    run: RunOption = None,
+    overrides: SetOption = None,
+) -> None:
+    """Write the needles or the candidates for other programs: the original bytes, captions and scores.
+
+    The same command again goes on where it was stopped, and tries again what could not be read.
+
+    \b
+    Example:
+      photogenic export runs/demo --to webdataset --out needles
+    """
+    from photogenic.export import export as write
+
+    done = write(run_folder(recipe, run, overrides), what, to, out)
+    typer.echo(f"{done.num_samples} {what} in {out}.")
+    if done.unreadable:
+        typer.secho(
+            f"{len(done.unreadable)} could not be read: {out / 'unreadable.jsonl'}", fg="red", err=True
+        )
+        raise typer.Exit(ERROR_EXIT)
+
+
+def demo_pool(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; must not exist.")],
+    sources: Annotated[
+        str, typer.Option("--sources", metavar="A,B,...", help="Of openmoji, twemoji, noto, fluent_3d, ...")
+    ] = "openmoji,twemoji",
+    num_samples: Annotated[
+        int | None,
+        typer.Option(
+            "--num-samples", min=1, metavar="N", help="Default: 2000 of the demo's sources, else all."
+        ),
+    ] = None,
+    spoiled_ratio: Annotated[
+        float, typer.Option("--spoiled-ratio", min=0, max=0.8, help="Share of spoiled pictures.")
+    ] = 0.3,
+    sizes: Annotated[
+        str, typer.Option("--sizes", metavar="MIN,MAX", help="Longer side of the drawings, pixels.")
+    ] = "192,320",
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Which are drawn, and how they are spoiled.")
+    ] = 0,
+    node_modules: Annotated[
+        Path | None, typer.Option("--node-modules", metavar="DIR", help="Where npm put packages of stickers.")
+    ] = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Draw the demo's haystack: stickers, a share of them spoiled.
+
+    DIR becomes an ordinary folder of pictures with metadata.jsonl. What was spoiled, and how, is written next
+    to it (DIR.truth.jsonl), where no stage comes across it; only the closing story reads it.
+
+    \b
+    Example:
+      photogenic demo-pool runs/haystack
+    """
+    from photogenic.demo.haystack import write_haystack
+    from photogenic.demo.sources import DEMO_SOURCES
+    from photogenic.demo.tour import NUM_SAMPLES
+
+    names = sources.split(",")
+    least, _, largest = sizes.partition(",")
+    if not (least.isdecimal() and largest.isdecimal()):
+        raise PhotogenicError(f"--sizes is {sizes!r}.", "Give two numbers of pixels: --sizes 192,320")
+    summary = write_haystack(
+        folder,
+        names,
+        num_samples=num_samples or (NUM_SAMPLES if set(names) <= set(DEMO_SOURCES) else None),
+        spoiled_ratio=spoiled_ratio,
+        seed=seed,
+        node_modules=node_modules,
+        sizes_px=(int(least), int(largest)),
+        workers=workers or num_cores(),
+    )
+    typer.echo(f"{summary.num_samples} pictures in {folder}, {summary.spoiled_ratio:.0%} of them spoiled.")
