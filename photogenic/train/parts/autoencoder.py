@@ -32,8 +32,10 @@ def train_autoencoder(
     config: AutoencoderConfig, size_px: int, haystack: Haystack, folder: Path, seed: int
 ) -> FourierAutoencoderKL:
     """The autoencoder, with the latents' mean and spread per channel in its configuration."""
-    key = fingerprint("autoencoder", config, size_px, haystack.train.sample_ids, seed)
-    if is_done(folder, key):
+    parts = config.model_dump(mode="json", exclude={"loop", "decoder_loop"})
+    key = fingerprint("autoencoder", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed)
+    done_key = fingerprint(key, config.loop.max_steps)
+    if is_done(folder, done_key):
         return FourierAutoencoderKL.from_pretrained(folder / "model")
     torch.manual_seed(seed_for(seed, "autoencoder"))
     autoencoder = build_autoencoder(config, size_px)
@@ -44,7 +46,7 @@ def train_autoencoder(
         latents_mean=latents.mean(dim=(0, 2, 3)).tolist(), latents_std=latents.std(dim=(0, 2, 3)).tolist()
     )
     autoencoder.save_pretrained(folder / "model")
-    mark_done(folder, key)
+    mark_done(folder, done_key)
     return autoencoder
 
 
