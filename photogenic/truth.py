@@ -34,7 +34,12 @@ class KindRow:
     num_not_chosen: int  # dropped by a step that chooses among good ones
     num_candidates: int
     num_needles: int
-    main_step: str  # the step that dropped most of them
+    filtered_by: tuple[tuple[str, int], ...]  # (step, how many it threw out), most first
+
+    @property
+    def main_step(self) -> str:
+        """The step that threw out most of them."""
+        return self.filtered_by[0][0] if self.filtered_by else ""
 
     @property
     def filtered_ratio(self) -> float:
@@ -123,13 +128,13 @@ def _fate(row: Mapping[str, str | None], steps: Mapping[str, str | None], needle
 def _row(kind: str, fates: Iterable[_Fate]) -> KindRow:
     fates = list(fates)
     steps = Counter(fate.step for fate in fates if fate.step is not None)
-    chosen = sum(steps[step] for step in RANKING)
+    not_chosen = sum(steps[step] for step in RANKING)
     return KindRow(
         kind=kind.replace("_", " "),
         num=len(fates),
-        num_filtered=steps.total() - chosen,
-        num_not_chosen=chosen,
+        num_filtered=steps.total() - not_chosen,
+        num_not_chosen=not_chosen,
         num_candidates=len(fates) - steps.total(),
         num_needles=sum(fate.is_needle for fate in fates),
-        main_step=steps.most_common(1)[0][0] if steps else "",
+        filtered_by=tuple(row for row in steps.most_common() if row[0] not in RANKING),
     )
