@@ -45,10 +45,13 @@ class Sentences(TyperGroup):
                 typer.echo(error.fix, err=True)
             raise typer.Exit(ERROR_EXIT) from error
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                typer.secho("The disk is full.", fg="red", err=True)
+                typer.echo(f"Free some space; the same command goes on:\n  {_again()}", err=True)
+            elif error.filename is not None:
+                typer.secho(f"{error.filename}: {error.strerror}.", fg="red", err=True)
+            else:
                 raise
-            typer.secho("The disk is full.", fg="red", err=True)
-            typer.echo(f"Free some space; the same command goes on:\n  {_again()}", err=True)
             raise typer.Exit(ERROR_EXIT) from error
         except KeyboardInterrupt:
             typer.echo(

@@ -134,6 +134,12 @@ def test_a_dry_run_finds_what_is_missing(recipe: Path) -> None:
     assert "absent is no folder" in done.stdout and "pool source mine" in done.stderr
 
 
+def test_a_run_folder_that_cannot_be_made(recipe: Path) -> None:
+    done = photogenic("run", "mine.yaml", "--run", "mine.yaml/run", cwd=recipe.parent)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and "Not a directory" in done.stderr
+
+
 def test_a_stage_without_its_section(recipe: Path) -> None:
     done = photogenic("tune", "mine.yaml", cwd=recipe.parent)
     assert done.returncode == 2 and "no section `tune`" in done.stderr
