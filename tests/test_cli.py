@@ -179,7 +179,7 @@ def test_stopping_says_how_to_go_on(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=180)
     assert process.returncode == 130
     assert "the same command goes on" in said and "demo-pool hay --num-samples 2000" in said
     assert "Traceback" not in said

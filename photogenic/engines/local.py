@@ -52,11 +52,12 @@ class _Worker:
         self.ready = False
         self.trying: Try[Any] | None = None
         self.num_beats = 0
-        self.deadline = time.monotonic() + START_S
+        self.deadline = 0.0  # set with the task
 
     def give(self, function: Callable[..., Any], trying: Try[Any], timeout_s: float) -> None:
         self.trying, self.num_beats = trying, 0
-        self.deadline = max(self.deadline if not self.ready else 0.0, time.monotonic() + timeout_s)
+        # Its first task makes a worker import what the function needs; that is not the sample's time.
+        self.deadline = time.monotonic() + (timeout_s if self.ready else max(START_S, timeout_s))
         # A worker that died meanwhile is found by its sentinel.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send((function, trying.task))
@@ -193,8 +194,10 @@ def _serve(connection: Connection) -> None:
     """A worker's life: take (function, task), answer, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    connection.send("ready")
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        function, task = connection.recv()
+        connection.send("ready")  # everything is imported
+        connection.send(_answer(function, task, lambda: connection.send("beat")))
         while True:
             function, task = connection.recv()
             connection.send(_answer(function, task, lambda: connection.send("beat")))

@@ -56,7 +56,7 @@ def ledger(run: Run) -> Ledger:
 
 def test_whatever_a_sample_does_the_others_are_scored(run: Run, ledger: Ledger) -> None:
     with LocalPool(2) as pool:
-        scores = Scores(run.folder / "scores", run.sources(), pool, timeout_s=20)
+        scores = Scores(run.folder / "scores", run.sources(), pool, timeout_s=45)
         scored = scores.fill(SCORER, ledger, ledger.alive)
     ids = dict(zip(ledger.ids, TEXTS, strict=True))
     assert {ids[key]: reason for key, reason in scored.broke.items()} == {
@@ -69,7 +69,7 @@ def test_whatever_a_sample_does_the_others_are_scored(run: Run, ledger: Ledger) 
 
 
 def test_only_what_is_missing_or_stale_is_scored(run: Run, ledger: Ledger) -> None:
-    scores = Scores(run.folder / "scores", run.sources(), InProcess(), timeout_s=20)
+    scores = Scores(run.folder / "scores", run.sources(), InProcess(), timeout_s=45)
     which = np.isin(ledger.texts, ["a", "bb", "dd"])
     table = scores.fill(SCORER, ledger, which).table
     assert table["length"].to_pylist() == [1, 2, None, None, None, 2, None, None, None, None]
@@ -85,7 +85,7 @@ def test_only_what_is_missing_or_stale_is_scored(run: Run, ledger: Ledger) -> No
 
 
 def test_another_revision_is_another_table(run: Run, ledger: Ledger) -> None:
-    scores = Scores(run.folder / "scores", run.sources(), InProcess(), timeout_s=20)
+    scores = Scores(run.folder / "scores", run.sources(), InProcess(), timeout_s=45)
     which = ledger.texts == "a"
     scores.fill(SCORER, ledger, which)
     other = Scorer("length", measure, COLUMNS, "2", basis="uid and text")
