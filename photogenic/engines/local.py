@@ -50,6 +50,7 @@ class _Worker:
         self.process.start()
         theirs.close()  # so that the worker's death reads as the end of the pipe
         self.ready = False
+        self.imported = False
         self.trying: Try[Any] | None = None
         self.num_beats = 0
         self.deadline = 0.0  # set with the task
@@ -57,7 +58,7 @@ class _Worker:
     def give(self, function: Callable[..., Any], trying: Try[Any], timeout_s: float) -> None:
         self.trying, self.num_beats = trying, 0
         # Its first task makes a worker import what the function needs; that is not the sample's time.
-        self.deadline = time.monotonic() + (timeout_s if self.ready else max(START_S, timeout_s))
+        self.deadline = time.monotonic() + (timeout_s if self.imported else max(START_S, timeout_s))
         # A worker that died meanwhile is found by its sentinel.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send((function, trying.task))
@@ -164,6 +165,9 @@ class LocalPool:
                         yield trying.task, Failure(str(error))
                 case "ready":
                     worker.ready = True
+                    worker.deadline = time.monotonic() + max(START_S, timeout_s)
+                case "imported":
+                    worker.imported = True
                 case _:
                     worker.num_beats += 1
 
@@ -194,9 +198,10 @@ def _serve(connection: Connection) -> None:
     """A worker's life: take (function, task), answer, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    connection.send("ready")
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         function, task = connection.recv()
-        connection.send("ready")  # everything is imported
+        connection.send("imported")
         connection.send(_answer(function, task, lambda: connection.send("beat")))
         while True:
             function, task = connection.recv()
