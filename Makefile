@@ -36,8 +36,8 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/.demo: EXTRAS = train,demo
-$(VENV)/.dev: EXTRAS = train,demo,dev
-$(VENV)/.all: EXTRAS = train,demo,dev,browser
+$(VENV)/.dev: EXTRAS = train,demo,dev,s3
+$(VENV)/.all: EXTRAS = train,demo,dev,s3,browser,postgres,ray
 
 # Byte code is left to the first import: compiling all of torch would take longer than unpacking it.
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.all: pyproject.toml setup.py constraints.txt | $(VENV)
