@@ -1,0 +1,89 @@
+// The first page: sign in by the link one was given, then one's own queues.
+
+import { get, post } from "./api.js";
+import { button, count, duration, el, number } from "./dom.js";
+import { openPage, showTrouble } from "./shell.js";
+
+const place = document.querySelector("#work");
+const SCREENS = {
+  grid: "Cull by screens: mark the few, submit the rest",
+  loupe: "One picture at a time, in detail",
+  captions: "Write what the picture shows",
+  adjudicate: "Decide where people disagree",
+};
+
+/** Where a queue is worked on; stages beside review say so themselves in `page`. */
+const pageOf = (queue) => `${queue.page ?? `/review/${queue.screen}`}?queue=${encodeURIComponent(queue.id)}`;
+
+async function start() {
+  const invite = new URLSearchParams(location.hash.slice(1)).get("invite");
+  // The secret leaves the address bar and the history before anything else happens.
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  if (invite && !(await enter(invite))) return;
+  try {
+    const me = await get("/api/me");
+    const next = new URLSearchParams(location.search).get("next");
+    if (invite && next?.startsWith("/") && !next.startsWith("//")) location.replace(next);
+    else await showWork(me);
+  } catch (error) {
+    if (error.status === 401) showSignIn();
+    else showTrouble(place, error);
+  }
+}
+
+/** Sign in; true when it worked, else the page says why not. */
+async function enter(invite) {
+  try {
+    await post("/api/sign-in", { invite });
+    return true;
+  } catch (error) {
+    showSignIn(error.message);
+    return false;
+  }
+}
+
+function showSignIn(sentence) {
+  const input = el("input", { name: "invite", autocomplete: "off", spellcheck: false, required: true, "aria-describedby": "sign-in-help" });
+  const form = el("form", { onsubmit: (event) => {
+    event.preventDefault();
+    const token = input.value.trim().replace(/^.*#invite=/, "");
+    enter(token).then((worked) => worked && location.reload());
+  } }, el("label", { class: "field" }, el("span", {}, "Your link, or the code at its end"), input),
+  el("button", { class: "main" }, "Sign in"));
+  place.replaceChildren(el("div", { class: "sign-in card" },
+    el("h1", {}, "photogenic"),
+    sentence ? el("p", { class: "notice", role: "alert" }, sentence) : null,
+    el("p", { id: "sign-in-help", class: "soft" }, "Open the link that the lead of your project sent you. It works once; afterwards this browser knows you."),
+    form));
+}
+
+async function showWork(me) {
+  await openPage({ title: "Your work" });
+  const name = me.person.name;
+  place.replaceChildren(el("div", { class: "home" },
+    el("h1", {}, `Hello, ${name}`),
+    el("p", { class: "soft" }, me.queues.length ? "Press ? on any screen for its keys." : "There is nothing to do for you right now. The lead opens rounds; this page shows them."),
+    el("ul", { class: "queues" }, me.queues.map(card)),
+    el("div", { class: "leave" },
+      me.person.role === "lead" ? el("a", { class: "button main", href: "/review/lead" }, "The lead's desk") : null,
+      me.person.role === "lead" ? el("a", { class: "button", href: "/api/docs" }, "API") : null,
+      el("span", { class: "gap" }),
+      button("Sign out", { picture: "out" }, async () => {
+        await post("/api/sign-out");
+        location.replace("/");
+      }))));
+}
+
+function card(queue) {
+  const share = queue.total_for_me ? queue.done / queue.total_for_me : 0;
+  const bar = el("i");
+  bar.style.transform = `scaleX(${share})`;
+  return el("li", {}, el("a", { class: "card", href: pageOf(queue) },
+    el("h2", {}, queue.title),
+    queue.left ? el("span", { class: "left" }, `${number(queue.left)} left`) : el("span", { class: "left finished" }, "Done"),
+    el("span", { class: "what" }, queue.words ?? SCREENS[queue.screen] ?? queue.kind),
+    el("span", { class: "left soft small" }, queue.estimate_ms ? `about ${duration(queue.estimate_ms)}` : count(queue.done, "decision")),
+    el("span", { class: "bar", "aria-hidden": "true" }, bar)));
+}
+
+start();

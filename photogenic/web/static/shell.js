@@ -1,0 +1,136 @@
+// What every page has: who is here, the bar on top, the theme, the saved line, the keys' sheet.
+
+import { ApiError, get, post } from "./api.js";
+import { announce, button, count, el, icon, number, toast } from "./dom.js";
+import { Keymap } from "./keys.js";
+import { Outbox } from "./outbox.js";
+
+/** The person who is signed in: {person, queues}. Without one the browser goes to the sign-in page and this never returns. */
+export async function signedIn() {
+  for (let failures = 0; ; failures += 1) {
+    try {
+      return await get("/api/me");
+    } catch (error) {
+      if (error.status === 401) return leaveForSignIn();
+      if (!error.passing) throw error;
+      toast(`${error.message} Trying again.`, { error: failures === 0 });
+      await new Promise((done) => setTimeout(done, Math.min(8000, 700 * 2 ** failures)));
+    }
+  }
+}
+
+function leaveForSignIn() {
+  location.replace(`/?next=${encodeURIComponent(location.pathname + location.search)}`);
+  return new Promise(() => {});
+}
+
+/**
+ * Build the page's bar and its keys. `groups` are the page's own keys; the general ones are added.
+ * Returns {me, outbox, keymap, setProgress(done, total), setTitle(words)}.
+ */
+export async function openPage({ title, keys = [], extras = [] }) {
+  const me = await signedIn();
+  const outbox = await Outbox.open(me.person.id);
+  const keymap = new Keymap([...keys, general()]);
+  sheet = () => keymap.sheet();
+  const heading = el("h1", {}, title);
+  const progress = el("span", { class: "count wide" });
+  const line = el("span", { class: "how-far", "aria-hidden": "true" }, el("i"));
+  document.querySelector("header.topbar").append(
+    el("a", { class: "brand", href: "/", title: "All my work" }, "photogenic"),
+    heading, line, progress, el("span", { class: "gap" }),
+    savedLine(outbox), ...extras,
+    button("", { picture: "theme", class: "plain", "aria-label": "Light or dark", title: "Light or dark" }, toggleTheme),
+    button("?", { class: "plain", "aria-label": "Keys", title: "Keys" }, () => keymap.sheet()),
+    el("span", { class: "soft small wide" }, me.person.name),
+  );
+  document.title = `${title} · photogenic`;
+  document.addEventListener("click", (event) => returnFocus(event));
+  return {
+    me, outbox, keymap,
+    setTitle(words) {
+      heading.textContent = words;
+      document.title = `${words} · photogenic`;
+    },
+    setProgress(done, total) {
+      progress.textContent = total ? `${number(done)} of ${number(total)}` : "";
+      line.hidden = !total;
+      line.firstChild.style.transform = `scaleX(${total ? Math.min(1, done / total) : 0})`;
+    },
+  };
+}
+
+let sheet = null;
+
+function general() {
+  return {
+    title: "Everywhere",
+    keys: [
+      { on: ["?"], does: "This sheet", run: () => sheet() },
+      { on: ["Shift+d"], does: "Light or dark", run: toggleTheme },
+      { on: ["s"], does: "Surround: grey, dark, black, light", run: cycleSurround },
+    ],
+  };
+}
+
+/** After a click on a button of a working page the keys belong to the pictures again, so that Enter and Space mean the work. */
+function returnFocus(event) {
+  if (event.detail === 0 || !document.body.classList.contains("work")) return;
+  if (event.target.closest?.("button") && !document.querySelector("dialog[open]")) document.querySelector("#work")?.focus({ preventScroll: true });
+}
+
+function savedLine(outbox) {
+  const node = el("span", { class: "saved", role: "status", "aria-live": "polite" });
+  const words = {
+    saved: () => "Saved",
+    sending: (n) => `Saving ${number(n)}`,
+    waiting: (n) => `${number(n)} unsaved`,
+    "signed-out": (n) => `Sign in again: ${number(n)} unsaved`,
+  };
+  let timer = null;
+  const show = () => {
+    timer = null;
+    node.dataset.state = outbox.state === "signed-out" ? "refused" : outbox.state;
+    node.textContent = words[outbox.state](outbox.unsaved);
+    node.title = outbox.state === "waiting" ? "The server cannot be reached. Your decisions are kept in this browser and sent when it is back." : "";
+  };
+  // At most a few times a second: a line that flickers with every key would be one more thing to look at.
+  outbox.addEventListener("change", () => {
+    timer ??= setTimeout(show, 150);
+  });
+  outbox.addEventListener("refused", ({ detail }) => toast(`Not accepted: ${detail.error}`, { error: true }));
+  addEventListener("beforeunload", (event) => {
+    if (outbox.unsaved && outbox.failures) event.preventDefault();
+  });
+  show();
+  return node;
+}
+
+export function toggleTheme() {
+  const root = document.documentElement;
+  const dark = getComputedStyle(root).colorScheme.includes("dark") && (root.dataset.theme === "dark" || matchMedia("(prefers-color-scheme: dark)").matches);
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("photogenic.theme", root.dataset.theme);
+  dispatchEvent(new Event("surround"));
+}
+
+const SURROUNDS = ["grey", "dark", "black", "light"];
+
+function cycleSurround() {
+  const root = document.documentElement;
+  const next = SURROUNDS[(SURROUNDS.indexOf(root.dataset.surround ?? "grey") + 1) % SURROUNDS.length];
+  root.dataset.surround = next;
+  localStorage.setItem("photogenic.surround", next);
+  dispatchEvent(new Event("surround"));
+  toast(`Surround: ${next}`);
+}
+
+/** Say what went wrong on a page that cannot go on. */
+export function showTrouble(place, error) {
+  const sentence = error instanceof ApiError ? error.message : `This page met an error: ${error.message}`;
+  place.replaceChildren(el("div", { class: "empty" }, el("h2", {}, "This did not work"), el("p", {}, sentence),
+    el("p", {}, el("a", { class: "button", href: "/" }, "All my work"))));
+  announce(sentence);
+}
+
+export { announce, button, count, el, icon, post, toast };

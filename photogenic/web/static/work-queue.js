@@ -1,0 +1,99 @@
+// Leased items of one queue: claimed some ahead, renewed by a heartbeat, never claimed for more than a person can use.
+
+import { get, post } from "./api.js";
+
+const HEARTBEAT_MS = 60_000;
+const MOST_PER_CALL = 60;
+
+/** Emits "items" when some came, "lost" with ids that went to others, "end" with the reason when there is nothing now. */
+export class WorkQueue extends EventTarget {
+  /** `ahead`: how many undecided items to have at hand. */
+  constructor(queueId, outbox, { ahead }) {
+    super();
+    Object.assign(this, { queueId, outbox, ahead, left: null, reason: null });
+    this.path = `/api/queues/${encodeURIComponent(queueId)}`;
+    this.waiting = new Map(); // leased and undecided, in order
+    this.decided = new Set();
+    this.heart = setInterval(() => this.beat(), HEARTBEAT_MS);
+  }
+
+  /** Claim until enough are at hand; one call at a time. */
+  async fill() {
+    if (this.filling) return this.filling;
+    this.filling = this.claim().finally(() => {
+      this.filling = null;
+    });
+    return this.filling;
+  }
+
+  async claim() {
+    const wanted = Math.min(MOST_PER_CALL, this.ahead - this.waiting.size);
+    if (wanted <= 0) return;
+    try {
+      const answer = await post(`${this.path}/claim`, { count: wanted, held: [...this.waiting.keys()] });
+      this.take(answer);
+    } catch (error) {
+      this.dispatchEvent(new CustomEvent("trouble", { detail: error }));
+      if (error.passing) this.later(3000);
+    }
+  }
+
+  take(answer) {
+    const pending = this.outbox.pendingItems(this.queueId);
+    const fresh = answer.items.filter((item) => !this.waiting.has(item.id) && !this.decided.has(item.id) && !pending.has(item.id));
+    for (const item of fresh) this.waiting.set(item.id, item);
+    this.left = answer.left ?? this.left;
+    this.reason = answer.reason;
+    this.lose(answer.lost ?? []);
+    if (fresh.length) this.dispatchEvent(new CustomEvent("items", { detail: fresh }));
+    else if (!this.waiting.size) this.nothing(answer);
+  }
+
+  nothing(answer) {
+    this.dispatchEvent(new CustomEvent("end", { detail: answer.reason ?? "all leased" }));
+    // What others hold may come free, and what I sent may not have arrived yet: look again.
+    if (answer.reason !== "done" || this.outbox.unsaved) this.later(5000);
+  }
+
+  later(delay) {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.fill(), delay);
+  }
+
+  lose(ids) {
+    const mine = ids.filter((id) => this.waiting.delete(id));
+    if (mine.length) this.dispatchEvent(new CustomEvent("lost", { detail: mine }));
+  }
+
+  async beat() {
+    if (!this.waiting.size || document.hidden) return;
+    try {
+      const answer = await post(`${this.path}/claim`, { count: 0, held: [...this.waiting.keys()] });
+      this.left = answer.left ?? this.left;
+      this.lose(answer.lost ?? []);
+    } catch (error) {
+      if (!error.passing) this.dispatchEvent(new CustomEvent("trouble", { detail: error }));
+    }
+  }
+
+  /** An item is decided: it leaves my hands, and more are claimed when few are left. */
+  settle(id) {
+    const known = this.waiting.delete(id);
+    this.decided.add(id);
+    if (known && this.left !== null) this.left = Math.max(0, this.left - 1);
+    if (this.waiting.size <= this.ahead / 2) this.fill();
+  }
+
+  /** Its decision was taken back: it is mine again. */
+  reopen(item) {
+    this.decided.delete(item.id);
+    this.waiting.set(item.id, item);
+    if (this.left !== null) this.left += 1;
+  }
+
+  /** My own earlier decisions, newest first, for undo after a reload. */
+  async mine(before) {
+    const query = before ? `?limit=20&before=${encodeURIComponent(before)}` : "?limit=20";
+    return (await get(`${this.path}/mine${query}`)).events;
+  }
+}
