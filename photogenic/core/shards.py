@@ -181,6 +181,9 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+FOR_FINGERPRINT = {"purpose": "fingerprint"}  # tells a model that it is dumped to be told apart, not to be read
+
+
 def fingerprint(*values: Any) -> str:
     """16 hex digits of the SHA-256 over the canonical JSON of `values`."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
@@ -189,7 +192,7 @@ def fingerprint(*values: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", context=FOR_FINGERPRINT)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, Path):

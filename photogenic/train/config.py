@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from photogenic.core.config import StrictModel
+from photogenic.core.shards import FOR_FINGERPRINT
+
+# Marks of fields, for `Section`: LATER ones were added when checkpoints without them existed, NEVER ones change
+# no weight.
+LATER: dict[str, Any] = {"counts": "unless default"}
+NEVER: dict[str, Any] = {"counts": "never"}
 
 
-class OptimizerConfig(StrictModel):
+class Section(StrictModel):
+    """A part of the configuration whose fingerprint leaves out what changes no result.
+
+    So a new field with a default that changes nothing leaves the checkpoints valid that were made without it.
+    """
+
+    @model_serializer(mode="wrap")
+    def _serialise(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if info.context != FOR_FINGERPRINT:
+            return values
+        return {name: value for name, value in values.items() if self._counts(name)}
+
+    def _counts(self, name: str) -> bool:
+        field = type(self).model_fields[name]
+        extra = field.json_schema_extra
+        mark = extra.get("counts") if isinstance(extra, dict) else None
+        if mark == "unless default":
+            return bool(getattr(self, name) != field.get_default(call_default_factory=True))
+        return mark != "never"
+
+    def counted(self, exclude: set[str] | None = None) -> dict[str, Any]:
+        """What a fingerprint counts of it, as JSON."""
+        return self.model_dump(mode="json", exclude=exclude, context=FOR_FINGERPRINT)
+
+
+class OptimizerConfig(Section):
     """AdamW with a warm-up, then constant or a cosine to zero."""
 
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
@@ -18,9 +56,14 @@ class OptimizerConfig(StrictModel):
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay; matrices only.")
     betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's moment decays.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this global norm.")
+    eight_bit: bool = Field(
+        False,
+        description="Moments in 8 bits, 2 instead of 8 bytes a weight; needs bitsandbytes.",
+        json_schema_extra=LATER,
+    )
 
 
-class LoopConfig(StrictModel):
+class LoopConfig(Section):
     """How long, how large, how often: the part of training that does not depend on what is learned."""
 
     max_steps: int = Field(description="Optimizer updates.", gt=0)
@@ -33,6 +76,25 @@ class LoopConfig(StrictModel):
     ema_sigma_rel: float = Field(
         0.1, gt=0, lt=0.28, description="Relative width of the power-function EMA (EDM2, section 3.1)."
     )
+    ema_every: int = Field(
+        1, gt=0, description="Steps between updates of the averages.", json_schema_extra=LATER
+    )
+    offload_ema: bool = Field(
+        False, description="Keep the averages in the CPU's memory.", json_schema_extra=LATER
+    )
+    activation_checkpoints: bool = Field(
+        False,
+        description="Compute activations again in the backward pass: less memory, a third more time.",
+        json_schema_extra=NEVER,
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="What the model computes in; weights, moments and averages stay in float32.",
+        json_schema_extra=LATER,
+    )
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = Field(
+        (), description="Where metrics go besides metrics.jsonl.", json_schema_extra=NEVER
+    )
     optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="AdamW.")
 
     def identity(self) -> dict[str, object]:
@@ -43,17 +105,17 @@ class LoopConfig(StrictModel):
         indifferent = {"checkpoint_every", "log_every"}
         if self.optimizer.lr_schedule == "constant":
             indifferent.add("max_steps")
-        return self.model_dump(mode="json", exclude=indifferent)
+        return self.counted(exclude=indifferent)
 
 
-class TokenizerConfig(StrictModel):
+class TokenizerConfig(Section):
     """A byte-level BPE tokenizer trained on the pool's texts."""
 
     vocab_size: int = Field(3072, gt=300, description="Entries, special tokens and 256 bytes included.")
     max_length: int = Field(32, gt=4, description="Tokens per text, begin and end included.")
 
 
-class AutoencoderConfig(StrictModel):
+class AutoencoderConfig(Section):
     """The Fourier autoencoder (Emu, section 3.1)."""
 
     block_out_channels: tuple[int, ...] = Field((32, 64, 96, 128), description="Width per resolution level.")
@@ -71,7 +133,7 @@ class AutoencoderConfig(StrictModel):
     )
 
 
-class ClipConfig(StrictModel):
+class ClipConfig(Section):
     """A small CLIP, trained contrastively on the pool (Radford et al. 2021)."""
 
     hidden_size: int = Field(192, gt=0, description="Width of both towers.")
@@ -84,7 +146,7 @@ class ClipConfig(StrictModel):
     loop: LoopConfig = Field(description="Steps, batch, optimizer.")
 
 
-class T5Config(StrictModel):
+class T5Config(Section):
     """A small T5 encoder, trained together with the U-Net, then frozen."""
 
     d_model: int = Field(128, gt=0, description="Width.")
@@ -94,7 +156,7 @@ class T5Config(StrictModel):
     num_layers: int = Field(3, gt=0, description="Depth.")
 
 
-class UNetConfig(StrictModel):
+class UNetConfig(Section):
     """diffusers' `UNet2DConditionModel`, conditioned on CLIP and T5 through the joiner."""
 
     block_out_channels: tuple[int, ...] = Field((128, 256), description="Width per resolution level.")
@@ -105,7 +167,7 @@ class UNetConfig(StrictModel):
     addition_time_embed_dim: int = Field(32, gt=0, description="Width per number of the size conditioning.")
 
 
-class DiffusionLossConfig(StrictModel):
+class DiffusionLossConfig(Section):
     """The denoising loss."""
 
     noise_offset: float = Field(
@@ -119,7 +181,7 @@ class DiffusionLossConfig(StrictModel):
     )
 
 
-class DiffusionConfig(StrictModel):
+class DiffusionConfig(Section):
     """Pre-training of U-Net, T5 and joiner on latents."""
 
     unet: UNetConfig = Field(default_factory=lambda: UNetConfig(), description="The U-Net.")
@@ -137,7 +199,7 @@ class PretrainParts(NamedTuple):
     diffusion: DiffusionConfig
 
 
-class PretrainConfig(StrictModel):
+class PretrainConfig(Section):
     """Either `weights` (a model that exists, to be trained further with `diffusion`), or all parts of one."""
 
     weights: str | None = Field(None, description="Packaged name, folder or Hugging Face id of a base model.")
@@ -184,7 +246,39 @@ class PretrainConfig(StrictModel):
         return PretrainParts(self.autoencoder, self.clip, self.diffusion)
 
 
-class GateConfig(StrictModel):
+class PostHocConfig(Section):
+    """Averages of any length, made after training out of stored averages of two lengths (EDM2, section 3.2)."""
+
+    lengths: tuple[float, ...] = Field(
+        (0.05, 0.1, 0.2),
+        min_length=1,
+        description="The relative lengths, sigma_rel, that the gate tries at every checkpoint.",
+    )
+    every: int | None = Field(
+        None, gt=0, description="Steps between stored averages; default: those between checkpoints."
+    )
+
+    @model_validator(mode="after")
+    def _lengths_exist(self) -> Self:
+        wrong = [length for length in self.lengths if not 0 < length < 0.28]
+        if wrong:
+            raise ValueError(
+                f"a length of {wrong[0]} has no power-function profile: sigma_rel lies between 0 and 0.28"
+            )
+        if len(set(self.lengths)) < len(self.lengths):
+            raise ValueError("a length is given twice")
+        return self
+
+
+class EmaConfig(Section):
+    """Which average of the weights is kept."""
+
+    post_hoc: PostHocConfig | None = Field(
+        None, description="Choose the length after training; null: `loop.ema_sigma_rel`."
+    )
+
+
+class GateConfig(Section):
     """Which checkpoint is kept: the best quality whose generality has not fallen too far."""
 
     prompts: tuple[str, ...] = Field(
@@ -199,7 +293,7 @@ class GateConfig(StrictModel):
     )
 
 
-class TuneConfig(StrictModel):
+class TuneConfig(Section):
     """Quality-tuning (Emu, section 3.3)."""
 
     loss: DiffusionLossConfig = Field(
@@ -208,6 +302,9 @@ class TuneConfig(StrictModel):
     loop: LoopConfig = Field(description="Steps, batch, optimizer. Emu: batch 64, at most 15,000 steps.")
     fit: Literal["crop", "pad"] = Field(
         "crop", description="How a needle becomes a square: its centre, or all of it on white."
+    )
+    ema: EmaConfig = Field(
+        default_factory=lambda: EmaConfig(), description="The average that is kept.", json_schema_extra=LATER
     )
     num_validation: int = Field(24, gt=0, description="Needles held out for the fixed-noise validation loss.")
     gate: GateConfig = Field(default_factory=lambda: GateConfig(), description="The stopping rule.")

@@ -23,17 +23,33 @@ class PowerEma:
     """Tracks trainable parameters with beta_t = (1 - 1/t)^(gamma + 1) (EDM2, equation 127).
 
     The average's length grows with training, so a short run forgets its start as well as a long one does.
+
+    Args:
+        every: steps between updates; the weights then stand for the steps since the last one.
+        device: where the averages are kept; by default where the parameters are.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], sigma_rel: float) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        sigma_rel: float,
+        *,
+        every: int = 1,
+        device: torch.device | None = None,
+    ) -> None:
+        self.sigma_rel = sigma_rel
         self.gamma = gamma_for(sigma_rel)
-        self.averages = [parameter.detach().clone() for parameter in parameters]
+        self.every = every
+        self.averages = [p.detach().to(device or p.device, copy=True) for p in parameters]
 
     @torch.no_grad()
     def update(self, parameters: Iterable[nn.Parameter], global_step: int) -> None:
         """Call after optimizer update `global_step` (1, 2, ...)."""
-        beta = (1.0 - 1.0 / global_step) ** (self.gamma + 1.0)
-        torch._foreach_lerp_(self.averages, [parameter.detach() for parameter in parameters], 1.0 - beta)
+        if global_step % self.every:
+            return
+        beta = (1.0 - self.every / global_step) ** (self.gamma + 1.0)
+        trained = [p.detach().to(a.device) for p, a in zip(parameters, self.averages, strict=True)]
+        torch._foreach_lerp_(self.averages, trained, 1.0 - beta)
 
     @torch.no_grad()
     def copy_to(self, parameters: Iterable[nn.Parameter]) -> None:

@@ -25,6 +25,7 @@ from photogenic.train.distributed import World, current_world
 from photogenic.train.ema import PowerEma
 from photogenic.train.optim import learning_rate, make_optimizer
 from photogenic.train.order import batch_indices
+from photogenic.train.post_hoc import TRACKED, Snapshots
 from photogenic.train.state import TrainState, restore_latest, save_checkpoint
 
 
@@ -62,23 +63,27 @@ def train(
     seed: int,
     description: str,
     on_checkpoint: OnCheckpoint | None = None,
+    snapshots: Snapshots | None = None,
 ) -> None:
     """Minimise until `max_steps`; afterwards `objective.module` holds the averaged weights.
 
     Writes `folder/checkpoints/step-*.safetensors` and `folder/metrics.jsonl`. Before a checkpoint is saved,
     `on_checkpoint(global_step)` is called with the averaged weights in place, and what it measures is logged;
-    after a kill it may be called again for the same step.
+    after a kill it may be called again for the same step. With `snapshots`, averages of two lengths are
+    stored there, from which any other is made.
 
     Raises:
         DivergedError: a loss or a gradient is not finite; the last good checkpoint stays.
     """
     world = current_world()
-    state = _initial_state(objective.module, config)
+    state = _initial_state(objective.module, config, snapshots)
     checkpoints, metrics = folder / "checkpoints", MetricsLog(folder / "metrics.jsonl")
     restore_latest(checkpoints, state, key)
     world.wait()
     if world.is_main:
         metrics.rewind(state.global_step)
+        if snapshots is not None and state.global_step == 0:
+            snapshots.begin()
 
     with progress(description, config.max_steps) if world.is_main else nullcontext(_silent) as advance:
         advance(state.global_step)
@@ -88,6 +93,8 @@ def train(
             last = state.global_step == config.max_steps
             if world.is_main and (state.global_step % config.log_every == 0 or last):
                 metrics.write(state.global_step, **logged, seconds=round(time.monotonic() - begun, 1))
+            if world.is_main and snapshots is not None and (state.global_step % snapshots.every == 0 or last):
+                snapshots.save(state.global_step, _tracked(state))
             if world.is_main and (state.global_step % config.checkpoint_every == 0 or last):
                 with averaged_weights(state):
                     measured = on_checkpoint(state.global_step) if on_checkpoint is not None else {}
@@ -101,10 +108,26 @@ def _silent(n: int = 1) -> None:
     """Only the main process speaks."""
 
 
-def _initial_state(module: nn.Module, config: LoopConfig) -> TrainState:
-    parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+def _initial_state(module: nn.Module, config: LoopConfig, snapshots: Snapshots | None) -> TrainState:
+    parameters = trainable(module)
     optimizer = make_optimizer(parameters.values(), config.optimizer)
-    return TrainState(parameters, optimizer, PowerEma(parameters.values(), config.ema_sigma_rel))
+
+    def average(sigma_rel: float) -> PowerEma:
+        device = torch.device("cpu") if config.offload_ema else None
+        return PowerEma(parameters.values(), sigma_rel, every=config.ema_every, device=device)
+
+    others = () if snapshots is None else (length for length in TRACKED if length != config.ema_sigma_rel)
+    profiles = [average(length) for length in others]
+    return TrainState(parameters, optimizer, average(config.ema_sigma_rel), profiles=profiles)
+
+
+def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that learn, by name."""
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
+def _tracked(state: TrainState) -> list[PowerEma]:
+    return [ema for ema in (state.ema, *state.profiles) if ema.sigma_rel in TRACKED]
 
 
 def _step(
@@ -133,7 +156,7 @@ def _step(
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.global_step = global_step + 1
-    state.ema.update(state.parameters.values(), state.global_step)
+    state.update_averages()
     return {**logged, "grad_norm": grad_norm, "learning_rate": rate}
 
 

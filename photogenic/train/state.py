@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -30,6 +30,7 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     ema: PowerEma
     global_step: int = 0  # finished optimizer updates
+    profiles: list[PowerEma] = field(default_factory=list)  # further averages, for other lengths post hoc
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All tensors by a flat name."""
@@ -39,7 +40,15 @@ class TrainState:
             flat[f"ema/{name}"] = average
             for moment, value in self.optimizer.state.get(parameter, {}).items():
                 flat[f"optimizer/{moment}/{name}"] = value
+        for profile in self.profiles:
+            for name, average in zip(self.parameters, profile.averages, strict=True):
+                flat[f"ema-{profile.sigma_rel}/{name}"] = average
         return flat
+
+    def update_averages(self) -> None:
+        """Take the present weights into all averages."""
+        for average in (self.ema, *self.profiles):
+            average.update(self.parameters.values(), self.global_step)
 
     @torch.no_grad()
     def restore(self, flat: Mapping[str, torch.Tensor], global_step: int) -> None:
@@ -57,6 +66,8 @@ class TrainState:
                 self.optimizer.state[parameter] = {
                     moment: value.to(parameter.device) for moment, value in moments[name].items()
                 }
+            for profile in self.profiles:
+                profile.averages[index].copy_(flat[f"ema-{profile.sigma_rel}/{name}"])
 
 
 def save_checkpoint(folder: Path, state: TrainState, key: str) -> Path:

@@ -16,7 +16,8 @@ from torch import nn
 from photogenic.core.errors import DivergedError
 from photogenic.core.run import MetricsLog, seed_for
 from photogenic.train.config import LoopConfig, OptimizerConfig
-from photogenic.train.loop import train
+from photogenic.train.loop import train, trainable
+from photogenic.train.post_hoc import Snapshots
 
 
 class Regression:
@@ -151,3 +152,18 @@ def test_two_processes_agree_with_one(tmp_path: Path) -> None:
     two = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)
     for a, b in zip(one, two, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_stored_averages_of_an_interrupted_run_are_the_same_bytes(tmp_path: Path) -> None:
+    def run(folder: Path, objective: Regression) -> None:
+        snapshots = Snapshots(folder / "snapshots", trainable(objective.module), every=4)
+        train(objective, config(), folder, key="k", seed=0, description="test", snapshots=snapshots)
+
+    run(tmp_path / "whole", Regression())
+    with pytest.raises(Killed):
+        run(tmp_path / "cut", Regression(kill_at(25)))
+    run(tmp_path / "cut", Regression())
+    files = sorted((tmp_path / "whole" / "snapshots").iterdir())
+    assert len(files) == 1 + 2 * 10  # the start, and two lengths every four steps
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "cut" / "snapshots" / file.name).read_bytes()

@@ -32,7 +32,7 @@ def train_autoencoder(
     config: AutoencoderConfig, size_px: int, haystack: Haystack, folder: Path, seed: int
 ) -> FourierAutoencoderKL:
     """The autoencoder, with the latents' mean and spread per channel in its configuration."""
-    parts = config.model_dump(mode="json", exclude={"loop", "decoder_loop"})
+    parts = config.counted(exclude={"loop", "decoder_loop"})
     key = fingerprint("autoencoder", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed)
     done_key = fingerprint(key, config.loop.max_steps)
     if is_done(folder, done_key):

@@ -123,7 +123,7 @@ def fit_denoiser(
     upstream: str,
 ) -> None:
     """Train U-Net, T5 and joiner from where they are; a finished training is loaded instead."""
-    parts = config.model_dump(mode="json", exclude={"loop"})
+    parts = config.counted(exclude={"loop"})
     key = fingerprint(
         "diffusion", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed, upstream
     )
