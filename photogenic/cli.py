@@ -18,10 +18,13 @@ from photogenic.commands.demo_pool import demo_pool
 from photogenic.core.errors import PhotogenicError
 from photogenic.options import (
     DryRunOption,
+    EngineOption,
     RecipeArgument,
+    RetryFailedOption,
     RunOption,
     RunOrRecipeArgument,
     SetOption,
+    ShardOption,
     WorkersOption,
     num_cores,
     open_road,
@@ -107,17 +110,26 @@ def run(
     overrides: SetOption = None,
     dry_run: DryRunOption = False,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    shard: ShardOption = None,
+    retry_failed: RetryFailedOption = False,
 ) -> None:
     """Walk all stages of RECIPE; those that are done are skipped.
 
     \b
-    Example:
+    Examples:
       photogenic run recipes/emu-tiny.yaml --set tune.loop.max_steps=100
+      photogenic run big.yaml --shard 3/8             one of eight jobs that only score; then run big.yaml
     """
-    road = open_road(recipe, run, overrides, workers)
+    road = open_road(recipe, run, overrides, workers, engine)
     if dry_run:
         _show_plan(road, road.recipe.stages())
         return
+    if shard is not None:
+        road.score_slice(shard)
+        return
+    if retry_failed:
+        road.retry_failed()
     if not road.travel():
         typer.echo("Everything is done.")
     typer.echo(f"The whole story: {road.run.folder / 'report.html'}")
@@ -143,8 +155,37 @@ def _stage_command(name: str) -> Callable[..., None]:
     return command
 
 
+def curate(
+    recipe: RecipeArgument,
+    run: RunOption = None,
+    overrides: SetOption = None,
+    dry_run: DryRunOption = False,
+    workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    shard: ShardOption = None,
+    retry_failed: RetryFailedOption = False,
+) -> None:
+    """The funnel: score, drop with reasons, keep the candidates.
+
+    \b
+    Examples:
+      photogenic curate recipes/emu-tiny.yaml --workers 8
+      photogenic curate big.yaml --shard 3/8          one of eight jobs that only score; then curate big.yaml
+      photogenic curate big.yaml --retry-failed       only those that storage or a worker failed
+    """
+    road = open_road(recipe, run, overrides, workers, engine)
+    if dry_run:
+        _show_plan(road, ["curate"])
+    elif shard is not None:
+        road.score_slice(shard)
+    elif retry_failed:
+        road.retry_failed()
+    else:
+        road.only("curate")
+
+
 for _name in STAGE_HELP:
-    app.command(_name)(_stage_command(_name))
+    app.command(_name)(curate if _name == "curate" else _stage_command(_name))
 
 
 @app.command()

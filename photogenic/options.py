@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from photogenic.engines.tasks import EngineName
+
 if TYPE_CHECKING:
     from photogenic.core.run import Run
     from photogenic.road import Road
@@ -33,6 +35,22 @@ DryRunOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; default: one a core.")
 ]
+EngineOption = Annotated[
+    EngineName,
+    typer.Option("--engine", help="Where curate scores: processes of this machine, or Ray (RAY_ADDRESS)."),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only score the I-th of N slices of the pool (from 1), for array jobs; a last run without it"
+        " decides.",
+    ),
+]
+RetryFailedOption = Annotated[
+    bool, typer.Option("--retry-failed", help="Try those pictures again that curate could not judge.")
+]
 
 
 def run_folder(name: str, run: Path | None, overrides: list[str] | None) -> Run:
@@ -42,7 +60,13 @@ def run_folder(name: str, run: Path | None, overrides: list[str] | None) -> Run:
     return Run(Path(name)) if Path(name).is_dir() else open_road(name, run, overrides, None).run
 
 
-def open_road(recipe: str, run: Path | None, overrides: list[str] | None, workers: int | None) -> Road:
+def open_road(
+    recipe: str,
+    run: Path | None,
+    overrides: list[str] | None,
+    workers: int | None,
+    engine: EngineName = "local",
+) -> Road:
     """The recipe, by file or name, on its way through its run folder.
 
     Raises:
@@ -53,7 +77,7 @@ def open_road(recipe: str, run: Path | None, overrides: list[str] | None, worker
     from photogenic.road import Road
 
     loaded = load_recipe(find_recipe(recipe), overrides or [])
-    return Road(loaded, Run(run or Path("runs") / loaded.name), workers or num_cores())
+    return Road(loaded, Run(run or Path("runs") / loaded.name), workers or num_cores(), engine)
 
 
 def num_cores() -> int:

@@ -23,6 +23,7 @@ from photogenic.core.console import console
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import fingerprint, is_done, mark_done, read_json, read_table, write_json
+from photogenic.engines.tasks import EngineName
 from photogenic.inputs import listing_of, model_fingerprint
 from photogenic.recipe import Recipe, write_resolved
 
@@ -47,6 +48,7 @@ class Road:
     recipe: Recipe
     run: Run
     workers: int = 1
+    engine: EngineName = "local"
     _keys: dict[str, str] = field(default_factory=dict)
 
     def stages(self) -> list[Stage]:
@@ -96,6 +98,44 @@ class Road:
             write_resolved(self.recipe, self.run.folder)
             return self._finish(STAGES[name])
 
+    def retry_failed(self) -> bool:
+        """Try those pictures again that the last run of `curate` could not judge; False: there are none.
+
+        Raises:
+            RunError: pool or recipe have changed since, so that more than those would be done.
+        """
+        with run_lock(self.run.folder):
+            for name in ("pool", "curate"):
+                if not (state := self.state(name)).startswith("done"):
+                    raise RunError(
+                        f"--retry-failed does what failed and no more, but `{name}` is {state}.",
+                        "Run the same command without --retry-failed: it tries what failed as well.",
+                    )
+            if not self._failed("curate"):
+                console.print("curate: no picture failed")
+                return False
+            return self._finish(STAGES["curate"])
+
+    def score_slice(self, shard: str) -> None:
+        """Score one slice of the pool, I/N, while other processes score the others; decide nothing.
+
+        Raises:
+            RunError: the pool has not been indexed, or a run without a slice is at work.
+        """
+        from photogenic.curate.slices import Slice, score_slice
+
+        part, config = Slice.parse(shard), self.recipe.curate
+        if config is None:
+            raise RunError("The recipe has no section `curate`.", "Add it: `curate: {}`.")
+        if not (self.run.folder / "pool" / "done.json").exists():
+            raise RunError(
+                f"{self.run.folder} has no indexed pool that {part} could be a slice of.",
+                "Run `photogenic pool RECIPE` once, before all slices.",
+            )
+        with run_lock(self.run.folder, shared=True), run_lock(part.folder(self.run)):
+            num, failed = score_slice(config, self.run, part, workers=self.workers, engine=self.engine)
+        console.print(f"curate: slice {part} of the pool is scored: {num} pictures, {failed} failed")
+
     def seconds(self) -> dict[str, float]:
         """Stage -> how long it took when it was last run."""
         path = self.run.folder / "times.json"
@@ -125,7 +165,8 @@ class Road:
         console.print(f"{stage.name}: done in {took:.1f} s")
         failed = self._failed(stage.name)
         if failed:
-            console.print(f"{stage.name}: {len(failed)} pictures failed; the same command tries them again.")
+            console.print(f"{stage.name}: {len(failed)} pictures failed; the same command tries them again,")
+            console.print("and --retry-failed does nothing else.")
         return True
 
     def _failed(self, name: str) -> list[str]:
@@ -151,8 +192,10 @@ class Road:
 
 
 @contextlib.contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """One process at a time works in a run folder; the lock goes with the process, however it ends.
+
+    shared: several that score slices may, and none besides them.
 
     Raises:
         RunError: another process holds it.
@@ -161,7 +204,7 @@ def run_lock(folder: Path) -> Iterator[None]:
     path = folder / ".lock"
     with path.open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise RunError(
@@ -169,7 +212,7 @@ def run_lock(folder: Path) -> Iterator[None]:
                 "Wait for it, stop it, or give this run another folder with --run.",
             ) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write("of a slice" if shared else str(os.getpid()))
         file.flush()
         yield
 
@@ -198,7 +241,7 @@ def _pool(config: Any, road: Road) -> None:
 def _curate(config: Any, road: Road) -> None:
     from photogenic.curate.funnel import curate
 
-    curate(config, road.run, workers=road.workers)
+    curate(config, road.run, workers=road.workers, engine=road.engine)
 
 
 def _review(config: Any, road: Road) -> None:

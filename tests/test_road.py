@@ -14,7 +14,7 @@ from PIL import Image
 
 from photogenic.core.errors import PhotogenicError, RunError
 from photogenic.core.run import Run
-from photogenic.core.shards import read_table, write_table
+from photogenic.core.shards import read_json, read_table, write_table
 from photogenic.recipe import load_recipe
 from photogenic.road import Road, run_lock
 
@@ -116,6 +116,53 @@ def test_failed_pictures_are_tried_again(recipe: Path) -> None:
     road(recipe).travel()
     assert states(road(recipe)) == ["done"] * 3
     assert read_table(path) == verdicts
+
+
+def fail_the_first(run: Path) -> None:
+    """As if the storage had not answered for one picture: no score of it, and its verdict `failed`."""
+    path = run / "curate" / "verdicts.parquet"
+    verdicts = read_table(path)
+    failed = pa.array(["failed", *verdicts["verdict"].to_pylist()[1:]])
+    write_table(path, verdicts.set_column(verdicts.schema.get_field_index("verdict"), "verdict", failed))
+    for scores in (run / "curate" / "scores").glob("*/00000.parquet"):
+        write_table(scores, read_table(scores).slice(1))
+
+
+def test_retry_failed_does_what_failed_and_nothing_else(recipe: Path) -> None:
+    with pytest.raises(RunError, match="`pool` is not begun"):
+        road(recipe).retry_failed()
+    road(recipe).travel()
+    assert not road(recipe).retry_failed()
+    run = recipe.parent / "run"
+    verdicts = read_table(run / "curate" / "verdicts.parquet")
+    manifest = (run / "pool" / "manifest" / "00000.parquet").stat().st_mtime_ns
+    fail_the_first(run)
+    before = read_json(run / "curate" / "scores" / "times.json")
+    assert road(recipe).retry_failed()
+    after = read_json(run / "curate" / "scores" / "times.json")
+    assert {name: after[name]["num"] - before[name]["num"] for name in after} == {"read": 1, "pixel": 1}
+    assert read_table(run / "curate" / "verdicts.parquet") == verdicts
+    assert (run / "pool" / "manifest" / "00000.parquet").stat().st_mtime_ns == manifest
+    fail_the_first(run)
+    Image.new("RGB", (70, 70), "red").save(recipe.parent / "photos" / "6.png")
+    with pytest.raises(RunError, match="`pool` is out of date"):
+        road(recipe).retry_failed()
+
+
+def test_slices_and_a_last_walk(recipe: Path) -> None:
+    with pytest.raises(RunError, match="no indexed pool"):
+        road(recipe).score_slice("1/2")
+    road(recipe).only("pool")
+    run = recipe.parent / "run"
+    with run_lock(run, shared=True):  # the other slice at work
+        road(recipe).score_slice("1/2")
+        with pytest.raises(RunError, match="of a slice"):
+            road(recipe).travel()
+    road(recipe).score_slice("2/2")
+    assert not (run / "curate" / "scores").exists()
+    road(recipe).travel()
+    assert not (run / "curate" / "scores" / "times.json").exists()  # nothing was left to score
+    assert read_table(run / "curate" / "candidates.parquet").num_rows == 4
 
 
 def test_a_single_stage_says_what_it_lacks(recipe: Path) -> None:

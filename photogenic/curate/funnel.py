@@ -7,6 +7,7 @@ kept. So the same command again goes on where it was interrupted, and a changed 
 from __future__ import annotations
 
 import difflib
+import shutil
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -33,8 +34,9 @@ from photogenic.curate.scorers import (
     read_scorer,
     unsafe_scorer,
 )
-from photogenic.curate.scores import Scores
+from photogenic.curate.scores import SLICES, Scores
 from photogenic.engines.local import engine_for
+from photogenic.engines.tasks import EngineName
 
 READ = "read"  # the step before the recipe's first: what cannot be decoded is dropped here
 
@@ -51,27 +53,29 @@ class StepCount:
     failed: int = 0
 
 
-def curate(config: CurateConfig, run: Run, *, workers: int) -> None:
+def curate(config: CurateConfig, run: Run, *, workers: int, engine: EngineName = "local") -> None:
     """Write RUN/curate/{scores/, verdicts.parquet, candidates.parquet, counts.json, report.html}.
 
     Raises:
         RecipeError: a step reads a column that does not exist.
         MissingModelError: a model is not where the recipe says.
+        MissingExtraError: the engine is Ray, and that is not installed.
         StorageError: a source of the pool cannot be reached at all, or the disk is full.
     """
     sources = run.sources()
-    _check(config, sources)
+    check(config, sources)
     folder = run.stage("curate")
     for leftover in folder.rglob(".*.tmp"):  # of a process that was killed while it wrote
         leftover.unlink(missing_ok=True)
     ledger = Ledger(read_table(run.folder / "pool" / "manifest"))
-    with closing(engine_for(workers)) as engine:
-        funnel = Funnel(ledger, Scores(folder / "scores", sources, engine, config.timeout_s))
+    with closing(engine_for(workers, engine)) as hands:
+        funnel = Funnel(ledger, Scores(folder / "scores", sources, hands, config.timeout_s))
         funnel.walk(config)
         write_table(folder / "verdicts.parquet", ledger.verdicts())
         write_table(folder / "candidates.parquet", funnel.candidates())
         write_json(folder / "counts.json", funnel.counts())
-        report.write(config, run, engine)
+        report.write(config, run, hands)
+    shutil.rmtree(folder / SLICES, ignore_errors=True)  # what array jobs scored has been taken in
     for step in funnel.steps:
         run.log.info("curate: %s: %s", step.name, step.skipped or f"{step.dropped} of {step.entered} dropped")
 
@@ -83,9 +87,13 @@ def inputs(config: CurateConfig) -> list[object]:
 
 
 class Funnel:
-    """One walk of the pool through the steps."""
+    """One walk of the pool through the steps.
 
-    def __init__(self, ledger: Ledger, scores: Scores) -> None:
+    On a slice of the pool, what is decided over the whole set drops nothing: the walk then only scores.
+    """
+
+    def __init__(self, ledger: Ledger, scores: Scores, *, is_slice: bool = False) -> None:
+        self.is_slice = is_slice
         self.ledger = ledger
         self.scores = scores
         self.steps = [StepCount(READ)]
@@ -140,6 +148,7 @@ class Funnel:
     def _filter(self, name: str, rules: list[Rule]) -> None:
         columns = {column: self._column(column) for column in columns_of(rules)}
         alive = self.ledger.alive
+        rules = [rule for rule in rules if not (self.is_slice and rule.quantile is not None)]
         rules = [rule.resolved(columns[rule.column][alive]) for rule in rules]
         for rule in rules:
             values = columns[rule.column]
@@ -151,6 +160,8 @@ class Funnel:
 
         ledger, scores = self.ledger, self._column(step.keep)
         table = self._scored(pixel_scorer())
+        if self.is_slice:
+            return
         rows = np.flatnonzero(ledger.alive)
         hashes = table["phash"].take(pa.array(rows)).to_numpy().astype(np.uint64)
         labels = near_duplicate_groups(hashes, step.max_distance)
@@ -165,6 +176,8 @@ class Funnel:
     def _select(self, step: SelectStep) -> None:
         ledger, scores = self.ledger, self._column(step.by)
         self._scored(pixel_scorer())  # what cannot be decoded takes nobody's place
+        if self.is_slice:
+            return
         rows = np.flatnonzero(ledger.alive)
         groups = ledger.field(step.balance) if step.balance else np.full(len(ledger), "", dtype=object)
         groups = np.array([str(group or "") for group in groups[rows]], dtype=object)
@@ -216,7 +229,7 @@ def _scorers(clip: Scorer | None) -> list[Scorer]:
     return [read_scorer(), pixel_scorer(), ocr_scorer(), unsafe_scorer(), *([clip] if clip else [])]
 
 
-def _check(config: CurateConfig, sources: Sources) -> None:
+def check(config: CurateConfig, sources: Sources) -> None:
     """Everything that would stop the funnel half-way is found before it begins."""
     for name, root in sources.roots.items():
         if not root.exists():

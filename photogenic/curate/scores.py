@@ -3,6 +3,9 @@
 `scores/<scorer>-<revision>/` holds one table per scorer, in the manifest's order, and while scoring is under
 way the parts that tasks have finished. A score is valid for its stamp (the bytes, and the text where it
 counts); what is valid is never computed again, so the store is also how an interrupted run goes on.
+
+Array jobs score slices of the pool at the same time, each into a store of its own
+(`slices/<slice>/<scorer>-<revision>/`). A run over the whole pool takes in what it finds there.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from photogenic.engines.tasks import Engine, Failure
 
 MAX_SAMPLES_PER_TASK = 512
 NUM_TASKS = 2000  # a large pool gets larger tasks instead of more part files than this
+SLICES = "slices"  # the folder of the slices' stores, beside the store of the whole pool
 
 Strings = NDArray[np.object_]
 
@@ -46,8 +50,12 @@ class Scored:
 class Scores:
     """The score tables of a run, filled as steps ask for them."""
 
-    def __init__(self, folder: Path, sources: Sources, engine: Engine, timeout_s: float) -> None:
+    def __init__(
+        self, folder: Path, sources: Sources, engine: Engine, timeout_s: float, *, whole: Path | None = None
+    ) -> None:
+        """whole: for a slice's store in `folder`, the store of the whole pool, which it only reads."""
         self.folder = folder
+        self.whole = whole
         self.roots = sources.roots
         self.engine = engine
         self.timeout_s = timeout_s
@@ -58,20 +66,31 @@ class Scores:
         texts: [N], where a picture is to be judged with another text than its own.
         """
         texts = ledger.texts if texts is None else texts
-        stamps = _stamps(scorer, ledger, texts)
-        folder = self.folder / scorer.folder_name
-        stored = _valid(_stored(scorer, folder), ledger, stamps)
+        if scorer.head is not None:
+            from photogenic.curate.judging import fill_head
+
+            return fill_head(self, scorer, ledger, which, texts)
+        stamps = stamps_of(scorer, ledger, texts)
+        folder, beside = self.folder / scorer.folder_name, self._beside(scorer)
+        stored = valid_rows(stored_rows(scorer, [*beside, folder]), ledger, stamps)
         missing = np.flatnonzero(which & pc.is_null(stored["stamp"]).to_numpy())
         is_whole = (folder / "00000.parquet").exists() and not (folder / "parts").exists()
-        if is_whole and not len(missing):
+        if is_whole and not len(missing) and (self.whole or not beside):
             return Scored(stored)
         scored = Scored(stored)
         if len(missing):
             self._score(scorer, _pool_rows(ledger, texts, missing), scored)
-        scored.table = _valid(_stored(scorer, folder), ledger, stamps)
-        write_table(folder / "00000.parquet", scored.table.filter(pc.is_valid(scored.table["stamp"])))
-        shutil.rmtree(folder / "parts", ignore_errors=True)
+            scored.table = valid_rows(stored_rows(scorer, [*beside, folder]), ledger, stamps)
+        write_table(folder / "00000.parquet", scored.table.filter(pc.isvalid_rows(scored.table["stamp"])))
+        for taken_in in [folder / "parts", *([] if self.whole else beside)]:
+            shutil.rmtree(taken_in, ignore_errors=True)
         return scored
+
+    def _beside(self, scorer: Scorer) -> list[Path]:
+        """The scorer's folders in other stores: a slice reads the whole pool's, a whole run all slices'."""
+        if self.whole is not None:
+            return [self.whole / scorer.folder_name]
+        return sorted((self.folder.parent / SLICES).glob(f"*/{scorer.folder_name}"))
 
     def _score(self, scorer: Scorer, rows: pa.Table, scored: Scored) -> None:
         begun = time.monotonic()
@@ -100,27 +119,25 @@ class Scores:
         write_json(path, times)
 
 
-def _stamps(scorer: Scorer, ledger: Ledger, texts: Strings) -> pa.Array:
+def stamps_of(scorer: Scorer, ledger: Ledger, texts: Strings) -> pa.Array:
     """The stamp that a valid score has. [N]"""
     sizes = ledger.manifest["size_bytes"].to_pylist()
     return pa.array(map(scorer.stamp, sizes, ledger.uids, texts), pa.string())
 
 
-def _stored(scorer: Scorer, folder: Path) -> pa.Table:
-    """All rows in the store, older ones first."""
-    paths = [*sorted(folder.glob("*.parquet")), *sorted((folder / "parts").glob("*.parquet"))]
+def stored_rows(scorer: Scorer, folders: list[Path]) -> pa.Table:
+    """All rows in these folders of the scorer."""
+    paths = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
+    paths += [path for folder in folders for path in sorted((folder / "parts").glob("*.parquet"))]
     return pa.concat_tables([scorer.schema.empty_table(), *map(read_table, paths)]).combine_chunks()
 
 
-def _valid(stored: pa.Table, ledger: Ledger, stamps: pa.Array) -> pa.Table:
+def valid_rows(stored: pa.Table, ledger: Ledger, stamps: pa.Array) -> pa.Table:
     """The stored row of each sample of the pool; all null where there is none, or one for other bytes. [N]"""
-    keys = pa.array(_joined(ledger.ids, stamps.to_pylist()))
-    stored_keys = pa.array(_joined(stored["sample_id"].to_pylist(), stored["stamp"].to_pylist()), pa.string())
-    return stored.take(pc.index_in(keys, stored_keys))
-
-
-def _joined(ids: Strings | list[str], stamps: list[str]) -> list[str]:
-    return [f"{sample_id} {stamp}" for sample_id, stamp in zip(ids, stamps, strict=True)]
+    ids = ledger.manifest["sample_id"]
+    expected = stamps.take(pc.index_in(stored["sample_id"], ids))
+    stored = stored.filter(pc.fill_null(pc.equal(stored["stamp"], expected), False))
+    return stored.take(pc.index_in(ids, stored["sample_id"]))
 
 
 def _pool_rows(ledger: Ledger, texts: Strings, rows: NDArray[np.int64]) -> pa.Table:

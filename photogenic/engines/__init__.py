@@ -1,1 +1,1 @@
-"""Where tasks run: in this process, or in a supervised local pool. Knows nothing of pictures."""
+"""Where tasks run: in this process, in a supervised local pool, or on Ray. Knows nothing of pictures."""

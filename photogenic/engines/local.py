@@ -17,13 +17,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from photogenic.core.errors import PhotogenicError, WorkerError
 from photogenic.engines.here import InProcess
-from photogenic.engines.tasks import Beat, Failure, Queue, R, T, Try
+from photogenic.engines.tasks import Beat, EngineName, Failure, Queue, R, T, Try
+
+if TYPE_CHECKING:
+    from photogenic.engines.cluster import RayEngine
 
 START_S = 60.0  # the longest that a fresh worker may take to import what it needs and say that it is there
+MAX_FALSE_STARTS = (
+    3  # workers in a row that ended before they were there: one may have been killed
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class LocalPool:
 
     def __init__(self, workers: int) -> None:
         self._workers = [_Worker() for _ in range(workers)]
+        self._false_starts = 0
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +172,7 @@ class LocalPool:
                         yield trying.task, Failure(str(error))
                 case "ready":
                     worker.ready = True
+                    self._false_starts = 0
                     worker.deadline = time.monotonic() + max(START_S, timeout_s)
                 case "imported":
                     worker.imported = True
@@ -173,15 +181,18 @@ class LocalPool:
 
     def _settle(self, worker: _Worker, queue: Queue[T], reason: str) -> Iterator[tuple[T, Failure]]:
         """Replace a dead or silent worker; its task goes back in pieces, or is answered by a Failure."""
-        if not worker.ready:
+        self._false_starts += not worker.ready
+        if self._false_starts >= MAX_FALSE_STARTS:
             raise WorkerError(
                 f"A worker process cannot start: {reason}.",
                 "Run with one worker to see the error; a script that curates needs"
                 " `if __name__ == '__main__':` around its call.",
             )
-        trying = worker.trying
+        trying, was_ready = worker.trying, worker.ready
         self._replace(worker)
-        if trying is not None and not queue.put_back(trying, worker.num_beats):
+        if trying is not None and not was_ready:
+            queue.give_back(trying)
+        elif trying is not None and not queue.put_back(trying, worker.num_beats):
             yield trying.task, Failure(reason)
 
     def _replace(self, worker: _Worker) -> None:
@@ -189,8 +200,17 @@ class LocalPool:
         self._workers[self._workers.index(worker)] = _Worker()
 
 
-def engine_for(workers: int) -> InProcess | LocalPool:
-    """This process for one worker, a supervised pool for more."""
+def engine_for(workers: int, name: EngineName = "local") -> InProcess | LocalPool | RayEngine:
+    """This process for one worker, a supervised pool for more; or Ray.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        WorkerError: the cluster cannot be reached.
+    """
+    if name == "ray":
+        from photogenic.engines.cluster import RayEngine
+
+        return RayEngine(workers)
     return InProcess() if workers <= 1 else LocalPool(workers)
 
 

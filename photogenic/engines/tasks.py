@@ -6,8 +6,9 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Literal, Protocol, Self, TypeVar
 
+EngineName = Literal["local", "ray"]
 Beat = Callable[[], None]  # a function calls it after each item: "alive, one more done"
 
 
@@ -63,6 +64,10 @@ class Queue(Generic[T]):
     def next(self) -> Try[T] | None:
         """The next task to try; None when there is none at present."""
         return self._broken.popleft() if self._broken else next(self._new, None)
+
+    def give_back(self, untouched: Try[T]) -> None:
+        """Queue a task that its worker never began."""
+        self._broken.append(untouched)
 
     def put_back(self, broken: Try[T], num_done: int) -> bool:
         """Queue the pieces of a task that broke after `num_done` items; False when nothing is left to try."""

@@ -10,10 +10,10 @@ from typing import Self
 
 import pytest
 
-from photogenic.core.errors import RunError
+from photogenic.core.errors import MissingExtraError, RunError
 from photogenic.engines.here import InProcess
 from photogenic.engines.local import LocalPool, engine_for
-from photogenic.engines.tasks import Beat, Failure
+from photogenic.engines.tasks import Beat, Engine, Failure
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ def tasks_of(values: range, size: int) -> list[Items]:
     return [Items(tuple(values[start : start + size])) for start in range(0, len(values), size)]
 
 
-def run(
-    engine: InProcess | LocalPool, values: range, size: int, timeout_s: float = 30.0
-) -> tuple[dict, dict]:
+def run(engine: Engine, values: range, size: int, timeout_s: float = 30.0) -> tuple[dict, dict]:
     squares, failures = {}, {}
     for task, result in engine.map(square, tasks_of(values, size), timeout_s=timeout_s):
         if isinstance(result, Failure):
@@ -153,3 +151,16 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_without_ray_the_engine_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    with pytest.raises(MissingExtraError, match=r"extra \[ray\]"):
+        engine_for(2, "ray")
+
+
+def test_a_worker_killed_before_it_is_there_is_replaced() -> None:
+    with LocalPool(2) as pool:
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGKILL)
+        assert run(pool, range(6), size=2) == ({n: n * n for n in range(6)}, {})
