@@ -47,12 +47,21 @@ export class Outbox extends EventTarget {
 
   /** Keep an event and send it soon; returns its id at once. */
   add(kind, queueId, itemId, body) {
-    const event = { event_id: newId(), kind, queue_id: queueId, item_id: itemId, client_at: this.now(), body };
-    this.events.push(event);
-    this.writing = inStore(this.database, "readwrite", (store) => store.put(event)).catch(() => this.changed());
+    return this.addAll([[kind, queueId, itemId, body]])[0];
+  }
+
+  /** The same for many, in one write: [[kind, queueId, itemId, body], …]. */
+  addAll(rows) {
+    const events = rows.map(([kind, queueId, itemId, body]) => (
+      { event_id: newId(), kind, queue_id: queueId, item_id: itemId, client_at: this.now(), body }));
+    this.events.push(...events);
+    this.writing = inStore(this.database, "readwrite", (store) => {
+      for (const event of events) store.put(event);
+    });
+    this.writing.catch((error) => this.dispatchEvent(new CustomEvent("refused", { detail: { error: `This browser cannot store decisions (${error.message}).` } })));
     this.changed(this.failures ? "waiting" : "sending");
     this.schedule(this.failures ? null : PAUSE_MS);
-    return event.event_id;
+    return events.map((event) => event.event_id);
   }
 
   /** Never the same moment twice: the order of events is told by it. */
@@ -91,9 +100,10 @@ export class Outbox extends EventTarget {
     this.sending = true;
     const batch = this.events.slice(0, BATCH);
     try {
-      await this.writing;
-      const { accepted, refused } = await post("/api/events", { events: batch });
+      await this.writing.catch(() => null);
+      const { accepted, refused, feedback } = await post("/api/events", { events: batch });
       this.failures = 0;
+      if (feedback?.length) this.dispatchEvent(new CustomEvent("feedback", { detail: feedback }));
       await this.forget([...accepted, ...refused.map((one) => one.event_id)]);
       this.tellRefused(batch, refused);
     } catch (error) {

@@ -35,7 +35,7 @@ export async function openPage({ title, keys = [], extras = [] }) {
   sheet = () => keymap.sheet();
   const heading = el("h1", {}, title);
   const progress = el("span", { class: "count wide" });
-  const line = el("span", { class: "how-far", "aria-hidden": "true" }, el("i"));
+  const line = el("span", { class: "how-far", "aria-hidden": "true", hidden: true }, el("i"));
   document.querySelector("header.topbar").append(
     el("a", { class: "brand", href: "/", title: "All my work" }, "photogenic"),
     heading, line, progress, el("span", { class: "gap" }),

@@ -27,11 +27,12 @@ export class WorkQueue extends EventTarget {
   }
 
   async claim() {
-    const wanted = Math.min(MOST_PER_CALL, this.ahead - this.waiting.size);
-    if (wanted <= 0) return;
     try {
-      const answer = await post(`${this.path}/claim`, { count: wanted, held: [...this.waiting.keys()] });
-      this.take(answer);
+      for (let fresh = 1; fresh > 0 && this.waiting.size < this.ahead;) {
+        const wanted = Math.min(MOST_PER_CALL, this.ahead - this.waiting.size);
+        fresh = this.take(await post(`${this.path}/claim`, { count: wanted, held: [...this.waiting.keys()] }));
+        if (this.reason) return;
+      }
     } catch (error) {
       this.dispatchEvent(new CustomEvent("trouble", { detail: error }));
       if (error.passing) this.later(3000);
@@ -47,6 +48,7 @@ export class WorkQueue extends EventTarget {
     this.lose(answer.lost ?? []);
     if (fresh.length) this.dispatchEvent(new CustomEvent("items", { detail: fresh }));
     else if (!this.waiting.size) this.nothing(answer);
+    return fresh.length;
   }
 
   nothing(answer) {
@@ -77,23 +79,22 @@ export class WorkQueue extends EventTarget {
   }
 
   /** An item is decided: it leaves my hands, and more are claimed when few are left. */
-  settle(id) {
+  settle(id, { refill = true } = {}) {
     const known = this.waiting.delete(id);
     this.decided.add(id);
     if (known && this.left !== null) this.left = Math.max(0, this.left - 1);
-    if (this.waiting.size <= this.ahead / 2) this.fill();
+    if (refill && this.waiting.size <= this.ahead / 2) this.fill();
   }
 
-  /** Its decision was taken back: it is mine again. */
-  reopen(item) {
-    this.decided.delete(item.id);
-    this.waiting.set(item.id, item);
-    if (this.left !== null) this.left += 1;
+  /** Their decisions were taken back: they are mine again, and the next. */
+  reopen(items) {
+    for (const item of items) this.decided.delete(item.id);
+    this.waiting = new Map([...items.map((item) => [item.id, item]), ...this.waiting]);
+    if (this.left !== null) this.left += items.length;
   }
 
-  /** My own earlier decisions, newest first, for undo after a reload. */
-  async mine(before) {
-    const query = before ? `?limit=20&before=${encodeURIComponent(before)}` : "?limit=20";
-    return (await get(`${this.path}/mine${query}`)).events;
+  /** My own earlier decisions, newest first, for undo after a reload: {events, next}. */
+  mine(before = null) {
+    return get(`${this.path}/mine?limit=60${before === null ? "" : `&before=${before}`}`);
   }
 }

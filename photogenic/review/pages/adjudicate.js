@@ -1,0 +1,127 @@
+// Where people disagreed: the picture, every vote with its reasons, and the lead's word that settles it.
+
+import { get } from "/static/api.js";
+import { announce, button, el, icon, toast } from "/static/dom.js";
+import { ImageCache } from "/static/image-cache.js";
+import "/static/photo-stage.js";
+import { CRITERIA, VERDICTS, labelOf, openWork, run, screenUrl } from "./common.js";
+
+class Adjudication {
+  constructor(page) {
+    Object.assign(this, page);
+    this.items = [];
+    this.past = [];
+    this.stage = el("photo-stage");
+    this.votes = el("section", { class: "votes", "aria-label": "Votes", tabIndex: 0 });
+    this.words = el("textarea", { id: "outcome-words", rows: 3 });
+    document.querySelector("#work").replaceChildren(el("section", { class: "picture", "aria-label": "Picture" }, this.stage), this.votes);
+    document.querySelector("footer").replaceChildren(
+      button("Undo", { picture: "undo", class: "plain" }, () => this.undo()),
+      el("div", { class: "verdicts", role: "group", "aria-label": "Outcome" }, Object.entries(VERDICTS).map(([name, verdict]) =>
+        button(verdict.word, { key: verdict.key, picture: verdict.picture, class: name }, () => this.decide(name)))));
+    this.screens = new ImageCache({ box: () => this.stage.box });
+    this.stage.addEventListener("resized", () => {
+      this.screens.clear();
+      if (this.items.length) this.showPicture();
+    });
+    addEventListener("surround", () => requestAnimationFrame(() => this.stage.draw()));
+  }
+
+  async load() {
+    const after = this.items.at(-1)?.position;
+    const query = after === undefined ? "" : `?after=${after}`;
+    const { items, left } = await get(`/api/queues/${encodeURIComponent(this.queue.id)}/adjudicate${query}`);
+    const pending = this.outbox.pendingItems(this.queue.id);
+    this.items.push(...items.filter((item) => !pending.has(item.id)));
+    this.left = left;
+    this.show();
+  }
+
+  get item() {
+    return this.items[0] ?? null;
+  }
+
+  show() {
+    this.setProgress(0, 0);
+    if (!this.item) {
+      this.stage.show(null);
+      this.votes.replaceChildren(el("div", { class: "empty" }, el("h2", {}, "Nothing to settle"), el("p", {}, "People agree on everything they have decided so far."),
+        el("p", {}, el("a", { class: "button", href: "/review/lead" }, "The lead's desk"))));
+      announce("Nothing to settle.");
+      return;
+    }
+    this.showPicture();
+    this.words.value = "";
+    this.votes.replaceChildren(
+      el("h2", {}, `${this.left ?? this.items.length} to settle`),
+      el("ul", {}, this.item.judgments.map(vote)),
+      el("label", { class: "field" }, el("span", {}, "Your reason, which those who voted may read"), this.words));
+    this.votes.scrollTop = 0;
+  }
+
+  showPicture() {
+    this.screens.hold(this.items.slice(0, 5).map((item) => screenUrl(this.queue.id, item)));
+    const { item } = this;
+    const entry = this.screens.get(screenUrl(this.queue.id, item));
+    const { width_px: width, height_px: height } = item.images[0];
+    const present = () => this.stage.show({ bitmap: entry.bitmap, width, height, label: labelOf(item), id: item.id });
+    if (entry.bitmap) {
+      present();
+      return;
+    }
+    this.stage.show(null);
+    entry.ready.then(() => this.item === item && entry.bitmap && present());
+  }
+
+  decide(verdict) {
+    const { item } = this;
+    if (!item) return;
+    const words = this.words.value.trim();
+    const eventId = this.outbox.add("adjudicate", this.queue.id, item.id, { verdict, words });
+    this.past.push({ item, eventId });
+    this.items.shift();
+    this.left = Math.max(0, (this.left ?? 1) - 1);
+    announce(`${VERDICTS[verdict].past}.`);
+    if (this.items.length || !this.left) this.show();
+    else this.load().catch((error) => toast(error.message, { error: true }));
+  }
+
+  undo() {
+    const latest = this.past.pop();
+    if (!latest) {
+      toast("Nothing to undo");
+      return;
+    }
+    this.outbox.add("undo", this.queue.id, latest.item.id, { event_id: latest.eventId });
+    this.items.unshift(latest.item);
+    this.left += 1;
+    this.show();
+  }
+}
+
+function vote({ person, name, answer, body = {} }) {
+  const verdict = VERDICTS[answer ?? body.verdict];
+  const marks = CRITERIA.filter(([criterion]) => body.criteria?.[criterion]);
+  return el("li", {},
+    el("div", { class: "who" }, el("span", {}, name ?? person), el("span", { class: `said ${answer ?? body.verdict}` }, icon(verdict?.picture ?? "doubt"), verdict?.word ?? String(answer))),
+    marks.length ? el("dl", {}, marks.flatMap(([criterion, words]) => [el("dt", {}, words), el("dd", {}, `${body.criteria[criterion]} of 5`)])) : null,
+    body.reason ? el("p", {}, body.reason) : null,
+    body.words ? el("p", {}, body.words) : null);
+}
+
+run(async () => {
+  let desk = null;
+  const page = await openWork({ keys: [{ title: "Outcome, and on to the next", keys: [
+    { on: ["p"], does: "Keep", run: () => desk?.decide("keep") },
+    { on: ["x"], does: "Drop", run: () => desk?.decide("drop") },
+    { on: ["u"], does: "Unsure", run: () => desk?.decide("unsure") },
+    { on: ["n"], does: "Write the reason", run: () => desk?.words.focus() },
+    { on: ["Escape"], does: "Out of the text, so that keys work", always: true, run: () => document.querySelector("#work").focus() },
+    { on: ["Backspace", "Control+z"], does: "Undo", run: () => desk?.undo(), repeats: true },
+    { on: ["z", " "], does: "Fit or 100 %", run: () => desk?.stage.toggleZoom() },
+  ] }] });
+  page.setTitle(`${page.queue.title}: disagreements`);
+  desk = new Adjudication(page);
+  document.querySelector("#work").focus({ preventScroll: true });
+  await desk.load();
+});
