@@ -2,57 +2,87 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pyarrow as pa
 
-from photogenic.core.shards import read_json
+from photogenic.curate.config import AestheticStep, ClipScoreStep, ConceptStep, DuplicatesStep
 from photogenic.curate.filters import Floats, Mask
+from photogenic.curate.judging import vectors_of
 from photogenic.curate.ledger import Ledger
-from photogenic.curate.scorers import clip_scorer
+from photogenic.curate.neural import (
+    EMBEDDING,
+    Vectors,
+    clip_model,
+    embedding_model,
+    image_scorer,
+    text_scorer,
+)
 from photogenic.curate.scores import Scores
+from photogenic.measures.clip_score import read_clip_config
+from photogenic.measures.hub import ModelFolder
 
 MIN_PAIRS = 20
 MAX_PAIRS = 256
 NEEDED_RATIO = 0.6  # of 256 pairs by chance: 0.5 with a standard deviation of 0.03
 
+NeuralStep = ClipScoreStep | AestheticStep | ConceptStep | DuplicatesStep
 
-def reason_to_skip(folder: Path, domain: str | None, ledger: Ledger, scores: Scores) -> str:
-    """A sentence where the CLIP in `folder` does not fit the pool, "" where it does.
 
-    Where the recipe names the pool's domain, it must be one of the CLIP's. Otherwise up to 256 samples are
-    scored with their own text and with another sample's: a CLIP that fits prefers the own text.
+def reason_to_skip(step: NeuralStep, domain: str | None, ledger: Ledger, scores: Scores) -> str:
+    """A sentence where the step's CLIP does not fit the pool, "" where it does.
+
+    Where the recipe names the pool's domain and the model its own, they must agree. Otherwise up to 256
+    samples are scored with their own text and with another sample's: a CLIP that fits prefers the own text. A
+    step that reads no text takes a model that names no domain as the recipe's choice.
     """
-    name = folder.name
-    if domain is not None:
-        known = read_json(folder / "clip.json")["domain"]
+    reads_text = isinstance(step, ClipScoreStep)
+    model = clip_model(step.model) if isinstance(step, ClipScoreStep) else embedding_model(step)
+    if model is None:
+        return ""
+    known = read_clip_config(model.path).domain
+    if known and domain is not None:
         if domain in known:
             return ""
-        return f"The CLIP of {name} knows {', '.join(known)}; the recipe says that these are {domain}."
+        knows = f"The CLIP of {_name(model)} knows {', '.join(known)}"
+        return f"{knows}; the recipe says that these are {domain}."
+    if not known and not reads_text:
+        return ""
+    return _reason_by_texts(model, ledger, scores)
+
+
+def _reason_by_texts(model: ModelFolder, ledger: Ledger, scores: Scores) -> str:
     which = _pairs(ledger)
     if which.sum() < MIN_PAIRS:
-        return f"Only {which.sum()} samples have a text: too few to tell whether the CLIP of {name} fits."
-    ratio = preference(folder, ledger, scores, which)
+        too_few = f"Only {which.sum()} samples have a text: too few to tell whether the CLIP of"
+        return f"{too_few} {_name(model)} fits."
+    ratio = preference(model, ledger, scores, which)
     if ratio >= NEEDED_RATIO:
         return ""
     percent = f"{100 * ratio:.0f} % of {which.sum()} samples"
     return (
-        f"The CLIP of {name} does not know what this pool shows: it prefers a picture's own text to another"
-        f" one for {percent} (by chance 50 %, needed {100 * NEEDED_RATIO:.0f} %)."
+        f"The CLIP of {_name(model)} does not know what this pool shows: it prefers a picture's own text to"
+        f" another one for {percent} (by chance 50 %, needed {100 * NEEDED_RATIO:.0f} %)."
     )
 
 
-def preference(folder: Path, ledger: Ledger, scores: Scores, which: Mask) -> float:
+def preference(model: ModelFolder, ledger: Ledger, scores: Scores, which: Mask) -> float:
     """Share of the samples whose own text scores higher than the next one's, 0-1; equal scores count half."""
-    rows = np.flatnonzero(which)
-    others = ledger.texts.copy()
-    others[rows] = np.roll(ledger.texts[rows], 1)
-    own = _scores(scores.fill(clip_scorer(folder), ledger, which).table)
-    other = _scores(scores.fill(clip_scorer(folder, "clip_shuffled"), ledger, which, others).table)
-    difference = (own - other)[rows]
-    difference = difference[~np.isnan(difference)]
-    return float(np.mean((difference > 0) + 0.5 * (difference == 0))) if difference.size else 0.0
+    tables = [scores.fill(scorer(model), ledger, which).table for scorer in (image_scorer, text_scorer)]
+    has_both = which.copy()
+    for table in tables:
+        has_both &= table[EMBEDDING].is_valid().to_numpy()
+    if not has_both.any():
+        return 0.0
+    images, texts = (vectors_of(table.filter(has_both)) for table in tables)
+    difference = _products(images, texts) - _products(images, np.roll(texts, 1, axis=0))
+    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+
+
+def _products(images: Vectors, texts: Vectors) -> Floats:
+    return np.asarray((images.astype(np.float64) * texts).sum(axis=1), dtype=np.float64)
+
+
+def _name(model: ModelFolder) -> str:
+    return model.path.name if model.path.is_dir() and model.path.name in model.name else model.name
 
 
 def _pairs(ledger: Ledger) -> Mask:
@@ -62,7 +92,3 @@ def _pairs(ledger: Ledger) -> Mask:
     which = np.zeros(len(ledger), dtype=bool)
     which[rows[np.argsort(ledger.ids[rows].astype(str))][:MAX_PAIRS]] = True
     return which
-
-
-def _scores(table: pa.Table) -> Floats:
-    return np.asarray(table["clip_score"].to_numpy(zero_copy_only=False), dtype=np.float64)

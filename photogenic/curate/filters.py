@@ -16,6 +16,7 @@ from photogenic.curate.config import (
     AspectStep,
     BordersStep,
     ColourfulnessStep,
+    ConceptStep,
     ExposureStep,
     OcrStep,
     PopularityStep,
@@ -93,6 +94,7 @@ RANGES: dict[str, tuple[str, str, str]] = {
     "noise": ("noise_score", "lifeless", "noisy"),
     "jpeg_quality": ("jpeg_quality", "heavily compressed", "lightly compressed"),
     "clip_score": ("clip_score", "text does not fit the picture", "text fits too well"),
+    "aesthetic": ("aesthetic_score", "not aesthetic", "too aesthetic"),
     "appeal": ("appeal_score", "not appealing", "too appealing"),
 }
 
@@ -122,6 +124,8 @@ def _rules(name: str, step: StrictModel) -> Iterator[Rule | None]:
             yield _at_most("text_area_ratio", step.max_text_area_ratio, "too much of it is text")
         case UnsafeStep():
             yield _at_most("unsafe_prob", step.max_prob, "unsafe content")
+        case ConceptStep():
+            yield _at_least("concept_prob", step.min_prob, "shows no concept clearly")
         case PopularityStep():
             for rule in _range_rules(FIELD + step.field, "not popular", "too popular", step):
                 yield dataclasses.replace(rule, keep_unknown=step.keep_unknown)

