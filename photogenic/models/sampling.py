@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
+from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 
-from photogenic.models.families import Condition, encode_empty, encode_texts, family_of
+from photogenic.models import foreign
+from photogenic.models.denoising import OnStep, Steps, decode, denoise
+from photogenic.models.families import Condition, denoiser_of, encode_empty, encode_texts, joined
+from photogenic.models.noise_schedules import dpm_solver, noise_schedule_for
 
-Tensor = torch.Tensor
+__all__ = ["default_batch_size", "default_size_px", "dpm_solver", "draw"]
 
-MAX_BATCH_SIZE = 8  # with guidance 16 rows: on a CPU the small U-Net gains little from more
+MAX_BATCH_SIZE = 8
 LATENT_POSITIONS_AT_A_TIME = 8192  # a batch of 8 at 32 x 32 latents, of 2 at 64 x 64, of 1 at 128 x 128
 
 
@@ -27,11 +30,15 @@ def draw(
     negative_prompt: str = "",
     guidance_scale: float = 4.0,
     guidance_rescale: float = 0.0,
+    guidance_interval: tuple[float, float] = (0.0, 1.0),
     num_inference_steps: int = 20,
+    cache_interval: int = 1,
+    sampler: str | None = None,
     size_px: int | None = None,
     batch_size: int | None = None,
+    on_step: OnStep | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Draw prompts[i] from seeds[i] with DPM-Solver++, in that order, each as soon as its batch is done.
+    """Draw prompts[i] from seeds[i], in that order, each as soon as its batch is done.
 
     The noise of an image comes from its own CPU generator, each distinct prompt is encoded once and alone,
     and a short batch is filled up to `batch_size`; so the images are bitwise the same in any order, grouping
@@ -39,49 +46,64 @@ def draw(
 
     Args:
         guidance_scale: 1 turns guidance off.
+        guidance_interval: the part of the steps, from 0 to 1, that is guided (arXiv 2404.07724).
+        cache_interval: every how many steps the deep blocks run (arXiv 2312.00858); 1 is exact.
+        sampler: a name of `SAMPLERS`, `own`, or a scheduler class of diffusers; by default DPM-Solver++ or,
+            where the model was trained by flow matching, its own.
         size_px: side of the square picture; by default the model's own.
         batch_size: images at a time; by default `default_batch_size`.
+        on_step: called after each step of a batch; what it raises stops the drawing.
 
     Yields:
         uint8 [H, W, 3], sRGB.
 
     Raises:
-        PhotogenicError: no adapter knows this class of pipeline.
+        PhotogenicError: this class of pipeline cannot draw so, or the sampler does not fit.
     """
-    family_of(pipeline)  # says at once when there is no adapter
+    steps = Steps(num_inference_steps, guidance_scale, guidance_rescale, guidance_interval, cache_interval)
+    if len(seeds) != len(prompts):
+        raise ValueError(f"{len(prompts)} prompts but {len(seeds)} seeds")
+    known = foreign.is_known(pipeline)
+    if not known:
+        foreign.check_draws(pipeline, steps)
     size = size_px or default_size_px(pipeline)
     rows = batch_size or default_batch_size(pipeline, size)
-    options = {
-        "guidance_scale": guidance_scale,
-        "guidance_rescale": guidance_rescale,
-        "num_inference_steps": num_inference_steps,
-        "height": size,
-        "width": size,
-    }
     texts = _Texts(pipeline, prompts, negative_prompt if guidance_scale > 1.0 else None)
-    pairs = list(enumerate(seeds))
-    if len(pairs) != len(prompts):
-        raise ValueError(f"{len(prompts)} prompts but {len(pairs)} seeds")
-    for begin in range(0, len(pairs), rows):
-        batch = pairs[begin : begin + rows]
-        filled = batch + [batch[-1]] * (rows - len(batch))
-        with _drawing(pipeline):
-            words = texts.arguments([index for index, _ in filled])
-            generators = [torch.Generator("cpu").manual_seed(seed) for _, seed in filled]
-            pixels = pipeline(**words, **options, generator=generators, output_type="np").images
-        yield from (np.rint(image * 255).astype(np.uint8) for image in pixels[: len(batch)])
+    for begin in range(0, len(seeds), rows):
+        real = list(range(begin, min(begin + rows, len(seeds))))
+        filled = real + [real[-1]] * (rows - len(real))
+        generators = [torch.Generator("cpu").manual_seed(seeds[index]) for index in filled]
+        with _drawing(pipeline, sampler):
+            if known:
+                positive, negative = texts.conditions(filled)
+                latents = denoise(
+                    pipeline,
+                    _noise(pipeline, generators, size),
+                    positive,
+                    negative,
+                    steps,
+                    generators,
+                    on_step,
+                )
+                pixels = decode(pipeline, latents)
+            else:
+                wanted = [prompts[index] for index in filled]
+                pixels = foreign.draw_batch(pipeline, wanted, generators, negative_prompt, steps, size)
+        yield from pixels[: len(real)]
 
 
 def default_size_px(pipeline: DiffusionPipeline) -> int:
     """The side at which the model draws by itself."""
-    latent_size = pipeline.unet.config.sample_size
+    if not foreign.is_known(pipeline):
+        return foreign.own_size_px(pipeline)
+    latent_size = denoiser_of(pipeline).config.sample_size
     side = latent_size if isinstance(latent_size, int) else latent_size[0]
     return int(side * pipeline.vae_scale_factor)
 
 
 def default_batch_size(pipeline: DiffusionPipeline, size_px: int) -> int:
-    """Images at a time, from the size of the latents alone: never from how many there are to draw."""
-    positions = (size_px // pipeline.vae_scale_factor) ** 2
+    """Images at a time, from the size of the latents: never from how many there are to draw."""
+    positions = (size_px // getattr(pipeline, "vae_scale_factor", 8)) ** 2
     return min(MAX_BATCH_SIZE, max(1, LATENT_POSITIONS_AT_A_TIME // positions))
 
 
@@ -98,16 +120,15 @@ class _Texts:
         self._last_use = {prompt: index for index, prompt in enumerate(prompts)}
         self._encoded: dict[str, Condition] = {}
 
-    def arguments(self, indices: Sequence[int]) -> dict[str, Tensor]:
-        """By what names a diffusers pipeline takes the encoded prompts at `indices`, and the negative one."""
-        arguments = _arguments([self._condition(index) for index in indices])
+    def conditions(self, indices: Sequence[int]) -> tuple[Condition, Condition | None]:
+        """The encoded prompts at `indices`, and as many rows of the negative one."""
+        positive = joined([self._condition(index) for index in indices])
         if self._negative_prompt is None:
-            return arguments
+            return positive, None
         if self._negative is None:
             text, pipeline = self._negative_prompt, self._pipeline
             self._negative = encode_texts(pipeline, [text]) if text else encode_empty(pipeline)
-        negative = _arguments([self._negative] * len(indices))
-        return arguments | {f"negative_{name}": part for name, part in negative.items()}
+        return positive, joined([self._negative] * len(indices))
 
     def _condition(self, index: int) -> Condition:
         prompt = self._prompts[index]
@@ -117,32 +138,27 @@ class _Texts:
         return self._encoded[prompt]
 
 
-def _arguments(conditions: Sequence[Condition]) -> dict[str, Tensor]:
-    """A batch of encoded texts under the names diffusers' pipelines share, as far as a family has them."""
-    names = ("prompt_embeds", "prompt_attention_mask", "pooled_prompt_embeds")  # states, mask, pooled
-    columns = zip(names, zip(*conditions, strict=True), strict=True)
-    return {name: torch.cat(parts) for name, parts in columns if parts[0] is not None}
+def _noise(pipeline: Any, generators: Sequence[torch.Generator], size_px: int) -> torch.Tensor:
+    """[B, C, h, w] unit noise, each picture's from its own generator.
 
-
-def dpm_solver(config: Mapping[str, Any]) -> DPMSolverMultistepScheduler:
-    """DPM-Solver++ on the noise schedule that `config` describes.
-
-    diffusers keeps in `_use_default_values` which settings were left to their defaults, lets another class
-    replace those by its own, and forgets the list when it saves: a pipeline would draw differently before and
-    after. Here a setting is a setting.
+    Raises:
+        ValueError: the size is no multiple of the autoencoder's factor.
     """
-    settings = {name: value for name, value in config.items() if name != "_use_default_values"}
-    return DPMSolverMultistepScheduler.from_config(settings)
+    side, rest = divmod(size_px, pipeline.vae_scale_factor)
+    if rest or side < 1:
+        raise ValueError(f"{size_px} px: not a multiple of {pipeline.vae_scale_factor}")
+    shape = (1, denoiser_of(pipeline).config.in_channels, side, side)
+    return torch.cat([torch.randn(shape, generator=generator) for generator in generators])
 
 
 @contextlib.contextmanager
-def _drawing(pipeline: DiffusionPipeline) -> Iterator[None]:
-    """DPM-Solver++, evaluation mode, no gradients, no bars of their own; afterwards all is as it was."""
+def _drawing(pipeline: DiffusionPipeline, sampler: str | None) -> Iterator[None]:
+    """The sampler, evaluation mode, no gradients, no bars of their own; afterwards all is as it was."""
     noise_schedule, bars = pipeline.scheduler, getattr(pipeline, "_progress_bar_config", {})
     training = [
         part for part in pipeline.components.values() if isinstance(part, torch.nn.Module) and part.training
     ]
-    pipeline.scheduler = dpm_solver(noise_schedule.config)
+    pipeline.scheduler = noise_schedule_for(sampler, noise_schedule)
     pipeline.set_progress_bar_config(disable=True)
     for part in training:
         part.eval()

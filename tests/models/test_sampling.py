@@ -67,7 +67,7 @@ def test_every_prediction_type_is_understood(prediction_type: str) -> None:
 
     def answer(_module: object, inputs: tuple[torch.Tensor, torch.Tensor], output: Any) -> Any:
         noisy, timestep = inputs
-        signal = signals[int(timestep)]
+        signal = signals[int(timestep.flatten()[0])]
         spread = (1 - signal**2).sqrt()
         eps = (noisy - signal * clean) / spread
         output.sample = {
