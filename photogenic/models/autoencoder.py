@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, ModelMixin  # noqa: F401 - diffusers looks for it beside the class it loads
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.autoencoders.vae import DecoderOutput
 
 Tensor = torch.Tensor
 
@@ -32,7 +34,9 @@ def fourier_features(rgb: Tensor, num_bands: int) -> Tensor:
 class FourierAutoencoderKL(AutoencoderKL):  # type: ignore[misc]
     """diffusers' `AutoencoderKL` whose encoder sees Fourier features of the picture.
 
-    `fourier_bands` is part of the saved configuration, so the model loads back right. `latents_mean` and
+    With `pixel_fold` k, squares of k x k pixels are folded into channels before the first convolution and
+    unfolded after the last one: f = k * 2^(levels - 1), and nothing is convolved at full resolution. 1 is the
+    paper's. Both are part of the saved configuration, so the model loads back right. `latents_mean` and
     `latents_std` hold one number per latent channel; `normalise` and `denormalise` apply them.
     """
 
@@ -40,10 +44,11 @@ class FourierAutoencoderKL(AutoencoderKL):  # type: ignore[misc]
     def __init__(
         self,
         fourier_bands: int = 3,
+        pixel_fold: int = 1,
         in_channels: int = 3,
         out_channels: int = 3,
-        down_block_types: tuple[str, ...] = ("DownEncoderBlock2D",) * 4,
-        up_block_types: tuple[str, ...] = ("UpDecoderBlock2D",) * 4,
+        down_block_types: tuple[str, ...] | None = None,
+        up_block_types: tuple[str, ...] | None = None,
         block_out_channels: tuple[int, ...] = (128, 256, 512, 512),
         layers_per_block: int = 2,
         latent_channels: int = 16,
@@ -60,10 +65,10 @@ class FourierAutoencoderKL(AutoencoderKL):  # type: ignore[misc]
         use_post_quant_conv: bool = True,
     ) -> None:
         super().__init__(
-            in_channels=in_channels + 2 * in_channels * fourier_bands,
-            out_channels=out_channels,
-            down_block_types=tuple(down_block_types),
-            up_block_types=tuple(up_block_types),
+            in_channels=in_channels * (1 + 2 * fourier_bands) * pixel_fold**2,
+            out_channels=out_channels * pixel_fold**2,
+            down_block_types=tuple(down_block_types or ("DownEncoderBlock2D",) * len(block_out_channels)),
+            up_block_types=tuple(up_block_types or ("UpDecoderBlock2D",) * len(block_out_channels)),
             block_out_channels=tuple(block_out_channels),
             layers_per_block=layers_per_block,
             latent_channels=latent_channels,
@@ -79,11 +84,21 @@ class FourierAutoencoderKL(AutoencoderKL):  # type: ignore[misc]
             use_quant_conv=use_quant_conv,
             use_post_quant_conv=use_post_quant_conv,
         )
-        # The parent has just recorded the lifted width; what a user passes, and a file stores, is RGB's 3.
-        self.register_to_config(in_channels=in_channels)
+        # The parent has just recorded the widths inside; what a user passes, and a file stores, is RGB's 3.
+        self.register_to_config(in_channels=in_channels, out_channels=out_channels)
 
     def _encode(self, x: Tensor) -> Tensor:
-        return super()._encode(fourier_features(x, self.config.fourier_bands))
+        features = fourier_features(x, self.config.fourier_bands)
+        return super()._encode(F.pixel_unshuffle(features, self.config.pixel_fold))
+
+    def _decode(self, z: Tensor, return_dict: bool = True) -> Any:
+        pixels = F.pixel_shuffle(super()._decode(z).sample, self.config.pixel_fold)
+        return DecoderOutput(sample=pixels) if return_dict else (pixels,)
+
+    @property
+    def downscaling(self) -> int:
+        """Pixels per latent along each side, the paper's f."""
+        return int(self.config.pixel_fold * 2 ** (len(self.config.block_out_channels) - 1))
 
     def normalise(self, latents: Tensor) -> Tensor:
         """Raw latents => latents of zero mean and unit variance per channel, [B, C, h, w]."""

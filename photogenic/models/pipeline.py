@@ -12,6 +12,7 @@ from typing import Any, Self
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, SchedulerMixin, UNet2DConditionModel
 from diffusers.image_processor import VaeImageProcessor
+from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from diffusers.utils.torch_utils import randn_tensor
 from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
@@ -101,7 +102,7 @@ def denormalise_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     return latents * std + mean
 
 
-class EmuPipeline(DiffusionPipeline):  # type: ignore[misc]
+class EmuPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):  # type: ignore[misc]
     """Text to image as in Emu (arXiv 2309.15807, section 3.1). The empty prompt is the unconditional one."""
 
     model_cpu_offload_seq = "text_encoder->text_encoder_2->joiner->unet->vae"
@@ -128,7 +129,7 @@ class EmuPipeline(DiffusionPipeline):  # type: ignore[misc]
             unet=unet,
             scheduler=scheduler,
         )
-        self.vae_scale_factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.vae_scale_factor = vae.downscaling
         self.image_processor = VaeImageProcessor(vae_scale_factor=self.vae_scale_factor)
 
     @classmethod
@@ -253,10 +254,12 @@ class EmuPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         embeds = positive if negative is None else PromptEmbeds.cat([negative, positive])
         arguments = self._unet_arguments(embeds, latents)
-        latents = latents.to(self._execution_device) * noise_schedule.init_noise_sigma
+        latents = latents.to(self._execution_device) * getattr(noise_schedule, "init_noise_sigma", 1.0)
+        # The schedule of a flow scales nothing.
+        scaled = getattr(noise_schedule, "scale_model_input", lambda latents, _: latents)
         for timestep in self.progress_bar(noise_schedule.timesteps):
             repeated = latents if negative is None else torch.cat([latents, latents])
-            model_input = noise_schedule.scale_model_input(repeated, timestep).to(dtype)
+            model_input = scaled(repeated, timestep).to(dtype)
             # The solver works in float32 whatever the U-Net's weights are.
             model_pred = self.unet(model_input, timestep, **arguments).sample.float()
             if negative is not None:

@@ -15,8 +15,8 @@ from pydantic import (
 from photogenic.core.config import StrictModel
 from photogenic.core.shards import FOR_FINGERPRINT
 
-# Marks of fields, for `Section`: LATER ones were added when checkpoints without them existed, NEVER ones change
-# no weight.
+# Marks of fields, for `Section`: LATER ones were added when checkpoints without them existed, NEVER ones
+# change no weight.
 LATER: dict[str, Any] = {"counts": "unless default"}
 NEVER: dict[str, Any] = {"counts": "never"}
 
@@ -48,11 +48,26 @@ class Section(StrictModel):
 
 
 class OptimizerConfig(Section):
-    """AdamW with a warm-up, then constant or a cosine to zero."""
+    """AdamW, or Muon for matrices beside it; a warm-up, then constant, falling, or a cosine to zero."""
 
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
     warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
-    lr_schedule: Literal["constant", "cosine"] = Field("constant", description="What follows the warm-up.")
+    lr_schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field(
+        "constant", description="What follows the warm-up."
+    )
+    decay_from_step: int = Field(
+        1000,
+        gt=0,
+        description="With inverse_sqrt: the rate is constant until here, then falls as 1 / sqrt(step).",
+        json_schema_extra=LATER,
+    )
+    matrix_learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Step of orthogonalised updates (Muon) for matrices, 0.02 or so; without it, AdamW"
+        " updates everything.",
+        json_schema_extra=LATER,
+    )
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay; matrices only.")
     betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's moment decays.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this global norm.")
@@ -100,10 +115,10 @@ class LoopConfig(Section):
     def identity(self) -> dict[str, object]:
         """What the state after a given step depends on; the rest may change while a run goes on.
 
-        With a constant learning rate a finished run can be trained further by raising `max_steps`.
+        Unless its learning rate depends on it, a finished run can be trained further by raising `max_steps`.
         """
         indifferent = {"checkpoint_every", "log_every"}
-        if self.optimizer.lr_schedule == "constant":
+        if self.optimizer.lr_schedule != "cosine":
             indifferent.add("max_steps")
         return self.counted(exclude=indifferent)
 
@@ -122,6 +137,13 @@ class AutoencoderConfig(Section):
     layers_per_block: int = Field(1, gt=0, description="Residual blocks per level of the encoder.")
     latent_channels: int = Field(16, gt=0, description="Emu: 16, for four lose small detail.")
     fourier_bands: int = Field(3, ge=0, description="Octaves of fixed Fourier features; 0 switches them off.")
+    pixel_fold: int = Field(
+        1,
+        gt=0,
+        description="Squares of so many pixels a side are folded into channels before the first convolution:"
+        " cheaper, for no convolution runs at full resolution.",
+        json_schema_extra=LATER,
+    )
     norm_num_groups: int = Field(16, gt=0, description="Groups of the group normalisation.")
     mse_weight: float = Field(1.0, ge=0, description="Weight of the squared error.")
     l1_weight: float = Field(0.1, ge=0, description="Weight of the absolute error.")
@@ -167,6 +189,39 @@ class UNetConfig(Section):
     addition_time_embed_dim: int = Field(32, gt=0, description="Width per number of the size conditioning.")
 
 
+PredictionType = Literal["epsilon", "v_prediction", "flow"]
+
+
+def forbidden_loss(prediction_type: str, zero_terminal_snr: bool, snr_gamma: float | None) -> str | None:
+    """Why a loss cannot be had on a noise schedule; None where it can."""
+    if zero_terminal_snr and prediction_type == "epsilon":
+        return (
+            "with zero-terminal SNR the last timestep is noise alone, and a model that predicts the noise "
+            "(`epsilon`) learns nothing of the picture there; use `v_prediction`"
+        )
+    if zero_terminal_snr and snr_gamma is not None:
+        return (
+            "min-SNR weights vanish at the last timestep of a zero-terminal-SNR schedule; "
+            "set `loss.snr_gamma` to null"
+        )
+    if prediction_type == "flow" and snr_gamma is not None:
+        return (
+            "min-SNR weights are those of discrete diffusion, and flow matching weights by the draw of its "
+            "timesteps; set `loss.snr_gamma` to null"
+        )
+    return None
+
+
+class FlowConfig(Section):
+    """How flow matching draws its timesteps: logit-normal, then shifted (Esser et al. 2024)."""
+
+    mean: float = Field(0.0, description="Of the normal before the logistic function; above 0: more noise.")
+    std: float = Field(1.0, gt=0, description="Of the normal before the logistic function.")
+    shift: float | None = Field(
+        None, gt=0, description="Moves the noise levels up; null: what the model's own noise schedule says."
+    )
+
+
 class DiffusionLossConfig(Section):
     """The denoising loss."""
 
@@ -179,6 +234,11 @@ class DiffusionLossConfig(Section):
     caption_dropout: float = Field(
         0.1, ge=0, lt=1, description="Share of captions replaced by the empty one."
     )
+    flow: FlowConfig = Field(
+        default_factory=lambda: FlowConfig(),
+        description="Timesteps of flow matching.",
+        json_schema_extra=LATER,
+    )
 
 
 class DiffusionConfig(Section):
@@ -186,9 +246,23 @@ class DiffusionConfig(Section):
 
     unet: UNetConfig = Field(default_factory=lambda: UNetConfig(), description="The U-Net.")
     t5: T5Config = Field(default_factory=lambda: T5Config(), description="The second text encoder.")
-    prediction_type: Literal["epsilon", "v_prediction"] = Field("v_prediction", description="U-Net's target.")
+    prediction_type: PredictionType = Field("v_prediction", description="U-Net's target.")
+    zero_terminal_snr: bool = Field(
+        False,
+        description="Rescale the noise schedule so that it ends in noise alone (Lin et al. 2023).",
+        json_schema_extra=LATER,
+    )
     loss: DiffusionLossConfig = Field(default_factory=lambda: DiffusionLossConfig(), description="The loss.")
     loop: LoopConfig = Field(description="Steps, batch, optimizer.")
+
+    @model_validator(mode="after")
+    def _loss_can_be_had(self) -> Self:
+        if self.zero_terminal_snr and self.prediction_type == "flow":
+            raise ValueError("flow matching ends in noise alone anyway: leave out `zero_terminal_snr`")
+        reason = forbidden_loss(self.prediction_type, self.zero_terminal_snr, self.loss.snr_gamma)
+        if reason is not None:
+            raise ValueError(reason)
+        return self
 
 
 class PretrainParts(NamedTuple):
@@ -247,7 +321,7 @@ class PretrainConfig(Section):
 
 
 class PostHocConfig(Section):
-    """Averages of any length, made after training out of stored averages of two lengths (EDM2, section 3.2)."""
+    """Averages of any length, made after training out of stored ones of two lengths (EDM2, section 3.2)."""
 
     lengths: tuple[float, ...] = Field(
         (0.05, 0.1, 0.2),
@@ -293,6 +367,18 @@ class GateConfig(Section):
     )
 
 
+class LoraConfig(Section):
+    """Low-rank matrices beside the denoiser's own (Hu et al. 2021); only they learn."""
+
+    rank: int = Field(16, gt=0, description="Rank of the matrices.")
+    alpha: float | None = Field(
+        None, gt=0, description="They count alpha / rank; null: the rank, so that they count once."
+    )
+    targets: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Ends of module names; null: the attention's matrices."
+    )
+
+
 class TuneConfig(Section):
     """Quality-tuning (Emu, section 3.3)."""
 
@@ -302,6 +388,14 @@ class TuneConfig(Section):
     loop: LoopConfig = Field(description="Steps, batch, optimizer. Emu: batch 64, at most 15,000 steps.")
     fit: Literal["crop", "pad"] = Field(
         "crop", description="How a needle becomes a square: its centre, or all of it on white."
+    )
+    lora: LoraConfig | None = Field(
+        None, description="Tune low-rank matrices; null: all weights.", json_schema_extra=LATER
+    )
+    cache_dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="What encoded needles and captions are stored in; halved, 2,000 needles take 5 GB.",
+        json_schema_extra=LATER,
     )
     ema: EmaConfig = Field(
         default_factory=lambda: EmaConfig(), description="The average that is kept.", json_schema_extra=LATER

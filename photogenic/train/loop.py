@@ -97,8 +97,9 @@ def train(
                 snapshots.save(state.global_step, _tracked(state))
             if world.is_main and (state.global_step % config.checkpoint_every == 0 or last):
                 with averaged_weights(state):
+                    validated = objective.validate()
                     measured = on_checkpoint(state.global_step) if on_checkpoint is not None else {}
-                    metrics.write(state.global_step, **objective.validate(), **measured)
+                    metrics.write(state.global_step, **validated, **measured)
                 save_checkpoint(checkpoints, state, key)
             advance()
     state.ema.copy_to(state.parameters.values())
@@ -110,7 +111,7 @@ def _silent(n: int = 1) -> None:
 
 def _initial_state(module: nn.Module, config: LoopConfig, snapshots: Snapshots | None) -> TrainState:
     parameters = trainable(module)
-    optimizer = make_optimizer(parameters.values(), config.optimizer)
+    optimizer = make_optimizer(module, config.optimizer)
 
     def average(sigma_rel: float) -> PowerEma:
         device = torch.device("cpu") if config.offload_ema else None
@@ -135,8 +136,7 @@ def _step(
 ) -> dict[str, float]:
     """One optimizer update; returns what to log."""
     rate = learning_rate(config.optimizer, global_step, config.max_steps)
-    for group in state.optimizer.param_groups:
-        group["lr"] = rate
+    state.optimizer.set_rate(rate)
     indices = batch_indices(seed, global_step, config.batch_size, objective.num_samples)
     logged: dict[str, float] = {}
     for micro in _micro_batches(world.share(indices), config.micro_batch_size or config.batch_size):
@@ -154,7 +154,7 @@ def _step(
             "The last checkpoint is intact. Lower the learning rate, or lengthen the warm-up.",
         )
     state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
+    state.optimizer.zero_grad()
     state.global_step = global_step + 1
     state.update_averages()
     return {**logged, "grad_norm": grad_norm, "learning_rate": rate}

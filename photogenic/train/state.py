@@ -18,6 +18,7 @@ from torch import nn
 
 from photogenic.core.shards import atomic_path
 from photogenic.train.ema import PowerEma
+from photogenic.train.optim import Optimizers
 
 CHECKPOINT_NAME = re.compile(r"step-(\d{7})\.safetensors")
 
@@ -27,7 +28,7 @@ class TrainState:
     """What changes while training; everything else follows from the configuration."""
 
     parameters: dict[str, nn.Parameter]  # trainable ones, by name, in a fixed order
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizers
     ema: PowerEma
     global_step: int = 0  # finished optimizer updates
     profiles: list[PowerEma] = field(default_factory=list)  # further averages, for other lengths post hoc

@@ -19,6 +19,7 @@ def build_autoencoder(config: AutoencoderConfig, size_px: int) -> FourierAutoenc
     """An autoencoder with random weights."""
     return FourierAutoencoderKL(
         fourier_bands=config.fourier_bands,
+        pixel_fold=config.pixel_fold,
         block_out_channels=config.block_out_channels,
         layers_per_block=config.layers_per_block,
         latent_channels=config.latent_channels,
