@@ -52,6 +52,7 @@ def load_pipeline(
                 str(path_or_hub_id),
                 use_safetensors=True,
                 dtype=_dtypes(pipeline_class, dtype or _default_dtype(folder, torch.device(device))),
+                **_absent_encoders(folder),
             )
     except (OSError, ValueError, ImportError, AttributeError, KeyError, RuntimeError) as error:
         raise MissingModelError(
@@ -97,6 +98,15 @@ def _inspected_class(folder: Path) -> type[DiffusionPipeline]:
     refuse_components_in_pickles(folder)
     check_weights(folder)
     return pipeline_class
+
+
+def _absent_encoders(folder: Path) -> dict[str, None]:
+    """Text encoders that were left out when a model was saved, which diffusers wants told (SD3 without T5)."""
+    if not folder.is_dir():
+        return {}
+    index = read_json(folder / MODEL_INDEX)
+    encoders = ("text_encoder_3", "tokenizer_3")
+    return {name: None for name in encoders if index.get(name) == [None, None]}
 
 
 def _check_complete(pipeline: EmuPipeline, folder: Path) -> None:

@@ -89,7 +89,7 @@ class Snapshots:
             _save({name: p.detach().cpu() for name, p in self.parameters.items()}, self._start)
 
     def save(self, global_step: int, averages: Sequence[PowerEma]) -> None:
-        """Store the averages as they are after `global_step`; written again after a kill, to the same bytes."""
+        """Store the averages as they are after `global_step`; after a kill the same bytes again."""
         with safe_open(self._start, framework="pt") as start:
             for ema in averages:
                 halves, scales = {}, []
@@ -117,8 +117,8 @@ class Snapshots:
 
     @torch.no_grad()
     def load(self, sigma_rel: float, global_step: int) -> float:
-        """Put the average of that length into the parameters, tensor by tensor; answers the relative error."""
-        paths, mixture = self.mixture(sigma_rel, global_step)
+        """Put the average of that length into the parameters; answers the mixture's relative error."""
+        paths, mixture = ([], Mixture((), 0.0)) if global_step == 0 else self.mixture(sigma_rel, global_step)
         with ExitStack() as files:
             start = files.enter_context(safe_open(self._start, framework="pt"))
             opened = [files.enter_context(safe_open(path, framework="pt")) for path in paths]

@@ -72,7 +72,7 @@ def pretrain(config: PretrainConfig, run: Run, *, seed: int) -> Path:
         tokenizer_2=tokenizer,
         joiner=denoiser.joiner,
         unet=denoiser.unet,
-        scheduler=make_scheduler(parts.diffusion.prediction_type),
+        scheduler=make_scheduler(parts.diffusion.prediction_type, parts.diffusion.zero_terminal_snr),
     )
     model = folder / "model"
     save_pipeline(pipeline, model, torch.float16)

@@ -45,6 +45,7 @@ class GateRow:
     global_step: int
     quality: float  # mean appeal_score, 0-10
     generality: float | None  # mean CLIP score; None where no CLIP fits
+    sigma_rel: float | None = None  # length of the average, where several were tried
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Choice:
 
     chosen_step: int
     sentence: str
+    sigma_rel: float | None = None  # length of the average, where several were tried
 
 
 class Gate:
@@ -114,10 +116,13 @@ def choose(rows: Sequence[GateRow], max_generality_loss: float) -> Choice:
     refused = len(checkpoints) - len(allowed)
     qualities = f"the best quality ({best.quality:.2f}, base {base.quality:.2f})"
     others = f"; {refused} lost more than {max_generality_loss:.0%} of it." if refused else "."
+    length = "" if best.sigma_rel is None else f", averaged with a length of {best.sigma_rel},"
+    kind = "checkpoints" if best.sigma_rel is None else "averages"
     return Choice(
         best.global_step,
-        f"Step {best.global_step} is kept: {qualities} of the {len(allowed)} checkpoints that "
+        f"Step {best.global_step}{length} is kept: {qualities} of the {len(allowed)} {kind} that "
         f"{_generality_words(best, base)}{others}",
+        best.sigma_rel,
     )
 
 
@@ -136,10 +141,13 @@ def _generality_words(row: GateRow, base: GateRow) -> str:
 def gate_record(
     rows: Sequence[GateRow], choice: Choice, config: GateConfig, clip_missing: str
 ) -> dict[str, object]:
-    """What `gate.json` says."""
+    """What `gate.json` says: `rows` are the curve of the chosen length, `others` those of the others."""
+    lengths = [row.sigma_rel for row in rows if row.sigma_rel is not None]
+    shown = choice.sigma_rel if choice.sigma_rel is not None or not lengths else lengths[0]
     return {
         **asdict(choice),
         "max_generality_loss": config.max_generality_loss,
         "generality_missing": clip_missing or None,
-        "rows": [asdict(row) for row in rows],
+        "rows": [asdict(row) for row in rows if row.global_step == 0 or row.sigma_rel == shown],
+        "others": [asdict(row) for row in rows if row.global_step > 0 and row.sigma_rel != shown],
     }

@@ -10,11 +10,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
 from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
 
 from photogenic.models.clip import tokenize
-from photogenic.models.families import Condition, encode_empty, encode_texts, joined
+from photogenic.models.families import Condition
 from photogenic.models.joiner import TextJoiner
 
 Tensor = torch.Tensor
@@ -78,12 +77,12 @@ class LiveText:
 class CachedText:
     """Everything from a table: in quality-tuning all encoders are frozen."""
 
-    def __init__(self, pipeline: DiffusionPipeline, texts: Sequence[str]) -> None:
-        self.table = joined([encode_texts(pipeline, texts), encode_empty(pipeline)])
-        self.device = pipeline.device
+    def __init__(self, table: Condition, device: torch.device) -> None:
+        self.table = table  # of N + 1 rows, whatever they are stored in
+        self.device = device
 
     def __call__(self, rows: Tensor) -> Condition:
-        return self.table.rows(rows).to(self.device)
+        return self.table.rows(rows).to(self.device).as_type(torch.float32)
 
 
 def size_conditioning(sizes: np.ndarray, size_px: int) -> Tensor:

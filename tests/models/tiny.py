@@ -1,4 +1,4 @@
-"""Tiny pipelines of the real classes with random weights: Emu, SD and SDXL."""
+"""Tiny pipelines of the real classes with random weights: Emu, SD, SDXL and SD3."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import torch
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
@@ -124,7 +127,7 @@ def emu(prediction_type: str = "v_prediction", seed: int = 0, **schedule: Any) -
 
 def _awake(pipeline: Any) -> Any:
     """Weights twice as large: a random network then hears its text, and tests can see it."""
-    for name in ("unet", "joiner", "text_encoder", "text_encoder_2"):
+    for name in ("unet", "transformer", "joiner", "text_encoder", "text_encoder_2"):
         part = getattr(pipeline, name, None)
         if part is not None:
             with torch.no_grad():
@@ -214,5 +217,51 @@ def sdxl(prediction_type: str = "epsilon", seed: int = 0) -> Any:
             ),
             scheduler=_schedule(prediction_type),
             add_watermarker=False,
+        )
+    )
+
+
+def sd3(seed: int = 0, shift: float = 3.0, *, t5: bool = True) -> Any:
+    """Stable Diffusion 3 at 16 px, 16 latent channels; with or without its T5."""
+    torch.manual_seed(seed)
+    tokenizer = _clip_tokenizer()
+    encoder_3 = build_t5(
+        vocab_size=len(LETTERS) + 4, pad_token_id=0, d_model=32, d_ff=32, d_kv=8, num_heads=2, num_layers=1
+    )
+    return _awake(
+        StableDiffusion3Pipeline(
+            transformer=SD3Transformer2DModel(
+                sample_size=8,
+                patch_size=2,
+                in_channels=16,
+                out_channels=16,
+                num_layers=2,
+                attention_head_dim=8,
+                num_attention_heads=4,
+                joint_attention_dim=32,
+                caption_projection_dim=32,
+                pooled_projection_dim=32,
+                pos_embed_max_size=16,
+            ),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
+            vae=AutoencoderKL(
+                down_block_types=("DownEncoderBlock2D",) * 2,
+                up_block_types=("UpDecoderBlock2D",) * 2,
+                block_out_channels=(8, 8),
+                layers_per_block=1,
+                latent_channels=16,
+                norm_num_groups=4,
+                sample_size=16,
+                shift_factor=0.06,
+                scaling_factor=1.5,
+                use_quant_conv=False,
+                use_post_quant_conv=False,
+            ),
+            text_encoder=CLIPTextModelWithProjection(_clip_config(tokenizer)),
+            tokenizer=tokenizer,
+            text_encoder_2=CLIPTextModelWithProjection(_clip_config(_clip_tokenizer())),
+            tokenizer_2=_clip_tokenizer(),
+            text_encoder_3=encoder_3 if t5 else None,
+            tokenizer_3=letter_tokenizer(24) if t5 else None,
         )
     )

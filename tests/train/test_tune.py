@@ -16,21 +16,25 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors.torch import load_file
 
-from photogenic.core.errors import RunError
+from photogenic.core.errors import RecipeError, RunError
 from photogenic.core.run import MetricsLog, Run
 from photogenic.core.shards import read_json
 from photogenic.models.checkpoint import load_pipeline, save_pipeline
+from photogenic.models.families import denoiser_of
+from photogenic.models.lora import merge_lora
+from photogenic.models.sampling import draw
 from photogenic.train.config import DiffusionLossConfig, GateConfig, LoopConfig, OptimizerConfig, TuneConfig
 from photogenic.train.tune import tune
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 import tiny
 
-FAMILIES: dict[str, Callable[[], Any]] = {"emu": tiny.emu, "sd": tiny.sd, "sdxl": tiny.sdxl}
+FAMILIES: dict[str, Callable[[], Any]] = {"emu": tiny.emu, "sd": tiny.sd, "sdxl": tiny.sdxl, "sd3": tiny.sd3}
 
 
-def config(max_steps: int = 6, **loop: Any) -> TuneConfig:
+def config(max_steps: int = 6, changes: dict[str, Any] | None = None, **loop: Any) -> TuneConfig:
     return TuneConfig(
+        **(changes or {}),
         loop=LoopConfig(
             max_steps=max_steps,
             batch_size=8,
@@ -43,6 +47,11 @@ def config(max_steps: int = 6, **loop: Any) -> TuneConfig:
         num_validation=2,
         gate=GateConfig(num_images=2, num_inference_steps=2),
     )
+
+
+def loss_of(family: str) -> dict[str, Any]:
+    """Min-SNR weights do not go with flow matching, and are refused there."""
+    return {"loss": {"snr_gamma": None}} if family == "sd3" else {}
 
 
 @pytest.fixture
@@ -63,13 +72,13 @@ def test_every_family_is_tuned_and_loads_in_plain_diffusers(
     family: str, shapes_run: Run, tmp_path: Path
 ) -> None:
     save_pipeline(FAMILIES[family](), tmp_path / "base")
-    model = tune(config(), shapes_run, base=tmp_path / "base", seed=0)
+    model = tune(config(changes=loss_of(family)), shapes_run, base=tmp_path / "base", seed=0)
     gate = read_json(shapes_run.folder / "tune" / "gate.json")
     assert [row["global_step"] for row in gate["rows"]] == [0, 3, 6]
     assert "generality was not measured" in gate["sentence"] or gate["chosen_step"] == 0
     loaded = load_pipeline(model) if family == "emu" else DiffusionPipeline.from_pretrained(model)
     kept = load_file(_gate_file(shapes_run, gate["chosen_step"]))
-    for name, weight in loaded.unet.float().state_dict().items():
+    for name, weight in denoiser_of(loaded).float().named_parameters():
         torch.testing.assert_close(weight, kept[name], rtol=1e-3, atol=1e-4)  # stored in half precision
     rows = MetricsLog(shapes_run.folder / "tune" / "metrics.jsonl").rows()
     assert {"loss", "validation_loss", "quality"} <= {name for row in rows for name in row}
@@ -145,3 +154,52 @@ def test_kill_9_and_the_same_command_give_the_same_weights(
     same = load_file(other.folder / "tune" / "model" / "unet" / "diffusion_pytorch_model.safetensors")
     assert weights.keys() == same.keys()
     assert all(torch.equal(weights[name], same[name]) for name in weights)
+
+
+LORA = {"lora": {"rank": 2, "alpha": 3.0}}
+
+
+@pytest.mark.parametrize("family", ["emu", "sd3"])
+def test_a_lora_is_tuned_and_the_model_has_it_merged_in(family: str, shapes_run: Run, tmp_path: Path) -> None:
+    save_pipeline(FAMILIES[family](), tmp_path / "base")
+    margins = {"gate": {"num_images": 1, "num_inference_steps": 1}}
+    settings = config(changes={**loss_of(family), **LORA}).model_dump() | margins
+    model = tune(TuneConfig.model_validate(settings), shapes_run, base=tmp_path / "base", seed=0)
+    folder = shapes_run.folder / "tune"
+    (kept,) = (folder / "checkpoints").glob("gate-*/0000006.safetensors")
+    assert all(".lora_" in name for name in load_file(kept))  # the rest is the base's, and not stored again
+    pipeline = load_pipeline(tmp_path / "base")
+    pipeline.load_lora_weights(folder / "lora")
+    merge_lora(pipeline)
+    tuned = load_pipeline(model)
+    for (name, a), (other, b) in zip(
+        denoiser_of(pipeline).named_parameters(), denoiser_of(tuned).named_parameters(), strict=True
+    ):
+        assert name == other
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=2e-4)  # stored in half precision
+    assert len(list(draw(tuned, ["a cat"], [1], num_inference_steps=1, batch_size=1))) == 1
+
+
+def test_lora_names_that_do_not_exist_are_refused(shapes_run: Run, base: Path) -> None:
+    with pytest.raises(RecipeError, match="ends in to_nothing"):
+        tune(config(changes={"lora": {"targets": ["to_nothing"]}}), shapes_run, base=base, seed=0)
+
+
+def test_min_snr_is_refused_for_flow_matching_before_step_0(shapes_run: Run, tmp_path: Path) -> None:
+    save_pipeline(tiny.sd3(), tmp_path / "base")
+    with pytest.raises(RecipeError, match="min-SNR weights are those of discrete diffusion"):
+        tune(config(), shapes_run, base=tmp_path / "base", seed=0)
+    assert not (shapes_run.folder / "tune" / "metrics.jsonl").exists()
+
+
+def test_several_lengths_are_tried_at_every_checkpoint(shapes_run: Run, base: Path) -> None:
+    lengths = {"ema": {"post_hoc": {"lengths": [0.03, 0.2], "every": 1}}}
+    tune(config(changes=lengths), shapes_run, base=base, seed=0)
+    gate = read_json(shapes_run.folder / "tune" / "gate.json")
+    seen = sorted((row["global_step"], row["sigma_rel"]) for row in gate["rows"][1:] + gate["others"])
+    assert seen == [(3, 0.03), (3, 0.2), (6, 0.03), (6, 0.2)]
+    rows = MetricsLog(shapes_run.folder / "tune" / "metrics.jsonl").rows()
+    assert all({"quality", "quality_0.03", "quality_0.2"} <= row.keys() for row in rows if "quality" in row)
+    (folder,) = (shapes_run.folder / "tune" / "checkpoints").glob("gate-*")
+    assert len(list((folder / "averages").glob("*.safetensors"))) == 1 + 2 * 6
+    assert not list(folder.glob("*.safetensors"))  # the weights are made of the averages, and not kept twice

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import ModelMixin
 from torch import nn
 
 from photogenic.core.run import seed_for
 from photogenic.models.families import predict
 from photogenic.train.config import DiffusionLossConfig
-from photogenic.train.noise import NoiseSchedule, offset_noise
+from photogenic.train.noise import Process, offset_noise
 from photogenic.train.text import TextConditioning
 
 Tensor = torch.Tensor
@@ -36,47 +36,45 @@ class DiffusionObjective:
     def __init__(
         self,
         module: nn.Module,
-        unet: UNet2DConditionModel,
+        denoiser: ModelMixin,
         text: TextConditioning,
         data: LatentSet,
         train_rows: np.ndarray,
         validation_rows: np.ndarray,
-        schedule: NoiseSchedule,
+        process: Process,
         config: DiffusionLossConfig,
         seed: int,
     ) -> None:
         self.module = module
-        self.unet = unet.to(memory_format=torch.channels_last)
+        self.denoiser = denoiser.to(memory_format=torch.channels_last)
         self.text = text
         self.data = data
         self.train_rows = train_rows
         self.validation_rows = validation_rows
-        self.schedule = schedule
+        self.process = process
         self.config = config
         self.seed = seed
         self.num_samples = len(train_rows)
-        self.device = unet.device
+        self.device = denoiser.device
 
     def losses(self, indices: np.ndarray, global_step: int) -> dict[str, Tensor]:
         rows = torch.from_numpy(self.train_rows[indices])
         draws = [self._draw(int(row), global_step) for row in rows]
         noise = torch.stack([draw.noise for draw in draws])
-        timesteps = torch.tensor([draw.timestep for draw in draws])
+        timesteps = torch.stack([draw.timestep for draw in draws])
         dropped = torch.tensor([draw.caption_dropped for draw in draws])
         error = self._squared_error(rows, noise, timesteps, dropped)
-        weights = self.schedule.loss_weights(timesteps, self.config.snr_gamma).to(error.device)
+        weights = self.process.loss_weights(timesteps, self.config.snr_gamma).to(error.device)
         return {"loss": (weights * error).mean(), "mse": error.mean()}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """The fixed-noise loss: the same samples, noise and timesteps at every checkpoint; unweighted."""
-        num_steps = len(self.schedule.alphas_cumprod)
-        spacing = num_steps // VALIDATION_TIMESTEPS
         total = []
-        for k in range(VALIDATION_TIMESTEPS):
+        for k, timestep in enumerate(self.process.spread_timesteps(VALIDATION_TIMESTEPS)):
             for batch in torch.from_numpy(self.validation_rows).split(64):
                 noise = torch.stack([self._noise(int(row), "validation", k) for row in batch])
-                timesteps = torch.full((len(batch),), spacing // 2 + k * spacing)
+                timesteps = timestep.expand(len(batch))
                 keep = torch.zeros(len(batch), dtype=torch.bool)
                 total.append(self._squared_error(batch, noise, timesteps, keep))
         return {"validation_loss": float(torch.cat(total).mean())}
@@ -87,11 +85,11 @@ class DiffusionObjective:
         condition = self.text(torch.where(dropped, empty, rows))
         latents, noise, timesteps, time_ids = (
             tensor.to(self.device)
-            for tensor in (self.data.latents[rows], noise, timesteps, self.data.time_ids[rows])
+            for tensor in (self.data.latents[rows].float(), noise, timesteps, self.data.time_ids[rows])
         )
-        noisy_latents = self.schedule.add_noise(latents, noise, timesteps)
-        model_pred = predict(self.unet, noisy_latents, timesteps, condition, time_ids)
-        target = self.schedule.target(latents, noise, timesteps)
+        noisy_latents = self.process.add_noise(latents, noise, timesteps)
+        model_pred = predict(self.denoiser, noisy_latents, timesteps, condition, time_ids)
+        target = self.process.target(latents, noise, timesteps)
         return (model_pred.float() - target).square().mean(dim=(1, 2, 3))
 
     def _draw(self, row: int, global_step: int) -> _Draw:
@@ -99,7 +97,7 @@ class DiffusionObjective:
         shape = self.data.latents.shape[1:]
         noise = torch.randn(shape, generator=generator)
         offsets = torch.randn((shape[0], 1, 1), generator=generator)
-        timestep = int(torch.randint(len(self.schedule.alphas_cumprod), (), generator=generator))
+        timestep = self.process.draw_timestep(generator)
         dropped = bool(torch.rand((), generator=generator) < self.config.caption_dropout)
         return _Draw(offset_noise(noise, offsets, self.config.noise_offset), timestep, dropped)
 
@@ -113,5 +111,5 @@ class DiffusionObjective:
 @dataclass(frozen=True)
 class _Draw:
     noise: Tensor
-    timestep: int
+    timestep: Tensor
     caption_dropped: bool

@@ -20,7 +20,7 @@ from photogenic.train.config import DiffusionConfig
 from photogenic.train.data import Pictures
 from photogenic.train.haystack import Haystack
 from photogenic.train.loop import train
-from photogenic.train.noise import NoiseSchedule, make_scheduler
+from photogenic.train.noise import make_scheduler, process_of
 from photogenic.train.objectives.autoencoder import encode_pictures
 from photogenic.train.objectives.diffusion import DiffusionObjective, LatentSet
 from photogenic.train.text import LiveText, clip_texts, size_conditioning
@@ -100,7 +100,7 @@ def train_diffusion(
         autoencoder,
         text_tower(clip),
         tokenizer,
-        make_scheduler(config.prediction_type),
+        make_scheduler(config.prediction_type, config.zero_terminal_snr),
         folder,
         seed,
         upstream=upstream,
@@ -140,7 +140,7 @@ def fit_denoiser(
         encode_latents(autoencoder, pictures, size_px),
         np.flatnonzero(~haystack.is_validation),
         np.flatnonzero(haystack.is_validation),
-        NoiseSchedule.of(scheduler),
+        process_of(scheduler, config.loss),
         config.loss,
         seed,
     )

@@ -1,0 +1,76 @@
+"""Each family's adapter against the pipeline that it adapts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDPMScheduler, StableDiffusion3Pipeline
+
+from models import tiny
+from photogenic.models.checkpoint import load_pipeline, save_pipeline
+from photogenic.models.families import (
+    FAMILIES,
+    denoiser_of,
+    encode_empty,
+    encode_texts,
+    is_flow,
+    predict,
+    training_scheduler,
+)
+from photogenic.models.sampling import default_size_px, draw
+
+MAKERS = {
+    "EmuPipeline": tiny.emu,
+    "StableDiffusionPipeline": tiny.sd,
+    "StableDiffusionXLPipeline": tiny.sdxl,
+    "StableDiffusion3Pipeline": tiny.sd3,
+}
+
+
+def test_every_family_has_a_tiny_twin() -> None:
+    assert FAMILIES.keys() <= MAKERS.keys()
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=list(MAKERS))
+def test_texts_and_latents_reach_the_denoiser(make: Callable[..., Any]) -> None:
+    pipeline = make()
+    denoiser = denoiser_of(pipeline)
+    condition = encode_texts(pipeline, ["a cat", "two dogs"])
+    assert encode_empty(pipeline).states.shape[1:] == condition.states.shape[1:]
+    noisy = torch.randn(2, denoiser.config.in_channels, 8, 8)
+    ids = torch.full((2, 6), 32.0)
+    with torch.no_grad():
+        both = predict(denoiser, noisy, torch.tensor([10, 900]), condition, ids)
+        first = predict(denoiser, noisy[:1], torch.tensor([10]), condition.rows(torch.tensor([0])), ids[:1])
+        other = predict(denoiser, noisy[:1], torch.tensor([10]), condition.rows(torch.tensor([1])), ids[:1])
+    assert both.shape == noisy.shape
+    torch.testing.assert_close(both[:1], first, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(first, other)
+
+
+def test_flow_and_diffusion_keep_their_noise_schedule() -> None:
+    assert is_flow(tiny.sd3()) and not is_flow(tiny.sd())
+    assert training_scheduler(tiny.sd3(shift=2.5)).config.shift == 2.5
+    assert isinstance(training_scheduler(tiny.sd("v_prediction")), DDPMScheduler)
+
+
+@pytest.mark.parametrize("t5", [True, False])
+def test_sd3_draws_what_diffusers_draws(t5: bool, tmp_path: Path) -> None:
+    save_pipeline(tiny.sd3(t5=t5), tmp_path / "model")
+    absent = {} if t5 else {"text_encoder_3": None, "tokenizer_3": None}
+    plain = StableDiffusion3Pipeline.from_pretrained(tmp_path / "model", **absent)
+    plain.set_progress_bar_config(disable=True)
+    pipeline = load_pipeline(tmp_path / "model")
+    assert default_size_px(pipeline) == 16
+    options = {"num_inference_steps": 3, "guidance_scale": 4.0}
+    [drawn] = draw(pipeline, ["a cat"], [7], batch_size=1, **options)
+    generator = torch.Generator().manual_seed(7)
+    expected = plain("a cat", height=16, width=16, generator=generator, output_type="np", **options).images[0]
+    np.testing.assert_allclose(drawn.astype(float), expected * 255, atol=1.5)
+    [other] = draw(pipeline, ["a big dog"], [7], batch_size=1, **options)
+    assert not np.array_equal(drawn, other)
