@@ -124,7 +124,7 @@ def _open(folder: Path, form: dict[str, Any]) -> None:
 
 
 def _refuse_inside(folder: Path, sources: Sources) -> None:
-    for name, root in sources.roots.items():
+    for name, root in sources.folders.items():
         if root.is_dir() and folder.resolve().is_relative_to(root):
             raise RunError(
                 f"{folder} lies inside the pool's source {name!r} ({root}):"

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from photogenic.core.config import dump_config
 from photogenic.core.errors import PhotogenicError
+from photogenic.core.storage import RemotePath
 from photogenic.core.weights import weights_folder
 from photogenic.machine import available_memory, gpu_memory
 from photogenic.road import Road, base_model
@@ -112,13 +113,23 @@ def _pool_sources(road: Road, stages: Sequence[str]) -> Iterator[Check]:
     if road.recipe.pool is None or not {"pool", "curate"} & set(stages):
         return
     for name, source in road.recipe.pool.sources.items():
-        path = source.path.expanduser()
+        path = source.root
+        if not isinstance(path, Path):
+            yield Check(f"pool source {name}", "to be reached", *_reached(path))
+            continue
         is_file = path.is_file() and path.suffix.lower() in (".tar", ".parquet")
         fits: Answer = "yes" if is_file or path.is_dir() else "no"
         found = f"{path} with {_num_files(path):,} files" if path.is_dir() else f"{path} is no folder"
         yield Check(
             f"pool source {name}", "pictures, tars or parquet files", str(path) if is_file else found, fits
         )
+
+
+def _reached(place: RemotePath) -> tuple[str, Answer]:
+    try:
+        return (str(place), "yes") if place.exists() else (f"{place} is not there", "no")
+    except PhotogenicError as error:
+        return error.what, "no"
 
 
 def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:
@@ -160,8 +171,9 @@ def _disk(road: Road, stages: Sequence[str]) -> Check:
 def _disk_need(road: Road, stages: Sequence[str]) -> int | None:
     need = 0
     if road.recipe.pool is not None and {"pool", "curate"} & set(stages):
-        folders = [source.path.expanduser() for source in road.recipe.pool.sources.values()]
-        need += ROW_BYTES * sum(_num_files(folder) for folder in folders if folder.is_dir())
+        folders = [source.root for source in road.recipe.pool.sources.values()]
+        local = [folder for folder in folders if isinstance(folder, Path) and folder.is_dir()]
+        need += ROW_BYTES * sum(map(_num_files, local))
     if {"pretrain", "tune"} & set(stages):
         sizes = _model_sizes(road)
         if sizes is None:

@@ -75,7 +75,7 @@ class _Fate:
 def truth_files(recipe: Recipe) -> list[Path]:
     """The truth files that lie next to the pool's folders."""
     sources = recipe.pool.sources.values() if recipe.pool is not None else ()
-    folders = [source.path.expanduser().resolve() for source in sources]
+    folders = [source.root for source in sources if isinstance(source.root, Path)]
     paths = [folder.with_name(f"{folder.name}.truth.jsonl") for folder in folders]
     return [path for path in paths if path.is_file()]
 

@@ -6,13 +6,14 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
-from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from photogenic.core.errors import StorageError
+from photogenic.core.storage import RemotePath, Root
 
 BATCH_ROWS = 32
 BUFFER_BYTES = 2**20  # a column chunk is streamed through this: it may hold gigabytes of pictures
@@ -45,7 +46,7 @@ class ParquetRows:
         self._lock = threading.Lock()
         self._column: _Column | None = None
 
-    def read(self, path: Path, column: str, row: int) -> bytes:
+    def read(self, path: Root, column: str, row: int) -> bytes:
         """The bytes at `row` (from 0 through all row groups); a null is no bytes.
 
         Raises:
@@ -53,8 +54,7 @@ class ParquetRows:
         """
         try:
             with self._lock:
-                status = path.stat()
-                identity = (path, column, status.st_size, status.st_mtime_ns)
+                identity = (path, column, *_version(path))
                 if self._column is None or self._column.identity != identity:
                     self._column = _Column(identity)
                 return self._column.read(row)
@@ -63,11 +63,25 @@ class ParquetRows:
             raise StorageError(f"Cannot read {column!r} of row {row} of {path.name}: {error}.") from error
 
 
+def open_parquet(path: Root) -> pq.ParquetFile:
+    """The file, wherever it lies, to be streamed: its columns may hold gigabytes of pictures."""
+    place = path.open("rb") if isinstance(path, RemotePath) else path
+    return pq.ParquetFile(place, buffer_size=BUFFER_BYTES, pre_buffer=False)
+
+
+def _version(path: Root) -> tuple[int, ...]:
+    """Changes when a file is rewritten. One behind a URL is not asked for it at each of its rows."""
+    if isinstance(path, RemotePath):
+        return ()
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 class _Column:
-    def __init__(self, identity: tuple[Path, str, int, int]) -> None:
+    def __init__(self, identity: tuple[Any, ...]) -> None:
         self.identity = identity
         path, self.name = identity[:2]
-        self.file = pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+        self.file = open_parquet(path)
         groups = range(self.file.metadata.num_row_groups)
         self.ends = list(accumulate(self.file.metadata.row_group(group).num_rows for group in groups))
         self.group = -1

@@ -12,6 +12,9 @@ from typing import Any
 
 from photogenic.core.errors import RunError
 from photogenic.core.shards import Sources, atomic_path, read_json
+from photogenic.core.storage import root_from_json
+
+OWN_NEEDLES = "own-needles"  # the source that review adds to the pool's: a folder of one's own needles
 
 
 class Run:
@@ -35,7 +38,7 @@ class Run:
         path = self.folder / "pool" / "sources.json"
         if not path.exists():
             raise RunError(f"{self.folder} has no indexed pool.", "Run `photogenic pool RECIPE` first.")
-        return Sources({name: Path(root) for name, root in read_json(path).items()})
+        return Sources({name: root_from_json(root) for name, root in read_json(path).items()})
 
     @cached_property
     def log(self) -> logging.Logger:

@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.parquet_rows import ParquetRows
 from photogenic.core.records import Locator
+from photogenic.core.storage import RemotePath, Root, patiently, read_range
 
 __all__ = [
     "Locator",
@@ -51,20 +52,25 @@ class Sources:
     and a column of bytes). No file and folder share a name, so this cannot be mistaken.
     """
 
-    def __init__(self, roots: Mapping[str, Path]) -> None:
-        self.roots = {name: Path(root) for name, root in roots.items()}
+    def __init__(self, roots: Mapping[str, Root]) -> None:
+        self.roots = dict(roots)
         self._rows = ParquetRows()
 
     def __reduce__(self) -> tuple[object, ...]:
         # What is open stays in its process.
         return type(self), (self.roots,)
 
-    def path(self, locator: Locator) -> Path:
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Those roots that are paths of this machine."""
+        return {name: root for name, root in self.roots.items() if isinstance(root, Path)}
+
+    def path(self, locator: Locator) -> Root:
         """The file that holds the locator's bytes; a member that leaves its source is refused."""
         return self._split(locator)[0]
 
     def read(self, locator: Locator) -> bytes:
-        """The original bytes.
+        """The original bytes. What may fail for a while is tried again after a pause.
 
         Raises:
             StorageError: the file cannot be reached or does not hold as many bytes as the locator says.
@@ -80,7 +86,7 @@ class Sources:
             )
         return data
 
-    def _split(self, locator: Locator) -> tuple[Path, str]:
+    def _split(self, locator: Locator) -> tuple[Root, str]:
         """The file, and where in it."""
         try:
             root = self.roots[locator.source]
@@ -100,24 +106,25 @@ class Sources:
                 return path, "/".join(member.parts[depth:])
         return root.joinpath(*member.parts), ""
 
-    def _read_row(self, path: Path, inner: str) -> bytes:
+    def _read_row(self, path: Root, inner: str) -> bytes:
         row, _, column = inner.partition("/")
         if not (row.isdecimal() and column):
             raise StorageError(f"{path.name}/{inner} names no row and column.", "Index the pool again.")
         return self._rows.read(path, column, int(row))
 
 
-def _is_table(path: Path) -> bool:
+def _is_table(path: Root) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def _read_bytes(path: Path, locator: Locator) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(locator.offset)
-            return file.read() if locator.size_bytes < 0 else file.read(locator.size_bytes)
-    except OSError as error:
-        raise StorageError(f"Cannot read {locator.source}/{locator.member}: {error.strerror}.") from error
+def _read_bytes(path: Root, locator: Locator) -> bytes:
+    if isinstance(path, RemotePath):
+        return path.read_range(locator.offset, locator.size_bytes)
+    return patiently(
+        lambda: read_range(path, locator.offset, locator.size_bytes),
+        f"{locator.source}/{locator.member}",
+        locator.source,
+    )
 
 
 @contextlib.contextmanager
@@ -181,7 +188,8 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-FOR_FINGERPRINT = {"purpose": "fingerprint"}  # tells a model that it is dumped to be told apart, not to be read
+# Tells a model that it is dumped to be told apart, not to be read.
+FOR_FINGERPRINT = {"purpose": "fingerprint"}
 
 
 def fingerprint(*values: Any) -> str:

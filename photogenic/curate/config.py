@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -17,15 +17,23 @@ from pydantic import (
 )
 
 from photogenic.core.config import StrictModel
+from photogenic.core.storage import RemotePath, Root, literal_secrets
 
 Format = Literal["folder", "webdataset", "parquet"]
+Url = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://")]
 
 
 class SourceConfig(StrictModel):
     """Pictures: a folder of them (with metadata or side-cars), tars, or parquet files."""
 
-    path: Path = Field(
+    path: Url | Path = Field(
         description="The folder, or one tar or parquet file; a relative path starts at the working directory."
+        " Or a URL: s3://bucket/folder."
+    )
+    storage_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="For a URL: what fsspec's file system is opened with, such as an endpoint. Secrets are"
+        " written `${NAME}` and stay in the environment.",
     )
     format: Format | None = Field(
         None, description="folder, webdataset or parquet; without it, what lies there tells."
@@ -41,6 +49,26 @@ class SourceConfig(StrictModel):
         ("alt_text", "text", "caption"),
         description="The fields that may hold the text; the first one that is there counts.",
     )
+
+    @property
+    def root(self) -> Root:
+        """Where it lies."""
+        if isinstance(self.path, str):
+            return RemotePath.at(self.path, self.storage_options)
+        return self.path.expanduser().resolve()
+
+    @model_validator(mode="after")
+    def _secrets_stay_outside(self) -> Self:
+        if self.storage_options and not isinstance(self.path, str):
+            raise ValueError("storage_options are for a URL, and path is none")
+        if named := list(literal_secrets(self.storage_options)):
+            raise ValueError(
+                f"storage_options.{named[0]} would be written down with the recipe: put it into the"
+                " environment and write `${NAME}` here"
+            )
+        if isinstance(self.path, str) and "@" in self.path.split("/")[2]:
+            raise ValueError("the URL holds a name or a password: give them in storage_options as `${NAME}`")
+        return self
 
     @model_validator(mode="after")
     def _columns_are_of_parquet(self) -> Self:
@@ -153,21 +181,61 @@ class UnsafeStep(StrictModel):
     """Offensive content (the paper's step 1)."""
 
     max_prob: Ratio = Field(0.5, ge=0, le=1, description="Probability of the classifier, at most.")
+    model: str | None = Field(
+        None, description="An image classifier: Hugging Face id or folder; without it, open_nsfw."
+    )
+    labels: tuple[str, ...] = Field(
+        (), description="Which of its labels mean unsafe; without it, those known by name, such as nsfw."
+    )
 
 
 class DuplicatesStep(StrictModel):
-    """Near-duplicates by perceptual hash; of each group the best stays."""
+    """Near-duplicates by perceptual hash, and by embeddings; of each group the best stays."""
 
     max_distance: int = Field(6, ge=0, le=64, description="Differing bits of the 64-bit hashes, at most.")
     keep: str = Field("appeal_score", description="The column by which the best of a group is found.")
+    model: str | None = Field(
+        None, description="A CLIP or SigLIP: what lies close in its embedding is a near-duplicate as well."
+    )
+    min_cosine: float = Field(
+        0.95, gt=0, le=1, description="Cosine of two embeddings, at least; where a model is named."
+    )
 
 
 class ClipScoreStep(Range):
     """Whether picture and text agree (the paper's step 4)."""
 
     model: str = Field(
-        "emu-tiny", description="A folder with clip.json and its ONNX files, or the name of a packaged one."
+        "emu-tiny", description="A CLIP or SigLIP: Hugging Face id, folder, or the name of a packaged one."
     )
+
+
+class AestheticStep(Range):
+    """An aesthetic head on the embeddings of a CLIP (the paper's step 2)."""
+
+    model: str = Field(
+        description="The CLIP that the head was trained on: Hugging Face id, folder or packaged name."
+    )
+    head: str = Field(description="The head's safetensors: Hugging Face id, folder or file.")
+
+
+class ConceptStep(StrictModel):
+    """What a picture shows (the paper's step 6): the columns concept and concept_prob."""
+
+    model: str = Field(
+        description="An image classifier, or a CLIP or SigLIP where `names` are given: id or folder."
+    )
+    names: tuple[str, ...] = Field((), description="The concepts that a CLIP looks for.")
+    template: str = Field("a photo of {}", description="The text that a CLIP is asked; {} is the name.")
+    min_prob: Ratio | None = Field(None, ge=0, le=1, description="Probability of the concept, at least.")
+
+    @model_validator(mode="after")
+    def _there_is_a_choice(self) -> Self:
+        if len(self.names) == 1:
+            raise ValueError("one name is no choice: give at least two, or none for a classifier")
+        if self.names and "{}" not in self.template:
+            raise ValueError("the template lacks {}, the place of the name")
+        return self
 
 
 class PopularityStep(Range):
@@ -205,6 +273,8 @@ class StepsConfig(StrictModel):
     unsafe: UnsafeStep | None = None
     duplicates: DuplicatesStep | None = None
     clip_score: ClipScoreStep | None = None
+    aesthetic: AestheticStep | None = None
+    concept: ConceptStep | None = None
     popularity: PopularityStep | None = None
     appeal: Range | None = None
     select: SelectStep | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from photogenic.core.errors import RunError
 from photogenic.core.records import Sample
+from photogenic.core.storage import Root
 from photogenic.curate.config import Format, PoolConfig, SourceConfig
 from photogenic.curate.parquets import read_parquets
 from photogenic.curate.readers import METADATA_NAMES, Found, found_file, read_folder, walk
@@ -22,12 +22,12 @@ class Place:
     """A source on this machine: a folder, or one file in it."""
 
     name: str
-    root: Path
-    file: Path | None
+    root: Root
+    file: Root | None
     config: SourceConfig
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Root:
         """What the pool reads from: the file, unless its rows lead to others in its folder."""
         return self.root if self.file is None or self.config.path_column is not None else self.file
 
@@ -59,7 +59,7 @@ def places(config: PoolConfig) -> list[Place]:
 
 
 def _place(name: str, config: SourceConfig) -> Place:
-    path = config.path.expanduser().resolve()
+    path = config.root
     if path.is_dir():
         return Place(name, path, None, config)
     if path.is_file() and path.suffix.lower() in FILE_FORMATS:

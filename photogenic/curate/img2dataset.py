@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+from photogenic.core.errors import StorageError
+from photogenic.core.parquet_rows import open_parquet
+from photogenic.core.storage import Root
 
 Rows = Mapping[str, Mapping[str, Any]]  # key -> fields
 
 
-def rows_beside(shard: Path, left_out: Counter[str]) -> Rows:
+def rows_beside(shard: Root, left_out: Counter[str]) -> Rows:
     """What it noted of each picture that it got, by key; those it did not get are counted.
 
     shard: a tar or a folder. No rows where there is no table, or one of something else.
@@ -21,10 +22,11 @@ def rows_beside(shard: Path, left_out: Counter[str]) -> Rows:
     if not path.is_file():
         return {}
     try:
-        if not {"key", "status"} <= set(pq.read_schema(path).names):
-            return {}
-        rows = pq.read_table(path).to_pylist()
-    except (OSError, ValueError):
+        with open_parquet(path) as file:
+            if not {"key", "status"} <= set(file.schema_arrow.names):
+                return {}
+            rows = file.read().to_pylist()
+    except (OSError, ValueError, StorageError):
         left_out["table beside a shard that cannot be read"] += 1
         return {}
     got = [row for row in rows if row["status"] == "success" and row["key"] is not None]

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from photogenic.core.errors import RunError
-from photogenic.core.parquet_rows import column_of, is_bytes
+from photogenic.core.parquet_rows import column_of, is_bytes, open_parquet
 from photogenic.core.records import Sample
+from photogenic.core.storage import RemotePath, Root, is_url
 from photogenic.curate.config import SourceConfig
-from photogenic.curate.readers import Found, sample_from
+from photogenic.curate.readers import Found, sample_from, walk
 
 BATCH_ROWS = 64  # rows with the bytes of their pictures
 
 
 def read_parquets(
-    name: str, root: Path, files: Iterable[Found], config: SourceConfig, left_out: Counter[str]
+    name: str, root: Root, files: Iterable[Found], config: SourceConfig, left_out: Counter[str]
 ) -> Iterator[Sample]:
     """The rows of all parquet files, sorted by member.
 
@@ -40,7 +40,7 @@ def read_parquets(
 def _read_bytes(name: str, found: Found, config: SourceConfig) -> Iterator[Sample]:
     """A row's member is FILE/ROW/COLUMN; the bytes are looked at for their number only."""
     try:
-        with pq.ParquetFile(found.path, buffer_size=2**20, pre_buffer=False) as file:
+        with open_parquet(found.path) as file:
             column = config.bytes_column or _only_bytes_column(file.schema_arrow, found)
             columns = [column, *_field_columns(file.schema_arrow, column)]
             number = 0
@@ -94,7 +94,7 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def _read_paths(
-    name: str, root: Path, tables: list[Found], config: SourceConfig, left_out: Counter[str]
+    name: str, root: Root, tables: list[Found], config: SourceConfig, left_out: Counter[str]
 ) -> Iterator[Sample]:
     """Paths start at the source's folder; a picture that is not there will be `failed`, with the reason."""
     rows: dict[str, dict[str, Any]] = {}
@@ -107,16 +107,28 @@ def _read_paths(
                 left_out["row for a file that has one"] += 1
             else:
                 rows[member] = row
+    size_of = _sizes_below(root)
     for member in sorted(rows):
+        yield sample_from(name, member, size_of(member), rows[member], config)
+
+
+def _sizes_below(root: Root) -> Callable[[str], int]:
+    """Tells the size of a member, -1 where it is not there. Behind a URL all are listed once."""
+    if isinstance(root, RemotePath):
+        sizes = {found.member: found.size_bytes for found in walk(root, Counter())}
+        return lambda member: sizes.get(member, -1)
+
+    def size_of(member: str) -> int:
         path = root / member
-        size = path.stat().st_size if path.is_file() else -1
-        yield sample_from(name, member, size, rows[member], config)
+        return path.stat().st_size if path.is_file() else -1
+
+    return size_of
 
 
 def _path_rows(found: Found, config: SourceConfig) -> Iterator[dict[str, Any]]:
     column = str(config.path_column)
     try:
-        with pq.ParquetFile(found.path) as file:
+        with open_parquet(found.path) as file:
             if column not in file.schema_arrow.names:
                 names = ", ".join(file.schema_arrow.names)
                 raise RunError(f"{found.path} has no column {column!r}.", f"It has: {names}.")
@@ -126,10 +138,13 @@ def _path_rows(found: Found, config: SourceConfig) -> Iterator[dict[str, Any]]:
         raise RunError(f"Cannot read {found.path}: {error}", "Write the file again or remove it.") from error
 
 
-def _member(path: object, root: Path) -> str | None:
+def _member(path: object, root: Root) -> str | None:
     """The path from the root; None where it is none or leads out of it, be it by a link."""
     if not isinstance(path, str) or not path or "\0" in path or ".." in PurePosixPath(path).parts:
         return None
+    if isinstance(root, RemotePath):
+        inner = path.removeprefix(f"{root}/")
+        return None if is_url(inner) or inner.startswith("/") else PurePosixPath(inner).as_posix()
     whole = root / path  # an absolute path replaces the root
     if not whole.is_relative_to(root) or not Path(os.path.realpath(whole)).is_relative_to(root):
         return None

@@ -8,17 +8,22 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from photogenic.core.errors import RunError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.records import Sample
-from photogenic.core.run import Run
-from photogenic.core.shards import fingerprint, read_table, write_json, write_table
+from photogenic.core.run import OWN_NEEDLES, Run
+from photogenic.core.shards import fingerprint, read_json, read_table, write_json, write_table
+from photogenic.core.storage import root_as_json
 from photogenic.curate.config import PoolConfig
 from photogenic.curate.formats import Place, places, read_source
 from photogenic.curate.readers import plain
+from photogenic.curate.rewritten import forget, listing, rewritten
+
+ASIDE = "sources.aside.json"  # while sources.json is not there
 
 
 def index(config: PoolConfig, run: Run) -> pa.Table:
@@ -32,6 +37,7 @@ def index(config: PoolConfig, run: Run) -> pa.Table:
     sources = places(config)
     _refuse_run_inside(sources, run)
     folder = run.stage("pool")
+    beside = _kept_aside(folder, sources)
     (folder / "sources.json").unlink(missing_ok=True)  # its existence means that the manifest is complete
     left_out: Counter[str] = Counter()
     samples = itertools.chain.from_iterable(read_source(place, left_out) for place in sources)
@@ -43,8 +49,11 @@ def index(config: PoolConfig, run: Run) -> pa.Table:
             f"There is no picture in {', '.join(str(place.path) for place in sources)}.",
             "Check the paths under `pool`; RUN/log.txt says what was left out.",
         )
-    write_json(folder / "sources.json", {place.name: str(place.path) for place in sources})
     table = read_table(folder / "manifest")
+    _forget_rewritten(sources, table, run)
+    roots = {place.name: root_as_json(place.path) for place in sources}
+    write_json(folder / "sources.json", roots | beside)
+    (folder / ASIDE).unlink(missing_ok=True)
     run.log.info("pool: %d samples in %d shards", table.num_rows, num_shards)
     return table
 
@@ -55,8 +64,8 @@ def listing_fingerprint(config: PoolConfig) -> str:
     sources = places(config)
     for place in sources:
         for found in place.listed():
-            digest.update(f"{place.name}\0{found.member}\0{found.size_bytes}\0{found.mtime_ns}\n".encode())
-    return fingerprint(config, {place.name: place.root for place in sources}, digest.hexdigest())
+            digest.update(f"{place.name}\0{found.member}\0{found.size_bytes}\0{found.version}\n".encode())
+    return fingerprint(config, {place.name: str(place.root) for place in sources}, digest.hexdigest())
 
 
 def pool_table(samples: Iterable[Sample]) -> pa.Table:
@@ -85,9 +94,30 @@ def _write_shards(folder: Path, samples: Iterator[Sample], rows_per_shard: int) 
     return len(written)
 
 
+def _kept_aside(folder: Path, sources: list[Place]) -> dict[str, Any]:
+    """The roots in sources.json that are not the pool's own, safe from a kill while the pool is indexed."""
+    for name in ("sources.json", ASIDE):
+        if (folder / name).exists():
+            roots = dict(read_json(folder / name))
+            kept = {OWN_NEEDLES: roots[OWN_NEEDLES]} if OWN_NEEDLES in roots else {}
+            write_json(folder / ASIDE, kept)
+            return {
+                name: root for name, root in kept.items() if name not in {place.name for place in sources}
+            }
+    return {}
+
+
+def _forget_rewritten(sources: list[Place], manifest: pa.Table, run: Run) -> None:
+    path, now = run.stage("pool") / "listing.parquet", listing(sources)
+    if path.exists() and (gone := rewritten(read_table(path), now, manifest)):
+        forget(run.folder / "curate", gone)
+        run.log.info("pool: %d pictures were rewritten", len(gone))
+    write_table(path, now)
+
+
 def _refuse_run_inside(sources: list[Place], run: Run) -> None:
     for place in sources:
-        if run.folder.resolve().is_relative_to(place.path):
+        if isinstance(place.path, Path) and run.folder.resolve().is_relative_to(place.path):
             raise RunError(
                 f"The run folder {run.folder} lies inside the pool's source {place.name!r} ({place.path}):"
                 " what the run draws would become part of the haystack.",

@@ -11,17 +11,17 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from photogenic.core.errors import RunError
+from photogenic.core.errors import RunError, StorageError
 from photogenic.core.manifest import sample_id_for
+from photogenic.core.parquet_rows import open_parquet
 from photogenic.core.records import Sample
+from photogenic.core.storage import Entry, RemotePath, Root
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import Rows, rows_beside
 
@@ -37,9 +37,9 @@ class Found:
     """A regular file below a root. `beside` names the regular files in its folder."""
 
     member: str  # path from the root, POSIX separators
-    path: Path
+    path: Root
     size_bytes: int
-    mtime_ns: int
+    version: int  # changes when it is rewritten: its mtime in ns, or whatever its storage tells
     beside: frozenset[str]
 
     @property
@@ -47,16 +47,47 @@ class Found:
         return self.path.suffix.lower() in IMAGE_SUFFIXES
 
 
-def walk(root: Path, left_out: Counter[str]) -> Iterator[Found]:
+def walk(root: Root, left_out: Counter[str]) -> Iterator[Found]:
     """Every regular file below `root`, by member; what is left out is counted by reason."""
-    yield from _walk_folder(root, "", root, left_out)
+    if isinstance(root, RemotePath):
+        yield from _walk_remote(root, "", left_out)
+    else:
+        yield from _walk_folder(root, "", root, left_out)
 
 
-def found_file(path: Path) -> Found:
+def found_file(path: Root) -> Found:
     """A file that is a source by itself; its folder is the root."""
+    if isinstance(path, RemotePath):
+        entry = path.entry()
+        names = frozenset(beside.name for beside in path.parent.listed() if beside.kind == "file")
+        return Found(path.name, path, entry.size_bytes, entry.version, names)
     status = path.stat()
     beside = frozenset(entry.name for entry in os.scandir(path.parent) if entry.is_file())
     return Found(path.name, path, status.st_size, status.st_mtime_ns, beside)
+
+
+def _walk_remote(folder: RemotePath, prefix: str, left_out: Counter[str]) -> Iterator[Found]:
+    kept = [entry for entry in folder.listed() if _belongs_remote(entry, left_out)]
+    beside = frozenset(entry.name for entry in kept if entry.kind == "file")
+    for entry in sorted(kept, key=lambda entry: entry.name + "/" * (entry.kind == "directory")):
+        member, path = prefix + entry.name, folder / entry.name
+        if entry.kind == "directory":
+            yield from _walk_remote(path, f"{member}/", left_out)
+        else:
+            yield Found(member, path, entry.size_bytes, entry.version, beside)
+
+
+def _belongs_remote(entry: Entry, left_out: Counter[str]) -> bool:
+    reason = ""
+    if entry.name in ("", ".", ".."):
+        reason = "name that leads out of the pool"  # an object store takes any name
+    elif entry.name.startswith("."):
+        reason = "hidden"
+    elif entry.kind not in ("file", "directory"):
+        reason = "neither file nor folder (link, pipe, device)"
+    if reason:
+        left_out[reason] += 1
+    return not reason
 
 
 def _walk_folder(folder: Path, prefix: str, root: Path, left_out: Counter[str]) -> Iterator[Found]:
@@ -110,7 +141,7 @@ def _reason_to_leave_out(entry: os.DirEntry[str], root: Path) -> str:
     return "neither file nor folder (pipe, socket, device)"
 
 
-def read_folder(name: str, root: Path, config: SourceConfig, left_out: Counter[str]) -> Iterator[Sample]:
+def read_folder(name: str, root: Root, config: SourceConfig, left_out: Counter[str]) -> Iterator[Sample]:
     """The pictures of a folder with a metadata file, or of a plain tree with side-cars, sorted by member.
 
     A row of the metadata whose file is missing is a sample as well: it will be `failed`, with the reason.
@@ -123,13 +154,13 @@ def read_folder(name: str, root: Path, config: SourceConfig, left_out: Counter[s
 
 def _found_samples(
     name: str,
-    root: Path,
+    root: Root,
     config: SourceConfig,
     metadata: Mapping[str, Mapping[str, Any]] | None,
     left_out: Counter[str],
 ) -> Iterator[Sample]:
     @lru_cache(maxsize=2)  # a folder's pictures come one after the other
-    def rows_of(folder: Path) -> Rows:
+    def rows_of(folder: Root) -> Rows:
         return {} if folder == root else rows_beside(folder, left_out)
 
     for found in walk(root, left_out):
@@ -145,17 +176,26 @@ def _found_samples(
 
 def _missing_samples(
     name: str,
-    root: Path,
+    root: Root,
     config: SourceConfig,
     metadata: Mapping[str, Mapping[str, Any]],
     left_out: Counter[str],
 ) -> Iterator[Sample]:
+    is_there = presence(root) if metadata else None
     for member in sorted(metadata):
         path = PurePosixPath(member)
         if path.is_absolute() or ".." in path.parts:
             left_out["metadata row that points out of the pool"] += 1
-        elif path.suffix.lower() in IMAGE_SUFFIXES and not os.path.lexists(root / path):
+        elif path.suffix.lower() in IMAGE_SUFFIXES and is_there and not is_there(member):
             yield sample_from(name, member, -1, metadata[member], config)
+
+
+def presence(root: Root) -> Callable[[str], bool]:
+    """Tells whether a member is there. Behind a URL all are listed once: one question for each takes long."""
+    if isinstance(root, RemotePath):
+        members = {found.member for found in walk(root, Counter())}
+        return members.__contains__
+    return lambda member: os.path.lexists(root / member)
 
 
 def sample_from(
@@ -184,7 +224,7 @@ def sample_from(
     )
 
 
-def read_metadata(root: Path, left_out: Counter[str]) -> dict[str, dict[str, Any]] | None:
+def read_metadata(root: Root, left_out: Counter[str]) -> dict[str, dict[str, Any]] | None:
     """Member -> row of the folder's metadata file; None where there is no such file.
 
     Raises:
@@ -208,7 +248,7 @@ def read_metadata(root: Path, left_out: Counter[str]) -> dict[str, dict[str, Any
     return rows
 
 
-def _metadata_rows(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+def _metadata_rows(path: Root, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
     if path.suffix == ".jsonl":
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             for line in file:
@@ -220,7 +260,7 @@ def _metadata_rows(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any
                 yield {name: value for name, value in row.items() if name is not None}
     else:
         try:
-            for batch in pq.ParquetFile(path).iter_batches():
+            for batch in open_parquet(path).iter_batches():
                 yield from batch.to_pylist()
         except (OSError, ValueError) as error:
             raise RunError(f"Cannot read {path}: {error}", "Write the file again or remove it.") from error
@@ -242,7 +282,7 @@ def _side_car(found: Found, suffix: str, left_out: Counter[str]) -> str | None:
         return None
     try:
         return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
+    except (OSError, StorageError):
         left_out["side-car that cannot be read"] += 1
         return None
 

@@ -176,8 +176,8 @@ def pixel_scorer() -> Scorer:
 
     columns = {"decoder": "string", **dict.fromkeys(COLUMNS, "float64")}
     columns |= {"phash": "uint64", "appeal_score": "float64"}
-    revision = _revision("pixel 1", columns, "pillow", "simplejpeg", "numpy")
-    return Scorer("pixel", measure_pixels, columns, revision)
+    revision = _revision("pixel 2", columns, "pillow", "simplejpeg", "numpy")
+    return Scorer("pixel", measure_pixels, columns, revision, samples_per_task=32)
 
 
 def measure_pixels(sample: Sample, data: bytes, model: Any) -> Values:
@@ -185,13 +185,15 @@ def measure_pixels(sample: Sample, data: bytes, model: Any) -> Values:
     from photogenic.measures import pixel
     from photogenic.measures.appeal import appeal_score
     from photogenic.measures.decode import decode
+    from photogenic.measures.scales import small_view
 
-    picture = decode(data)
-    measures = pixel.measure(picture, data)
+    picture = decode(data, exact=False)
+    small = small_view(picture.rgb)
+    measures = pixel.measure_small(picture, small, data)
     return {
         "decoder": picture.decoder,
         **measures,
-        "phash": int(pixel.phash(picture.rgb)),
+        "phash": int(pixel.phash(small)),
         "appeal_score": appeal_score(measures),
     }
 

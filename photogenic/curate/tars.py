@@ -11,8 +11,10 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import IO
+
+from photogenic.core.errors import StorageError
+from photogenic.core.storage import Root
 
 BLOCK_BYTES = 512
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended headers; a declared gigabyte is not read
@@ -40,7 +42,7 @@ class _Damaged(Exception):
     """The headers end here; what came before is whole."""
 
 
-def tar_members(path: Path, shown: str, left_out: Counter[str]) -> Iterator[TarMember]:
+def tar_members(path: Root, shown: str, left_out: Counter[str]) -> Iterator[TarMember]:
     """The regular files of a tar in their order; of one that is cut off, those that are whole.
 
     shown: the tar's name in the reasons that are counted.
@@ -48,7 +50,7 @@ def tar_members(path: Path, shown: str, left_out: Counter[str]) -> Iterator[TarM
     position = 0
     try:
         with path.open("rb") as file:
-            total = os.fstat(file.fileno()).st_size
+            total = file.seek(0, os.SEEK_END)
             extended: dict[str, str] = {}  # what the headers before a member say of it
             while (header := _header(file, position)) is not None:
                 start, size, position = _extent(file, header, extended, position)
@@ -63,8 +65,9 @@ def tar_members(path: Path, shown: str, left_out: Counter[str]) -> Iterator[TarM
                     yield member
     except _Damaged:
         left_out[f"rest of {shown}, which is cut off or damaged; what is whole before is in the pool"] += 1
-    except OSError as error:
-        left_out[f"tar that cannot be read ({error.strerror})"] += 1
+    except (OSError, StorageError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        left_out[f"tar that cannot be read ({told})"] += 1
 
 
 _ANNOUNCING = (
@@ -76,7 +79,7 @@ _ANNOUNCING = (
 )
 
 
-def _header(file: BinaryIO, position: int) -> tarfile.TarInfo | None:
+def _header(file: IO[bytes], position: int) -> tarfile.TarInfo | None:
     """The header at `position`; None at the end mark."""
     file.seek(position)
     block = file.read(BLOCK_BYTES)
@@ -89,7 +92,7 @@ def _header(file: BinaryIO, position: int) -> tarfile.TarInfo | None:
 
 
 def _extent(
-    file: BinaryIO, header: tarfile.TarInfo, extended: Mapping[str, str], position: int
+    file: IO[bytes], header: tarfile.TarInfo, extended: Mapping[str, str], position: int
 ) -> tuple[int, int, int]:
     """Where the bytes behind a header start, how many they are, and where the next header is."""
     start = position + BLOCK_BYTES
@@ -107,7 +110,7 @@ def _extent(
     return start, size, start + -(-size // BLOCK_BYTES) * BLOCK_BYTES
 
 
-def _behind_sparse_map(file: BinaryIO, position: int) -> int:
+def _behind_sparse_map(file: IO[bytes], position: int) -> int:
     """GNU's old sparse files continue their map in blocks that no size counts."""
     file.seek(position)
     block, goes_on = file.read(BLOCK_BYTES), 482
@@ -118,7 +121,7 @@ def _behind_sparse_map(file: BinaryIO, position: int) -> int:
     return position
 
 
-def _announced(file: BinaryIO, header: tarfile.TarInfo, start: int) -> dict[str, str]:
+def _announced(file: IO[bytes], header: tarfile.TarInfo, start: int) -> dict[str, str]:
     """What a long name or an extended header says of the member behind it."""
     if header.type in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
         return {}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from photogenic.core.errors import DecodeError, StorageError
 from photogenic.core.records import Sample
 from photogenic.core.shards import Sources
+from photogenic.core.storage import Root
 from photogenic.engines.tasks import Engine, Failure
 
 SIZE_PX = 112
@@ -21,7 +21,7 @@ class ThumbnailTask:
     """Samples to be shown."""
 
     samples: tuple[Sample, ...]
-    roots: dict[str, Path]
+    roots: dict[str, Root]
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from posixpath import splitext
 from typing import Any
 
+from photogenic.core.errors import StorageError
 from photogenic.core.records import Sample
+from photogenic.core.storage import Root, read_range
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import rows_beside
 from photogenic.curate.readers import IMAGE_SUFFIXES, Found, json_object, sample_from
@@ -75,7 +76,7 @@ def _unique(name: str, taken: set[str]) -> str:
 
 
 def _side_car_row(
-    tar: Path, stem: str, which: int, side_cars: SideCars, left_out: Counter[str]
+    tar: Root, stem: str, which: int, side_cars: SideCars, left_out: Counter[str]
 ) -> dict[str, Any]:
     """`.json` gives fields, `.txt` the alt_text (and wins)."""
     row: dict[str, Any] = {}
@@ -87,7 +88,7 @@ def _side_car_row(
 
 
 def _text(
-    tar: Path, stem: str, suffix: str, which: int, side_cars: SideCars, left_out: Counter[str]
+    tar: Root, stem: str, suffix: str, which: int, side_cars: SideCars, left_out: Counter[str]
 ) -> str | None:
     folder, _, base = stem.rpartition("/")
     first_dot = f"{folder}/{base.split('.')[0]}" if folder else base.split(".")[0]
@@ -99,9 +100,7 @@ def _text(
         left_out["side-car that is too large"] += 1
         return None
     try:
-        with tar.open("rb") as file:
-            file.seek(member.offset)
-            return file.read(member.size_bytes).decode("utf-8-sig", "replace")
-    except OSError:
+        return read_range(tar, member.offset, member.size_bytes).decode("utf-8-sig", "replace")
+    except (OSError, StorageError):
         left_out["side-car that cannot be read"] += 1
         return None

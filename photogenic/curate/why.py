@@ -91,8 +91,9 @@ def find(table: pa.Table, run: Run, name: str) -> list[int]:
             return rows
     path = Path(name).expanduser().resolve()
     for source, root in run.sources().roots.items():
-        if path.is_relative_to(root):
-            member = path.relative_to(root).as_posix()
+        at = str(path) if isinstance(root, Path) else name
+        if at.startswith(f"{root}/"):
+            member = at.removeprefix(f"{root}/")
             return _where(pc.and_(pc.equal(table["source"], source), pc.equal(table["member"], member)))
     return _where(pc.equal(pc.replace_substring_regex(table["member"], "^.*/", ""), name))
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from photogenic.core.errors import DecodeError, RunError
 from photogenic.core.manifest import POOL_SCHEMA, sample_id_for
-from photogenic.core.run import Run
+from photogenic.core.run import OWN_NEEDLES, Run
 from photogenic.core.shards import file_fingerprint, read_json, write_json
 from photogenic.measures.decode import decode
 from photogenic.review.captions import caption_for
 from photogenic.review.export import Needles
 
-SOURCE = "own-needles"
+SOURCE = OWN_NEEDLES
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp"))
 CAPTION_FIELDS = ("caption", "text", "alt_text")
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -11,9 +12,14 @@ from photogenic.core.config import load_config
 from photogenic.core.errors import RecipeError, RunError
 from photogenic.core.manifest import POOL_SCHEMA, iter_samples, sample_id_for
 from photogenic.core.run import Run
-from photogenic.core.shards import read_table
-from photogenic.curate.config import PoolConfig
+from photogenic.core.shards import read_json, read_table, write_json
+from photogenic.curate.config import CurateConfig, PoolConfig
+from photogenic.curate.funnel import curate
 from photogenic.curate.pool import index, listing_fingerprint
+
+from .conftest import draw_good
+from .containers import picture, write_tar
+from .funnels import run_funnel
 
 
 def draw(path: Path, colour: str = "red") -> Path:
@@ -165,6 +171,60 @@ def test_an_interrupted_index_is_no_index(folder: Path, run: Run) -> None:
         run.sources()
 
 
+def test_the_source_of_ones_own_needles_outlives_a_new_index(folder: Path, run: Run) -> None:
+    draw(folder / "a.png")
+    index(pool_of(own=folder), run)
+    path = run.folder / "pool" / "sources.json"
+    write_json(path, read_json(path) | {"own-needles": "/needles", "long-gone": "/x"})
+    draw(folder / "b.png")
+    index(pool_of(own=folder), run)
+    expected = {"own": folder.resolve(), "own-needles": Path("/needles")}
+    assert run.sources().roots == expected
+    for name in ("a.png", "b.png"):
+        (folder / name).unlink()
+    with pytest.raises(RunError, match="no picture"):  # stopped half-way: sources.json is not there
+        index(pool_of(own=folder), run)
+    draw(folder / "c.png")
+    index(pool_of(own=folder), run)
+    assert run.sources().roots == expected
+
+
+def test_a_grown_pool_measures_only_what_is_new_or_rewritten(haystack: Path, tmp_path: Path) -> None:
+    run = run_funnel(haystack, tmp_path / "run")
+    times = run.folder / "curate" / "scores" / "times.json"
+    before = read_json(times)
+    uids = {row["key"]: row["uid"] for row in read_table(run.folder / "curate/verdicts.parquet").to_pylist()}
+    draw_good(200).save(haystack / "new.png")
+    status = (haystack / "dark.png").stat()
+    dark = haystack / "dark.png"
+    data = bytearray(dark.read_bytes())
+    data[-1] ^= 1  # another file of the same size: the checksum of the PNG's end, which decoders pass over
+    dark.write_bytes(data)
+    os.utime(dark, ns=(status.st_mtime_ns, status.st_mtime_ns + 10**9))
+    run_funnel(haystack, run.folder)
+    after = read_json(times)
+    assert {name: after[name]["num"] - before[name]["num"] for name in after} == {"read": 3, "pixel": 2}
+    rows = {row["key"]: row for row in read_table(run.folder / "curate/verdicts.parquet").to_pylist()}
+    assert rows["dark"]["uid"] == hashlib.sha256(data).hexdigest() != uids["dark"]
+    assert rows["new"]["uid"]
+
+
+def test_a_rewritten_tar_is_read_again_and_no_other(folder: Path, run: Run) -> None:
+    for name in ("one", "two"):
+        write_tar(folder / f"{name}.tar", [("a.png", picture("red")), ("b.png", picture("blue"))])
+    config = CurateConfig.model_validate({"steps": {"size": {"min_side_px": 8}}})
+    index(pool_of(tars=folder), run)
+    curate(config, run, workers=1)
+    write_tar(folder / "two.tar", [("a.png", picture("blue")), ("b.png", picture("red"))])
+    os.utime(folder / "two.tar", ns=(1, 1))
+    index(pool_of(tars=folder), run)
+    curate(config, run, workers=1)
+    verdicts = read_table(run.folder / "curate" / "verdicts.parquet")
+    red, blue = (hashlib.sha256(picture(colour)).hexdigest() for colour in ("red", "blue"))
+    assert verdicts["uid"].to_pylist() == [red, blue, blue, red]
+    assert read_json(run.folder / "curate" / "scores" / "times.json")["read"]["num"] == 6
+
+
 def test_fingerprint_follows_the_files(folder: Path) -> None:
     draw(folder / "a.png")
     before = listing_fingerprint(pool_of(own=folder))
@@ -184,6 +244,24 @@ def test_a_relative_path_starts_at_the_working_directory(
     monkeypatch.chdir(folder.parent)
     index(pool_of(own=Path("haystack")), run)
     assert run.sources().roots == {"own": folder.resolve()}
+
+
+def test_secrets_are_refused_in_the_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "pool.yaml"
+    source = 'sources:\n  far:\n    path: s3://bucket/folder\n    storage_options: {key: "%s", secret: "%s"}\n'
+    recipe.write_text(source % ("${K}", "${S}"))
+    config = load_config(recipe, PoolConfig).sources["far"]
+    assert str(config.root) == "s3://bucket/folder"
+    recipe.write_text(source % ("${K}", "wJalr"))
+    with pytest.raises(RecipeError, match=r"storage_options\.secret .*`\$\{NAME\}`") as caught:
+        load_config(recipe, PoolConfig)
+    assert "wJalr" not in str(caught.value)
+    recipe.write_text("sources:\n  far: ftp://me:word@host/folder\n")
+    with pytest.raises(RecipeError, match="name or a password"):
+        load_config(recipe, PoolConfig)
+    recipe.write_text("sources:\n  near: {path: here, storage_options: {anon: true}}\n")
+    with pytest.raises(RecipeError, match="for a URL"):
+        load_config(recipe, PoolConfig)
 
 
 def test_recipe_section(tmp_path: Path) -> None:

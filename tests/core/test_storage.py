@@ -1,0 +1,167 @@
+"""Places behind URLs: any fsspec file system, errors that pass and errors that do not, and secrets."""
+
+from __future__ import annotations
+
+import errno
+import pickle
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from photogenic.core import storage
+from photogenic.core.errors import MissingExtraError, RunError, StorageError
+from photogenic.core.records import Locator
+from photogenic.core.shards import Sources
+from photogenic.core.storage import (
+    RemotePath,
+    literal_secrets,
+    patiently,
+    read_range,
+    root_as_json,
+    root_from_json,
+)
+
+fsspec = pytest.importorskip("fsspec")
+
+
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest) -> RemotePath:
+    """A folder in fsspec's memory, of this test alone."""
+    root = RemotePath.at(f"memory://{request.node.name}")
+    system = fsspec.filesystem("memory")
+    system.pipe(f"/{request.node.name}/one/a.txt", b"0123456789")
+    system.pipe(f"/{request.node.name}/b.tar", b"....cat....")
+    return root
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    monkeypatch.setattr(storage.time, "sleep", slept.append)
+    storage._SILENT.clear()
+    return slept
+
+
+def test_as_much_of_a_path_as_is_needed(bucket: RemotePath) -> None:
+    file = bucket / "one" / "a.txt"
+    assert (file.name, file.stem, file.suffix, str(file.parent)) == ("a.txt", "a", ".txt", f"{bucket}/one")
+    assert file.with_suffix(".json") == bucket.joinpath("one", "a.json")
+    assert file.is_file() and not file.is_dir() and bucket.is_dir() and (bucket / "one").exists()
+    assert not (bucket / "two").exists()
+    assert (file.read_text(), file.read_range(3, 4), file.read_range(8, -1)) == ("0123456789", b"3456", b"89")
+    assert read_range(file, 0, 0) == b""
+    with file.open("rb") as opened:
+        assert opened.seek(0, 2) == 10
+    with file.open("r", encoding="utf-8") as opened:
+        assert opened.read() == "0123456789"
+    assert sorted((entry.name, entry.kind) for entry in bucket.listed()) == [
+        ("b.tar", "file"),
+        ("one", "directory"),
+    ]
+    assert file.entry().size_bytes == 10
+    assert pickle.loads(pickle.dumps(file)) == file
+
+
+def test_a_root_may_be_a_file(bucket: RemotePath) -> None:
+    tar = RemotePath.at(f"{bucket}/b.tar")
+    assert tar.is_file() and tar.suffix == ".tar" and tar.parent == bucket
+    assert tar.inner == PurePosixPath()
+
+
+def test_a_file_that_is_rewritten_has_another_version(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    file = RemotePath.at(f"file://{tmp_path}") / "a.txt"
+    before = file.entry().version
+    assert file.entry().version == before
+    path.write_text("two, later")
+    assert file.entry().version != before
+
+
+def test_sources_read_urls_like_folders(bucket: RemotePath, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"here")
+    sources = pickle.loads(pickle.dumps(Sources({"far": bucket, "near": tmp_path})))
+    assert sources.read(Locator("far", "one/a.txt", size_bytes=10)) == b"0123456789"
+    assert sources.read(Locator("far", "b.tar/cat.jpg", 4, 3)) == b"cat"
+    assert sources.read(Locator("near", "a.txt")) == b"here"
+    assert sources.folders == {"near": tmp_path}
+    with pytest.raises(StorageError, match="shorter than when it was indexed"):
+        sources.read(Locator("far", "one/a.txt", size_bytes=11))
+    with pytest.raises(StorageError, match="Cannot read"):
+        sources.read(Locator("far", "gone.jpg"))
+    with pytest.raises(StorageError, match="leaves its source"):
+        sources.read(Locator("far", "../other/a.txt"))
+
+
+def test_what_may_pass_is_tried_again_with_growing_pauses(no_pauses: list[float]) -> None:
+    tries = []
+
+    def third_time_lucky() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OSError(errno.EIO, "Input/output error")
+        return "read"
+
+    assert patiently(third_time_lucky, "a/b.jpg", "a") == "read"
+    assert no_pauses == list(storage.PAUSES_S[:2])
+
+
+def test_what_will_not_pass_is_tried_once(no_pauses: list[float], tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"Cannot read near/gone.jpg: No such file or directory\."):
+        Sources({"near": tmp_path}).read(Locator("near", "gone.jpg"))
+    assert not no_pauses
+
+
+def test_a_storage_that_is_down_is_waited_for_once_and_not_at_every_file(no_pauses: list[float]) -> None:
+    is_up = False
+
+    def ask() -> str:
+        if not is_up:
+            raise TimeoutError("no answer")
+        return "read"
+
+    for name in ("a", "b", "c"):
+        with pytest.raises(StorageError, match=f"Cannot read {name}: no answer"):
+            patiently(ask, name, "bucket")
+    assert len(no_pauses) == len(storage.PAUSES_S)
+    is_up = True
+    assert patiently(ask, "d", "bucket") == "read"
+    is_up = False
+    with pytest.raises(StorageError):
+        patiently(ask, "e", "bucket")
+    assert len(no_pauses) == 2 * len(storage.PAUSES_S)
+
+
+def test_secrets_are_told_from_settings() -> None:
+    options = {
+        "key": "AKIA",
+        "secret": "${AWS_SECRET}",
+        "anon": False,
+        "client_kwargs": {"endpoint_url": "http://x", "aws_session_token": "abc"},
+    }
+    assert list(literal_secrets(options)) == ["key", "client_kwargs.aws_session_token"]
+    assert not list(literal_secrets({"key": "${KEY}", "client_kwargs": {"region_name": "eu"}}))
+
+
+def test_variables_are_filled_in_when_the_storage_is_opened_and_not_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = RemotePath.at("memory://here", {"secret": "${PHOTOGENIC_TEST_SECRET}"})
+    monkeypatch.delenv("PHOTOGENIC_TEST_SECRET", raising=False)
+    with pytest.raises(RunError, match="no variable PHOTOGENIC_TEST_SECRET"):
+        root.exists()
+    monkeypatch.setenv("PHOTOGENIC_TEST_SECRET", "hidden")
+    root.exists()
+    assert storage._file_system(root.url, root.options)[0].storage_options["secret"] == "hidden"
+    written = root_as_json(root)
+    assert "hidden" not in str(written) and root_from_json(written) == root
+    assert root_from_json(root_as_json(Path("/a"))) == Path("/a")
+
+
+def test_what_is_not_installed_or_not_known_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as if it were not installed
+    with pytest.raises(MissingExtraError, match=r"extra \[s3\]"):
+        RemotePath.at("s3://bucket/without-the-extra").exists()
+    with pytest.raises(RunError, match="nosuch"):
+        RemotePath.at("nosuch://bucket").exists()
