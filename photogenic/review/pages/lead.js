@@ -1,0 +1,255 @@
+// The lead's desk: how far the rounds are, who works how, whether people agree, and the doors to the next step.
+
+import { call, get, post } from "/static/api.js";
+import { button, count, duration, el, moment, number, percent, toast } from "/static/dom.js";
+import { openPage, showTrouble } from "/static/shell.js";
+
+const ROLES = { generalist: "Generalist: culls the grid", specialist: "Specialist: judges one by one", writer: "Writer: captions", rater: "Rater: judges pairs", lead: "Lead: everything" };
+const SCREENS = { grid: "Grid", loupe: "Loupe", captions: "Captions", pairs: "Pairs" };
+const REFRESH_MS = 30_000;
+
+class Desk {
+  constructor(page) {
+    Object.assign(this, page);
+    this.place = document.querySelector("#work");
+    this.chosen = new URLSearchParams(location.search).get("queue");
+    this.parts = Object.fromEntries(["rounds", "people", "finish", "audit"].map((name) => [name, el("div")]));
+    const section = (id, title, part) => el("section", { "aria-labelledby": id }, el("h2", { id }, title), part);
+    this.place.replaceChildren(el("div", { class: "lead" },
+      el("div", { class: "lead-head" }, el("div", {}, el("h1", {}, "The lead's desk"), el("p", { class: "soft" }, "Everything here is counted from decisions; nothing is ever overwritten."))),
+      el("nav", { "aria-label": "On this page" }, [["rounds", "Rounds"], ["people", "People"], ["finish", "Export and finish"], ["audit", "Audit"]].map(([id, words]) => el("a", { href: `#${id}` }, words))),
+      section("rounds", "Rounds", this.parts.rounds), section("people", "People", this.parts.people),
+      section("finish", "Export and finish", this.parts.finish), section("audit", "Audit", this.parts.audit)));
+  }
+
+  async load() {
+    await Promise.all([this.loadRounds(), this.loadPeople(), this.loadAudit()]);
+    this.drawFinish();
+    setInterval(() => document.hidden || this.loadRounds().catch(() => null), REFRESH_MS);
+  }
+
+  // Rounds
+
+  async loadRounds() {
+    const { queues } = await get("/api/queues");
+    this.queues = queues;
+    if (!queues.some((queue) => queue.id === this.chosen)) this.chosen = (queues.find((queue) => queue.state === "open") ?? queues[0])?.id ?? null;
+    const progress = this.chosen ? await get(`/api/queues/${encodeURIComponent(this.chosen)}/progress`) : null;
+    this.drawRounds(progress);
+  }
+
+  drawRounds(progress) {
+    if (!this.queues.length) {
+      this.parts.rounds.replaceChildren(el("p", { class: "soft" }, "No round has been opened yet. Rounds come from the recipe's `review.rounds`."));
+      return;
+    }
+    const queue = this.queues.find((one) => one.id === this.chosen);
+    this.detail ??= el("div", { "aria-live": "off" });
+    this.detail.replaceChildren(...this.roundDetail(queue, progress));
+    this.parts.rounds.replaceChildren(el("ul", { class: "road" }, this.queues.map((one) => this.roundCard(one, one.id === this.chosen ? progress : null))), this.detail);
+  }
+
+  roundCard(queue, progress) {
+    const bar = el("span", { class: "bar", "aria-hidden": "true" });
+    const total = queue.num_items || 1;
+    const funnel = progress?.funnel;
+    const pieces = funnel ? ["keep", "drop", "unsure", "adjudicate"].map((name) => [name, funnel[name]]) : [["done", queue.num_done], ["adjudicate", queue.num_adjudicate]];
+    for (const [name, n] of pieces) {
+      const piece = el("i", { class: name });
+      piece.style.width = `${(100 * (n ?? 0)) / total}%`;
+      bar.append(piece);
+    }
+    return el("li", {}, el("button", {
+      type: "button", class: "round", "aria-pressed": String(queue.id === this.chosen),
+      onclick: () => {
+        this.chosen = queue.id;
+        history.replaceState(null, "", `?queue=${encodeURIComponent(queue.id)}${location.hash}`);
+        this.loadRounds().catch((error) => toast(error.message, { error: true }));
+      },
+    }, el("span", { class: "name" }, queue.title), el("span", { class: "num soft" }, `${number(queue.num_done)} of ${number(queue.num_items)}${queue.state === "closed" ? ", closed" : ""}`),
+    el("span", { class: "soft small" }, [SCREENS[queue.screen] ?? queue.screen, queue.num_adjudicate ? `${number(queue.num_adjudicate)} to settle` : null].filter(Boolean).join(" · ")), bar));
+  }
+
+  roundDetail(queue, progress) {
+    const { funnel, agreement, gold, miss, calibration } = progress;
+    const figure = (value, words) => el("li", {}, el("b", {}, value), el("span", {}, words));
+    const share = (part, whole) => (whole ? percent(part / whole, 1) : "–");
+    return [
+      el("h3", {}, queue.title),
+      el("div", { class: "legend" }, ["keep", "drop", "unsure", "adjudicate"].map((name) =>
+        el("span", { class: name }, `${{ keep: "Kept", drop: "Dropped", unsure: "Unsure", adjudicate: "To settle" }[name]} ${number(funnel[name] ?? 0)}`)),
+      el("span", {}, `Open ${number(Math.max(0, funnel.total - funnel.done - (funnel.adjudicate ?? 0)))}`)),
+      el("ul", { class: "figures" },
+        figure(funnel.target_keep ? `${number(funnel.keep)} of ${number(funnel.target_keep)}` : number(funnel.keep), "kept, of those wanted"),
+        figure(progress.estimate_s === null || progress.estimate_s === undefined ? "–" : duration(1000 * progress.estimate_s), "of work left at this pace"),
+        figure(duration(progress.active_ms), "active time so far"),
+        figure(progress.decisions && progress.active_ms ? number(Math.round(progress.decisions / (progress.active_ms / 3.6e6))) : "–", "decisions in an active hour")),
+      el("ul", { class: "figures" },
+        figure(percent(agreement?.percent, 1), agreement?.items ? `agree, on ${count(agreement.items, "picture")} seen twice` : "agree; nothing was seen twice yet"),
+        figure(agreement?.ac1?.toFixed(2) ?? "–", "Gwet AC1"),
+        figure(agreement?.alpha?.toFixed(2) ?? "–", "Krippendorff alpha"),
+        figure(share(gold?.right, gold?.shown), `right on gold (${number(gold?.right ?? 0)} of ${number(gold?.shown ?? 0)})`),
+        figure(share(miss?.missed, miss?.shown), `missed among bulk rejects (${number(miss?.missed ?? 0)} of ${number(miss?.shown ?? 0)})`),
+        calibration?.shown ? figure(share(calibration.right, calibration.shown), "right while calibrating") : null),
+      this.hours(progress.per_hour ?? []),
+      el("div", { class: "actions" },
+        queue.num_adjudicate || funnel.adjudicate ? el("a", { class: "button main", href: `/review/adjudicate?queue=${encodeURIComponent(queue.id)}` }, `Settle ${count(funnel.adjudicate || queue.num_adjudicate, "disagreement")}`) : null,
+        el("a", { class: "button", href: `/review/guidelines?queue=${encodeURIComponent(queue.id)}` }, "Guidelines"),
+        button(queue.state === "open" ? "Close this round" : "Open it again", {}, () => this.setState(queue)),
+        button("Close it and open the next", {}, () => this.advance(queue))),
+      progress.people?.length ? this.workers(progress.people) : el("p", { class: "soft" }, "Nobody has decided anything here yet."),
+      this.saved(progress.saved ?? progress.taste),
+    ].filter(Boolean);
+  }
+
+  /** Decisions in each of the last hours; a chart of which the table beside it is not worth its room. */
+  hours(rows) {
+    if (!rows.length) return null;
+    const most = Math.max(1, ...rows.map((row) => row.decisions));
+    const bars = rows.map((row) => {
+      const bar = el("i", { title: `${moment(row.at)}: ${number(row.decisions)}` });
+      bar.style.height = `${(100 * row.decisions) / most}%`;
+      return bar;
+    });
+    return el("div", {}, el("h3", {}, "Decisions by the hour"),
+      el("div", { class: "hours", role: "img", "aria-label": `Decisions by the hour; the most was ${number(most)}` }, bars),
+      el("div", { class: "hours-ends" }, el("span", {}, moment(rows[0].at)), el("span", {}, `most: ${number(most)}`), el("span", {}, moment(rows.at(-1).at))));
+  }
+
+  workers(people) {
+    const head = ["Person", "Role", "Decisions", "Kept", "Per hour", "Active", "Gold", "Agrees"];
+    return el("div", {}, el("h3", {}, "Who works on it"), el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Who works on it" }, el("table", {},
+      el("thead", {}, el("tr", {}, head.map((words, i) => el("th", { scope: "col", class: i > 1 ? "num" : "" }, words)))),
+      el("tbody", {}, people.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, one.role),
+        el("td", { class: "num" }, number(one.decisions)), el("td", { class: "num" }, one.decisions ? percent(one.keep / one.decisions) : "–"),
+        el("td", { class: "num" }, one.per_hour ? number(Math.round(one.per_hour)) : "–"), el("td", { class: "num" }, duration(one.active_ms)),
+        el("td", { class: "num" }, one.gold_shown ? percent(one.gold_right / one.gold_shown) : "–"), el("td", { class: "num" }, percent(one.agree_percent))))))));
+  }
+
+  saved(taste) {
+    if (!taste?.words) return null;
+    return el("p", { class: "soft" }, taste.words);
+  }
+
+  async setState(queue) {
+    await this.tried(() => call("PATCH", `/api/queues/${encodeURIComponent(queue.id)}`, { state: queue.state === "open" ? "closed" : "open" }));
+    await this.loadRounds();
+  }
+
+  async advance(queue) {
+    const answer = await this.tried(() => post("/api/review/advance", { queue_id: queue.id }));
+    if (answer?.id) this.chosen = answer.id;
+    await this.loadRounds();
+  }
+
+  /** Do something; a refusal is shown as a sentence. */
+  async tried(work) {
+    try {
+      return await work();
+    } catch (error) {
+      toast(error.message, { error: true });
+      return null;
+    }
+  }
+
+  // People
+
+  async loadPeople() {
+    const [{ people }, { invites }] = await Promise.all([get("/api/people"), get("/api/invites")]);
+    const open = invites.filter((invite) => !invite.used_at && !invite.revoked);
+    this.parts.people.replaceChildren(...[
+      el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "People" }, el("table", {},
+        el("thead", {}, el("tr", {}, ["Name", "Role", "Last seen", "Decisions", ""].map((words, i) => words ? el("th", { scope: "col", class: i === 3 ? "num" : "" }, words) : el("td")))),
+        el("tbody", {}, people.map((one) => this.personRow(one))))),
+      open.length ? el("h3", {}, "Links that were not used yet") : null,
+      open.length ? el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Links not used yet" }, el("table", {}, el("tbody", {}, open.map((invite) => el("tr", {},
+        el("th", { scope: "row" }, invite.name), el("td", {}, invite.role), el("td", { class: "soft" }, `expires ${moment(invite.expires_at)}`),
+        el("td", { class: "act" }, button("Withdraw", { "aria-label": `Withdraw the link of ${invite.name}` }, () => this.withdraw(invite)))))))) : null,
+      el("h3", {}, "Invite somebody"), this.inviteForm(), this.fresh ?? null].filter(Boolean));
+  }
+
+  personRow(one) {
+    return el("tr", {}, el("th", { scope: "row", class: one.active ? "" : "soft" }, one.name), el("td", {}, one.role),
+      el("td", { class: "soft" }, one.active ? moment(one.last_seen_at) : "shut out"), el("td", { class: "num" }, number(one.num_events ?? one.decisions ?? 0)),
+      el("td", { class: "act" }, one.id === this.me.person.id ? "" : button(one.active ? "Shut out" : "Let in again", { "aria-label": `${one.active ? "Shut out" : "Let in again"}: ${one.name}` }, async () => {
+        await this.tried(() => call("PATCH", `/api/people/${encodeURIComponent(one.id)}`, { active: !one.active }));
+        await this.loadPeople();
+      })));
+  }
+
+  inviteForm() {
+    const name = el("input", { name: "name", required: true, maxLength: 80, autocomplete: "off" });
+    const role = el("select", { name: "role" }, Object.entries(ROLES).map(([value, words]) => el("option", { value }, words)));
+    const days = el("input", { name: "days", type: "number", min: 1, max: 90, value: 7, required: true });
+    const field = (words, input) => el("label", { class: "field" }, el("span", {}, words), input);
+    return el("form", { class: "invite-form", onsubmit: (event) => {
+      event.preventDefault();
+      this.invite(name.value.trim(), role.value, Number(days.value));
+    } }, field("Name", name), field("Role", role), field("Link expires after, days", days), el("button", { class: "main" }, "Make a link"));
+  }
+
+  async invite(name, role, days) {
+    const answer = await this.tried(() => post("/api/invites", { name, role, days }));
+    if (!answer) return;
+    const link = new URL(answer.link ?? answer.url, location.origin).href;
+    const input = el("input", { readOnly: true, value: link, "aria-label": `Link for ${name}`, onfocus: () => input.select() });
+    this.fresh = el("div", { class: "fresh-link", role: "status" },
+      el("p", {}, "Send this link to ", el("strong", {}, name), ". It works once, until ", moment(answer.expires_at), ", and is shown only now."),
+      el("div", {}, input, button("Copy", {}, () => copy(input))));
+    await this.loadPeople();
+    input.focus();
+  }
+
+  async withdraw(invite) {
+    await this.tried(() => call("DELETE", `/api/invites/${encodeURIComponent(invite.id)}`));
+    await this.loadPeople();
+  }
+
+  // Export and finish
+
+  drawFinish() {
+    const files = ["jsonl", "csv", "parquet"].map((kind) => el("a", { class: "button", href: `/api/export/decisions.${kind}`, download: `decisions.${kind}` }, `Decisions as ${kind.toUpperCase()}`));
+    this.outcome = el("p", { role: "status" });
+    this.parts.finish.replaceChildren(
+      el("p", { class: "soft" }, "Every decision with who made it, when, and by which version of the guidelines."),
+      el("div", { class: "actions" }, files),
+      el("p", { class: "soft" }, "The needles are the keepers of the last round, with their captions. Writing them finishes the recipe's review; they can be written again after more work."),
+      el("div", { class: "actions" }, button("Write needles.parquet", { class: "main" }, () => this.finish())), this.outcome);
+  }
+
+  async finish() {
+    const answer = await this.tried(() => post("/api/needles"));
+    if (answer) this.outcome.textContent = `${count(answer.num_needles ?? answer.needles, "needle")} written.`;
+  }
+
+  // Audit
+
+  async loadAudit(before) {
+    const { entries, next } = await get(`/api/audit?limit=30${before ? `&before=${before}` : ""}`);
+    this.auditRows ??= el("tbody");
+    this.auditRows.append(...entries.map((entry) => el("tr", {}, el("td", { class: "soft num" }, moment(entry.at)), el("td", {}, entry.person ?? entry.name ?? "–"),
+      el("td", {}, entry.action), el("td", { class: "soft" }, entry.subject ?? ""))));
+    this.parts.audit.replaceChildren(el("div", { class: "scroll audit", tabIndex: 0, role: "region", "aria-label": "Audit" }, el("table", {},
+      el("thead", {}, el("tr", {}, ["When", "Who", "What", "Whom or what"].map((words) => el("th", { scope: "col" }, words)))), this.auditRows)),
+    next ? button("Earlier", {}, () => this.loadAudit(next)) : "");
+  }
+}
+
+/** Copy a field. Where the page did not come by https the clipboard is closed to scripts: the text is selected instead. */
+async function copy(input) {
+  input.select();
+  try {
+    await navigator.clipboard.writeText(input.value);
+    toast("Copied");
+  } catch {
+    toast("Selected: press Ctrl C");
+  }
+}
+
+async function start() {
+  const page = await openPage({ title: "The lead's desk" });
+  if (page.me.person.role !== "lead") throw new Error("this desk is the lead's.");
+  await new Desk(page).load();
+}
+
+start().catch((error) => showTrouble(document.querySelector("#work"), error));
