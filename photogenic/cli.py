@@ -15,6 +15,8 @@ from typer.core import TyperGroup
 
 from photogenic import tools
 from photogenic.commands.demo_pool import demo_pool
+from photogenic.commands.generate import generate
+from photogenic.commands.review import review
 from photogenic.core.errors import PhotogenicError
 from photogenic.options import (
     DryRunOption,
@@ -184,8 +186,9 @@ def curate(
         road.only("curate")
 
 
+OWN_COMMANDS: dict[str, Callable[..., None]] = {"curate": curate, "generate": generate, "review": review}
 for _name in STAGE_HELP:
-    app.command(_name)(curate if _name == "curate" else _stage_command(_name))
+    app.command(_name)(OWN_COMMANDS.get(_name) or _stage_command(_name))
 
 
 @app.command()
@@ -269,7 +272,7 @@ def demo(
     take_tour(run, workers or num_cores())
 
 
-for _tool in (tools.draw, tools.verdict, tools.plan_votes, tools.export, demo_pool):
+for _tool in (tools.verdict, tools.plan_votes, tools.export, demo_pool):
     app.command(_tool.__name__.replace("_", "-"))(_tool)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 import pyarrow.compute as pc
 
 from photogenic.core.console import console
-from photogenic.core.errors import RunError
+from photogenic.core.errors import MissingModelError, RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import fingerprint, is_done, mark_done, read_json, read_table, write_json
 from photogenic.engines.tasks import EngineName
@@ -287,6 +287,9 @@ def _pool_inputs(config: Any, road: Road) -> object:
 
 
 def _review_inputs(config: Any, road: Road) -> object:
+    if config.decisions == "people":
+        finished = road.run.folder / "review" / "finished.json"
+        return [road.recipe.seed, read_json(finished) if finished.exists() else None]
     files = None if config.decisions == "auto" else listing_of(config.decisions.expanduser())
     return [road.recipe.seed, files]
 
@@ -306,9 +309,13 @@ def _evaluate_inputs(config: Any, road: Road) -> object:
 
 
 def _clip_fingerprint(name: str | None) -> str | None:
+    """None where there is no such CLIP: the stage itself says so, and what it leaves out."""
     from photogenic.core.weights import weights_folder
 
-    return None if name is None else model_fingerprint(weights_folder(name), "clip*")
+    try:
+        return None if name is None else model_fingerprint(weights_folder(name), "clip*")
+    except MissingModelError:
+        return None
 
 
 def _curate_inputs(config: Any, road: Road) -> object:
@@ -340,7 +347,7 @@ STAGES = {
         Stage("review", 1, _review, _review_inputs),
         Stage("pretrain", 1, _pretrain, _pretrain_inputs),
         Stage("tune", 1, _tune, _tune_inputs),
-        Stage("generate", 1, _generate, _generate_inputs),
+        Stage("generate", 2, _generate, _generate_inputs),
         Stage("evaluate", 1, _evaluate, _evaluate_inputs),
     )
 }

@@ -17,26 +17,6 @@ from photogenic.options import (
 ERROR_EXIT = 2
 
 
-def draw(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run, a model's folder, or emu-tiny.")],
-    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="What to draw.")],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, metavar="N", help="Pictures per prompt.")] = 4,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of the first picture; the next has the next.")
-    ] = 0,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the pictures go.")] = Path("drawn"),
-) -> None:
-    """Draw pictures from a model.
-
-    \b
-    Example:
-      photogenic draw runs/demo "red apple" "cat face" -n 8
-    """
-    from photogenic.generate.batch import generate_from_command
-
-    typer.echo(generate_from_command(model, prompts, count, seed, out))
-
-
 def verdict(
     votes: Annotated[Path, typer.Argument(metavar="VOTES", help="Votes as .jsonl, .csv or .parquet.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")] = Path(

@@ -17,7 +17,6 @@ from photogenic.recipe import STAGES
 COMMANDS = (
     *STAGES,
     "run",
-    "draw",
     "verdict",
     "plan-votes",
     "why",

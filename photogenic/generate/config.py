@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from photogenic.core.config import StrictModel
+from photogenic.models.samplers import SAMPLERS, is_sampler
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+WholeWay = (0.0, 1.0)
 
 
 class GenerateConfig(StrictModel):
@@ -20,19 +22,35 @@ class GenerateConfig(StrictModel):
     )
     num_images_per_prompt: int = Field(1, ge=1, description="Pictures per prompt, each from its own seed.")
     negative_prompt: str = Field("", description="What guidance leads away from; empty: the empty caption.")
-    guidance_scale: float = Field(4.0, ge=1.0, description="Classifier-free guidance; 1 turns it off.")
+    guidance_scale: float | None = Field(
+        None, ge=1.0, description="Classifier-free guidance; 1 turns it off; by default the family's."
+    )
     guidance_rescale: float = Field(
         0.0,
         ge=0.0,
         le=1.0,
         description="How far guided predictions get back their spread, arXiv 2305.08891.",
     )
-    num_inference_steps: int = Field(20, ge=1, description="DPM-Solver++ steps.")
+    guidance_interval: tuple[float, float] = Field(
+        WholeWay, description="The part of the steps that is guided, 0 to 1; arXiv 2404.07724."
+    )
+    num_inference_steps: int | None = Field(None, ge=1, description="Steps; by default the family's.")
+    cache_interval: int = Field(
+        1, ge=1, description="Run a U-Net's deep blocks every so many steps, arXiv 2312.00858; 1 is exact."
+    )
+    sampler: str | None = Field(
+        None,
+        description=f"One of {', '.join(SAMPLERS)}, or a scheduler class of diffusers, or `own`;"
+        " by default DPM-Solver++, which is dpm++.",
+    )
     size_px: int | None = Field(None, ge=8, description="Side of the picture; by default the model's own.")
     batch_size: int | None = Field(
         None, ge=1, description="Pictures drawn at a time; by default from the model's size. Moves last bits."
     )
     device: Device = Field("auto", description="`auto` takes a GPU where there is one.")
+    max_unsafe_prob: float | None = Field(
+        None, ge=0.0, le=1.0, description="Withhold a picture that open_nsfw finds likelier unsafe than this."
+    )
     models: dict[str, str] = Field(
         default_factory=dict,
         description="Name -> folder or name of a model, in place of the road's own (base and tuned).",
@@ -45,6 +63,13 @@ class GenerateConfig(StrictModel):
             raise ValueError("the list of prompts is empty")
         return prompts
 
+    @field_validator("sampler")
+    @classmethod
+    def _is_a_sampler(cls, sampler: str | None) -> str | None:
+        if sampler is not None and not is_sampler(sampler):
+            raise ValueError(f"{sampler!r} is no sampler; there are {', '.join(SAMPLERS)} and own")
+        return sampler
+
     @field_validator("models")
     @classmethod
     def _names_are_folders(cls, models: dict[str, str]) -> dict[str, str]:
@@ -52,3 +77,10 @@ class GenerateConfig(StrictModel):
             if not name or name.startswith(".") or "/" in name or "\\" in name:
                 raise ValueError(f"{name!r} names a folder of the run and cannot be a path")
         return models
+
+    @model_validator(mode="after")
+    def _interval_has_a_begin_and_an_end(self) -> Self:
+        begin, end = self.guidance_interval
+        if not 0 <= begin <= end <= 1:
+            raise ValueError(f"guidance_interval: {begin:g} to {end:g} is no part of the steps, 0 to 1")
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from photogenic.core.shards import atomic_path, fingerprint
+from photogenic.models.samplers import usual_name
 
 PARAMETERS_KEY = "photogenic"  # PNG text chunk: JSON of the parameters and their fingerprint
 PNG_END = b"IEND\xaeB`\x82"  # the last chunk of a complete PNG, with its checksum
@@ -23,14 +25,28 @@ GAP_PX = 2
 GAP_GREY = 160
 
 
-def write_picture(path: Path, rgb: NDArray[np.uint8], parameters: Mapping[str, Any]) -> None:
-    """Write uint8 [H, W, 3] as PNG, atomically, with what made it as text."""
+def write_picture(
+    path: Path,
+    rgb: NDArray[np.uint8],
+    parameters: Mapping[str, Any],
+    found: Mapping[str, Any] | None = None,
+) -> None:
+    """Write uint8 [H, W, 3] as PNG, atomically, with what made it, and what was found of it, as text."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(png_bytes(rgb, parameters, found))
+
+
+def png_bytes(
+    rgb: NDArray[np.uint8], parameters: Mapping[str, Any], found: Mapping[str, Any] | None = None
+) -> bytes:
+    """The same as bytes."""
     text = PngImagePlugin.PngInfo()
-    told = {"fingerprint": fingerprint(dict(parameters)), **parameters}
+    told = {"fingerprint": fingerprint(dict(parameters)), **parameters, **(found or {})}
     text.add_itxt(PARAMETERS_KEY, json.dumps(told, ensure_ascii=False))
     text.add_itxt("parameters", _usual_words(parameters, rgb.shape[1], rgb.shape[0]))
-    with atomic_path(path) as temporary:
-        Image.fromarray(rgb).save(temporary, format="PNG", pnginfo=text)
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, format="PNG", pnginfo=text)
+    return stream.getvalue()
 
 
 def is_written(path: Path, parameters: Mapping[str, Any]) -> bool:
@@ -62,7 +78,7 @@ def _usual_words(parameters: Mapping[str, Any], width_px: int, height_px: int) -
         [
             str(parameters["prompt"]),
             *([f"Negative prompt: {negative}"] if negative else []),
-            f"Steps: {parameters['num_inference_steps']}, Sampler: {parameters['sampler']}, "
+            f"Steps: {parameters['num_inference_steps']}, Sampler: {usual_name(parameters['sampler'])}, "
             f"CFG scale: {parameters['guidance_scale']}, Seed: {parameters['seed']}, "
             f"Size: {width_px}x{height_px}, "
             f"Model hash: {parameters['weights']}, Model: {parameters['model']}",

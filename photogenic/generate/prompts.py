@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from photogenic.core.errors import RecipeError
 
+PROMPT_FILES = (".txt", ".tsv", ".csv", ".parquet")
 TEXT_COLUMNS = ("prompt", "text", "caption")  # the first that a table has; upper and lower case are one
 Row = dict[str, str]
 

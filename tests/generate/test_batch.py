@@ -19,8 +19,9 @@ from photogenic.core.errors import MissingModelError, RecipeError
 from photogenic.core.manifest import IMAGES_SCHEMA
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table
-from photogenic.generate.batch import find_model, generate, generate_from_command
+from photogenic.generate.batch import generate
 from photogenic.generate.config import GenerateConfig
+from photogenic.generate.on_demand import find_model, generate_from_command
 from photogenic.generate.pictures import read_parameters
 
 PROMPTS = ("red apple", "a cat, with a hat", "red apple")
@@ -179,7 +180,7 @@ def test_killed_in_the_middle_and_run_again(tmp_path: Path, weights: dict[str, P
     script = (
         "import sys, torch\n"
         "from pathlib import Path\n"
-        "from photogenic.generate.batch import generate_from_command\n"
+        "from photogenic.generate.on_demand import generate_from_command\n"
         "torch.set_num_threads(1)\n"
         "generate_from_command(sys.argv[1], sys.argv[3:], 2, 0, Path(sys.argv[2]), num_inference_steps=2,"
         " batch_size=1)\n"
