@@ -3,23 +3,78 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from photogenic.core.config import StrictModel
 
 Weight = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Screen = Literal["grid", "loupe", "captions"]
+
+
+class RoundConfig(StrictModel):
+    """One round: who looks at what was kept so far, how often, and how many shall be left."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}$", description="As people see it.")
+    screen: Screen = Field(
+        "grid",
+        description="`grid`: many at a time, mark the minority. `loupe`: one at a time, with criteria."
+        " `captions`: write what is to be seen.",
+    )
+    keep: int | None = Field(
+        None, gt=0, description="How many are wanted; told to the lead, nobody is cut off by it."
+    )
+    overlap: int = Field(
+        1,
+        ge=1,
+        le=9,
+        description="Judgments of each picture. With 2: two that agree settle it, else a third person is"
+        " asked, and then the lead.",
+    )
+    gold_ratio: Ratio = Field(
+        0.04, le=0.2, description="Pictures with a known answer mixed in, as a share of the work."
+    )
+    calibration: int = Field(
+        0, ge=0, le=200, description="Pictures with a known answer that everybody sees first, with feedback."
+    )
+    relook_ratio: Ratio = Field(
+        0.05, description="Share of the pictures rejected in bulk that come back one by one."
+    )
+    order: Literal["shuffled", "taste", "manifest"] = Field(
+        "shuffled",
+        description="`shuffled`; `taste`: the likeliest first, as learnt from decisions so far;"
+        " `manifest`: as the candidates are.",
+    )
+    random_ratio: Ratio = Field(
+        0.1, description="With `taste`: the share that stands at random places, to see what it misses."
+    )
+    balance: str | None = Field(
+        None, description="A column or side-car field whose groups take turns, so that none comes in a lump."
+    )
+    group_duplicates: bool = Field(True, description="Show near-duplicates next to one another.")
+    second_reader: bool = Field(True, description="With `captions`: another writer approves each caption.")
+    roles: tuple[Literal["generalist", "specialist", "writer"], ...] | None = Field(
+        None, description="Who may work here; default: grid generalists, loupe specialists, captions writers."
+    )
+
+
+ROUNDS = (
+    RoundConfig(name="Cull", screen="grid", keep=20_000),
+    RoundConfig(name="Finest", screen="loupe", keep=2_000, overlap=2),
+    RoundConfig(name="Captions", screen="captions"),
+)
 
 
 class ReviewConfig(StrictModel):
     """Who decides which candidates are needles, and how many there shall be."""
 
-    decisions: Literal["auto"] | Path = Field(
+    decisions: Literal["auto", "people"] | Path = Field(
         "auto",
-        description="`auto`: the best by score, nobody looks. Or decisions made elsewhere: a CSV with a"
-        " column sample_id, key or file_name, a column `keep` and if you like `caption`; or a folder of your"
-        " own needles.",
+        description="`auto`: the best by score, nobody looks. `people`: the rounds below, in the browser. Or"
+        " decisions made elsewhere: a CSV, JSONL or parquet table with a column sample_id, key or file_name,"
+        " a column `keep` and if you like `caption`; a folder of your own needles.",
     )
     num_needles: int = Field(
         2000, gt=0, description="With `auto`: how many needles to take. The paper took 2,000."
@@ -34,3 +89,31 @@ class ReviewConfig(StrictModel):
         description="With `auto`: the column or side-car field whose groups are to have equal shares, as far"
         " as their candidates go. Empty: no balance.",
     )
+    rounds: tuple[RoundConfig, ...] = Field(
+        ROUNDS,
+        min_length=1,
+        description="With `people`: what is done, one round after another.",
+    )
+    database: str | None = Field(
+        None,
+        description="With `people`: postgresql+pg8000://user:password@host/name for a team; default: SQLite"
+        " in the run folder.",
+    )
+    gold: Path | None = Field(
+        None,
+        description="With `people`: a table of pictures with known answers (as for `decisions`); they become"
+        " gold and calibration items.",
+    )
+    forbidden_phrases: tuple[str, ...] = Field(
+        ("image of", "photo of", "picture of", "stock photo", "getty", "shutterstock"),
+        description="With `people`: the caption desk warns when a caption has one of these.",
+    )
+
+    @model_validator(mode="after")
+    def _captions_come_last(self) -> Self:
+        names = [one.name for one in self.rounds]
+        if len(set(names)) < len(names):
+            raise ValueError("two rounds have the same name")
+        if any(one.screen == "captions" for one in self.rounds[:-1]) or self.rounds[0].screen == "captions":
+            raise ValueError("a round of captions comes last, after one that decides")
+        return self

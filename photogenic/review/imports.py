@@ -69,6 +69,24 @@ def needles_from_csv(path: Path, run: Run) -> Needles:
     return _needles(table, chosen, path)
 
 
+def known_answers(path: Path, run: Run) -> dict[str, str]:
+    """sample_id -> keep or drop, for gold and calibration; rows that name no candidate are left out.
+
+    Raises:
+        RunError: the table cannot be read.
+    """
+    column, decisions = read_decisions(path.expanduser())
+    table = _samples(run)
+    rows, ids = _rows_by_name(table, IDS[column]), table["sample_id"].to_pylist()
+    sources = table["source"].to_pylist()
+    return {
+        ids[row]: "keep" if decision.kept else "drop"
+        for decision in decisions
+        for row in rows.get(decision.name, ())
+        if decision.source in ("", sources[row])
+    }
+
+
 def read_decisions(path: Path) -> tuple[str, list[ImportedDecision]]:
     """The column that names the samples, and the rows."""
     with path.open(encoding="utf-8-sig", newline="") as file:

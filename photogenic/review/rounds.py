@@ -34,6 +34,9 @@ def review(config: ReviewConfig, run: Run, *, seed: int) -> None:
         candidates = read_table(run.folder / "curate" / "candidates.parquet")
         write_needles(best_by_score(config, candidates), run)
         return
+    if config.decisions == "people":
+        _write_peoples_needles(config, run, seed)
+        return
     path = config.decisions.expanduser()
     if path.is_dir():
         write_needles(needles_from_folder(path, run), run)
@@ -44,6 +47,18 @@ def review(config: ReviewConfig, run: Run, *, seed: int) -> None:
             f"There are no decisions at {path}.",
             "Set `review.decisions` to `auto`, to a CSV, or to a folder of your own needles.",
         )
+
+
+def _write_peoples_needles(config: ReviewConfig, run: Run, seed: int) -> None:
+    from photogenic.review.desk import Review
+    from photogenic.review.needles import write_decided
+
+    if not (run.folder / "review" / "finished.json").exists():
+        raise RunError(
+            "People have not finished deciding.",
+            "Serve the rounds: `photogenic review RECIPE`. When they are through: the same with --finish.",
+        )
+    write_decided(Review(config, run, seed))
 
 
 def best_by_score(config: ReviewConfig, candidates: pa.Table) -> Needles:

@@ -1,0 +1,101 @@
+"""`photogenic review`: decide which candidates are needles; with `decisions: people`, in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from photogenic.core.errors import PhotogenicError
+from photogenic.options import DryRunOption, RecipeArgument, RunOption, SetOption, WorkersOption, open_road
+
+if TYPE_CHECKING:
+    from photogenic.review.config import ReviewConfig
+    from photogenic.road import Road
+
+
+def review(
+    recipe: RecipeArgument,
+    run: RunOption = None,
+    overrides: SetOption = None,
+    dry_run: DryRunOption = False,
+    workers: WorkersOption = None,
+    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 0,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", metavar="URL", help="The address that others use. Repeatable."),
+    ] = None,
+    backup: Annotated[
+        Path | None,
+        typer.Option("--backup", metavar="FILE", help="Write a backup: .db (SQLite) or .jsonl (any)."),
+    ] = None,
+    restore: Annotated[
+        Path | None, typer.Option("--restore", metavar="FILE", help="Bring a backup into an empty database.")
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="Write all decisions: .jsonl, .csv or .parquet."),
+    ] = None,
+    finish: Annotated[bool, typer.Option("--finish", help="Write needles.parquet.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make the state anew from the events; the server must not run.")
+    ] = False,
+) -> None:
+    """Decide which candidates are needles.
+
+    With `decisions: people` this serves the rounds and prints the lead's sign-in link.
+
+    \b
+    Examples:
+      photogenic review my-pictures.yaml
+      photogenic review my-pictures.yaml --host 0.0.0.0 --port 8000 --origin https://review.example.org
+      photogenic review my-pictures.yaml --backup review.jsonl
+      photogenic review my-pictures.yaml --finish
+    """
+    road = open_road(recipe, run, overrides, workers)
+    section = road.recipe.review
+    if section is None:
+        raise PhotogenicError("The recipe has no section `review`.", "Add it, or run another stage.")
+    if dry_run:
+        from photogenic.preflight import show_plan
+
+        show_plan(road, ["review"])
+    elif section.decisions != "people":
+        road.only("review")
+    elif backup or restore or export or rebuild or finish:
+        files = {"restore": restore, "backup": backup, "export": export}
+        _administer(road, section, files, rebuild=rebuild, finish=finish)
+    else:
+        _serve(road, section, host, port, origin or [])
+
+
+def _serve(road: Road, section: ReviewConfig, host: str, port: int, origins: list[str]) -> None:
+    from photogenic.core.console import console
+    from photogenic.review.desk import Review
+    from photogenic.web.serve import serve
+
+    review = Review(section, road.run, road.recipe.seed)
+    with console.status("Making the first round"):
+        room = review.open_room()
+        review.begin(room)
+        room.database.close()
+    serve(review.settings(), review.registration(), host=host, port=port, origins=origins)
+
+
+def _administer(
+    road: Road, section: ReviewConfig, files: dict[str, Path | None], *, rebuild: bool, finish: bool
+) -> None:
+    from photogenic.review import administration
+    from photogenic.review.desk import Review
+
+    review = Review(section, road.run, road.recipe.seed)
+    for name, path in files.items():
+        if path is not None:
+            typer.echo(administration.DUTIES[name](review, path))
+    if rebuild:
+        typer.echo(administration.rebuild(review))
+    if finish:
+        administration.finish(review)
+        road.only("review")

@@ -1,0 +1,141 @@
+"""The review on the web room: its registration, its rounds one after another, its needles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, Row, select, update
+
+from photogenic.core.errors import RunError
+from photogenic.core.records import Locator
+from photogenic.core.run import Run
+from photogenic.review.config import ReviewConfig
+from photogenic.review.imports import known_answers
+from photogenic.review.kinds import KINDS
+from photogenic.review.opening import candidates_of, open_round
+from photogenic.web.app import open_room
+from photogenic.web.registration import Registration
+from photogenic.web.room import Room
+from photogenic.web.settings import Settings
+from photogenic.web.tables import events, items, queues
+
+HERE = Path(__file__).parent
+DECIDING = ("grid", "loupe")
+
+
+@dataclass(frozen=True)
+class Review:
+    """One review: what the recipe says, and the run folder it works in."""
+
+    config: ReviewConfig
+    run: Run
+    seed: int
+
+    def settings(self, **changes: Any) -> Settings:
+        """Where its database and its pictures lie."""
+        folder = self.run.folder / "review"
+        url = self.config.database or f"sqlite:///{(folder / 'review.db').resolve()}"
+        return Settings(database_url=url, folder=folder, title="photogenic review", **changes)
+
+    def registration(self) -> Registration:
+        """What the review brings to the web room."""
+        from photogenic.review.routes import PERMISSIONS, router_for
+        from photogenic.review.tables import METADATA
+
+        pages = HERE / "pages"
+        return Registration(
+            name="review",
+            kinds=KINDS,
+            router=router_for(self),
+            permissions=PERMISSIONS,
+            pages=pages if pages.is_dir() else None,
+            migrations=HERE / "migrations",
+            tables=METADATA,
+            read_picture=self.read_picture,
+        )
+
+    def read_picture(self, locator: Mapping[str, Any]) -> bytes:
+        return self.run.sources().read(Locator(**locator))
+
+    def open_room(self) -> Room:
+        """The room without a server, for commands."""
+        return open_room(self.settings(), self.registration())
+
+    # --- rounds --------------------------------------------------------------------------------------------
+
+    def begin(self, room: Room) -> str:
+        """The first round's queue, made if it is not there yet."""
+        with room.database.reading() as connection:
+            existing = self.queue_of(connection, 0)
+        if existing is not None:
+            return str(existing.queue_id)
+        rows = candidates_of(self.run)
+        with room.database.writing() as connection:
+            return self._open(connection, 0, rows)
+
+    def queue_of(self, connection: Connection, number: int) -> Row[Any] | None:
+        """The queue of a round; None: it has not begun."""
+        rows = connection.execute(
+            select(queues).where(queues.c.kind != "relook").order_by(queues.c.created_at)
+        )
+        return next((row for row in rows if json.loads(row.body).get("round") == number), None)
+
+    def advance(self, connection: Connection, number: int) -> str:
+        """Close round `number` and open the next over what was kept; the id of its queue.
+
+        Raises:
+            RunError: the round has not begun, is the last, or has kept nothing.
+        """
+        queue = self.queue_of(connection, number)
+        if queue is None or number + 1 >= len(self.config.rounds):
+            raise RunError("There is no round after this one.", "Write the needles instead.")
+        following = self.queue_of(connection, number + 1)
+        if following is not None:
+            return str(following.queue_id)
+        kept = kept_samples(connection, queue)
+        if not kept:
+            raise RunError("This round has kept nothing yet.", "A round without pictures would have no end.")
+        rows = candidates_of(self.run)
+        rows = rows.filter(pa.compute.is_in(rows["sample_id"], pa.array(sorted(kept))))
+        connection.execute(update(queues).where(queues.c.queue_id == queue.queue_id).values(state="closed"))
+        return self._open(connection, number + 1, rows)
+
+    def _open(self, connection: Connection, number: int, rows: pa.Table) -> str:
+        answers = known_answers(self.config.gold, self.run) if self.config.gold else {}
+        return open_round(connection, self.run, self.config, number, rows, answers=answers, seed=self.seed)
+
+
+def kept_samples(connection: Connection, queue: Row[Any]) -> dict[str, str]:
+    """sample_id -> item_id of what the round keeps: by its outcome, by a second look, or as known gold."""
+    kept: dict[str, str] = {}
+    rescued = _rescued(connection, json.loads(queue.body).get("relook_queue"))
+    for row in connection.execute(
+        select(items.c.item_id, items.c.body, items.c.outcome, items.c.purpose, items.c.expected).where(
+            items.c.queue_id == queue.queue_id
+        )
+    ):
+        answer = row.outcome if row.purpose == "work" else row.expected
+        if answer == "keep" or row.item_id in rescued:
+            kept[json.loads(row.body)["sample_id"]] = row.item_id
+    return kept
+
+
+def _rescued(connection: Connection, relook_queue: str | None) -> set[str]:
+    """Items rejected in bulk that a second look keeps."""
+    if relook_queue is None:
+        return set()
+    rows = connection.execute(
+        select(items.c.body).where(items.c.queue_id == relook_queue, items.c.outcome == "keep")
+    )
+    return {json.loads(row.body)["of"] for row in rows}
+
+
+def events_of(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
+    """All events on these items, oldest first."""
+    rows = connection.execute(select(events).where(events.c.item_id.in_(ids)).order_by(events.c.seq))
+    return list(rows)

@@ -1,0 +1,1 @@
+"""needles.parquet from what people decided, with the story of each decision."""

@@ -1,0 +1,213 @@
+"""Taking events: each one once, whole batches in one transaction, a refusal for what cannot be taken."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from photogenic.web.database import Database
+from photogenic.web.desk import Desk, RefusedEvent, earlier_judgment
+from photogenic.web.registration import Event, Item, Person, QueueKind
+from photogenic.web.tables import events, items, judgments, leases, queues, standings
+
+REPLAYED_AT_ONCE = 500
+MayEnter = Callable[[Row[Any], Person], bool]
+
+
+@dataclass
+class Answer:
+    """What became of a batch."""
+
+    accepted: list[str] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    feedback: list[dict[str, Any]] = field(default_factory=list)
+
+
+def accept(
+    database: Database,
+    kinds: Mapping[str, QueueKind],
+    person: Person,
+    batch: Sequence[Event],
+    *,
+    lease_s: float,
+    may_enter: MayEnter,
+) -> Answer:
+    """Take the events in their order. What is answered as accepted is on disk.
+
+    `may_enter(queue row, person)` tells whether the person may work in a queue at all.
+    """
+    answer = Answer()
+    with database.writing() as connection:
+        desk = Desk(connection, database, kinds, lease_s)
+        desk.load(event.item_id for event in batch)
+        known = _known(connection, batch)
+        follow: list[tuple[Event, Item]] = []
+        for event in batch:
+            try:
+                if event.event_id in known:
+                    _check_same(event, known[event.event_id], person)
+                else:
+                    _take(desk, event, person, may_enter, answer)
+                    _append(connection, event, person)
+                    known[event.event_id] = _content(event, person)
+                    follow.append((event, desk.items[event.item_id]))
+                answer.accepted.append(event.event_id)
+            except RefusedEvent as error:
+                answer.refused.append({"event_id": event.event_id, "error": str(error)})
+        desk.write()
+        for event, item in follow:
+            after = desk.kind(item).after
+            if after is not None:
+                after(connection, event, item, person)
+    return answer
+
+
+def _content(event: Event, person: Person) -> tuple[str, ...]:
+    return (person.person_id, event.kind, event.item_id, json.dumps(event.body, sort_keys=True))
+
+
+def _known(connection: Connection, batch: Sequence[Event]) -> dict[str, tuple[str, ...]]:
+    rows = connection.execute(
+        select(events.c.event_id, events.c.person_id, events.c.kind, events.c.item_id, events.c.body).where(
+            events.c.event_id.in_([event.event_id for event in batch])
+        )
+    )
+    return {
+        row.event_id: (
+            row.person_id,
+            row.kind,
+            row.item_id,
+            json.dumps(json.loads(row.body), sort_keys=True),
+        )
+        for row in rows
+    }
+
+
+def _check_same(event: Event, known: tuple[str, ...], person: Person) -> None:
+    if known != _content(event, person):
+        raise RefusedEvent("Another event has this id.")
+
+
+def _append(connection: Connection, event: Event, person: Person) -> None:
+    connection.execute(
+        insert(events).values(
+            event_id=event.event_id,
+            kind=event.kind,
+            queue_id=event.queue_id,
+            item_id=event.item_id,
+            person_id=person.person_id,
+            client_at=event.client_at,
+            received_at=time.time(),
+            body=json.dumps(dict(event.body), ensure_ascii=False),
+        )
+    )
+
+
+def _take(desk: Desk, event: Event, person: Person, may_enter: MayEnter, answer: Answer) -> None:
+    """Check one event and let it change the desk."""
+    item = desk.item(event)
+    if not may_enter(desk.queues[item.queue_id], person):
+        raise RefusedEvent("There is no such item in this queue.")
+    kind = desk.kind(item)
+    if event.kind == "undo":
+        _undo(desk, kind, event, item, person)
+    elif event.kind == "adjudicate":
+        if person.role not in kind.adjudicates:
+            raise RefusedEvent(f"A {person.role} may not adjudicate.")
+        desk.adjudicate(event, _read(kind, event))
+    elif event.kind in kind.judging:
+        said = _read(kind, event)
+        desk.judge(event, person.person_id, said)
+        if item.purpose == "calibration":
+            answer.feedback.append(
+                {
+                    "event_id": event.event_id,
+                    "right": said == item.expected,
+                    "expected": item.expected,
+                    "words": item.body.get("words", ""),
+                }
+            )
+    else:
+        raise RefusedEvent(f"Nothing of the kind {event.kind!r} can happen in this queue.")
+
+
+def _read(kind: QueueKind, event: Event) -> str:
+    try:
+        return kind.read(event.kind, event.body)
+    except ValueError as error:
+        raise RefusedEvent(str(error)) from error
+
+
+def _undo(desk: Desk, kind: QueueKind, event: Event, item: Item, person: Person) -> None:
+    undone = str(event.body.get("event_id", ""))
+    present = desk.given[item.item_id].get(person.person_id)
+    if present is None or present.event_id != undone:
+        raise RefusedEvent("This is not your present judgment of the item, so it cannot be taken back.")
+    earlier = earlier_judgment(desk.connection, kind, item.item_id, person.person_id, {undone})
+    desk.take_back(event, person.person_id, earlier)
+
+
+# --- the state, made anew ------------------------------------------------------------------------------
+
+
+def rebuild(database: Database, kinds: Mapping[str, QueueKind]) -> int:
+    """Throw the derived state away and make it again from the events; how many there were.
+
+    Leases end: everybody claims anew.
+    """
+    with database.writing() as connection:
+        connection.execute(delete(judgments))
+        connection.execute(delete(leases))
+        connection.execute(delete(standings))
+        connection.execute(update(queues).values(num_done=0, num_adjudicate=0))
+        connection.execute(
+            update(items).values(
+                state="pending",
+                outcome=None,
+                adjudication=None,
+                wanted=items.c.overlap,
+                given=0,
+                open_seats=items.c.overlap,
+                reopening=0,
+            )
+        )
+        count, last = 0, 0
+        while True:
+            rows = connection.execute(
+                select(events).where(events.c.seq > last).order_by(events.c.seq).limit(REPLAYED_AT_ONCE)
+            ).all()
+            if not rows:
+                return count
+            _replay(Desk(connection, database, kinds, 0.0, replays=True), rows)
+            count, last = count + len(rows), rows[-1].seq
+
+
+def _replay(desk: Desk, rows: Sequence[Any]) -> None:
+    desk.load(row.item_id for row in rows)
+    for row in rows:
+        item = desk.items[row.item_id]
+        kind = desk.kind(item)
+        event = Event(row.event_id, row.kind, row.queue_id, row.item_id, row.client_at, json.loads(row.body))
+        if row.kind == "undo":
+            undone = str(event.body["event_id"])
+            earlier = _earlier_before(desk.connection, kind, row, undone)
+            desk.take_back(event, row.person_id, earlier)
+        elif row.kind == "adjudicate":
+            desk.adjudicate(event, kind.read(row.kind, event.body))
+        else:
+            desk.judge(event, row.person_id, kind.read(row.kind, event.body))
+    desk.write()
+
+
+def _earlier_before(connection: Connection, kind: QueueKind, row: Any, undone: str) -> Any:
+    later = connection.execute(
+        select(events.c.event_id).where(
+            events.c.item_id == row.item_id, events.c.person_id == row.person_id, events.c.seq > row.seq
+        )
+    ).scalars()
+    return earlier_judgment(connection, kind, row.item_id, row.person_id, {undone, *later})

@@ -1,0 +1,1 @@
+"""The history of the web room's tables."""

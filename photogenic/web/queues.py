@@ -1,0 +1,408 @@
+"""Queues of items, and the leases by which people claim them.
+
+Claiming never scans what is behind a person. Every (queue, person) keeps a place: each open item at or before
+it has been offered to that person. What comes free again behind the place (a lease ran out, a third judgment
+is wanted, an undo) gets a number, its reopening, and a second place runs along those numbers. Both scans use
+an index over open items only, so a claim costs the same at the first item and at the two-hundred-thousandth.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+
+from photogenic.web.database import Database
+from photogenic.web.people import new_id
+from photogenic.web.registration import Item
+from photogenic.web.tables import items, judgments, leases, pictures, queue_pictures, queues, standings
+
+MOST_PER_CLAIM = 60
+ROWS_AT_ONCE = 1000
+FOREVER = 1_000_000  # seats of gold and calibration items: everybody judges them, once
+SCANNED_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class NewPicture:
+    """A picture by its content; `locator` is for the registration `reader`."""
+
+    digest: str  # 32 hex digits
+    reader: str
+    locator: Mapping[str, Any]
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """An item to add; `body["images"]` holds digests."""
+
+    body: Mapping[str, Any]
+    overlap: int = 1
+    purpose: str = "work"
+    expected: str | None = None
+    item_id: str = field(default_factory=new_id)
+
+
+def create_queue(
+    connection: Connection, *, kind: str, title: str, body: Mapping[str, Any] | None = None
+) -> str:
+    """An open queue without items; its id."""
+    queue_id = new_id()
+    connection.execute(
+        insert(queues).values(
+            queue_id=queue_id,
+            kind=kind,
+            title=title,
+            state="open",
+            body=json.dumps(body or {}, ensure_ascii=False),
+            created_at=time.time(),
+            num_items=0,
+            num_done=0,
+            num_adjudicate=0,
+            last_reopening=0,
+        )
+    )
+    return queue_id
+
+
+def add_pictures(connection: Connection, queue_id: str, new: Iterable[NewPicture]) -> None:
+    """Let the queue show these pictures; those it has already stay as they are."""
+    by_digest = {picture.digest: picture for picture in new}
+    for chunk in _chunks(list(by_digest)):
+        known = set(
+            connection.execute(select(pictures.c.digest).where(pictures.c.digest.in_(chunk))).scalars()
+        )
+        shown = set(
+            connection.execute(
+                select(queue_pictures.c.digest).where(
+                    queue_pictures.c.queue_id == queue_id, queue_pictures.c.digest.in_(chunk)
+                )
+            ).scalars()
+        )
+        rows = [_picture_row(by_digest[digest]) for digest in chunk if digest not in known]
+        links = [{"queue_id": queue_id, "digest": digest} for digest in chunk if digest not in shown]
+        if rows:
+            connection.execute(insert(pictures), rows)
+        if links:
+            connection.execute(insert(queue_pictures), links)
+
+
+def _picture_row(picture: NewPicture) -> dict[str, Any]:
+    return {
+        "digest": picture.digest,
+        "reader": picture.reader,
+        "locator": json.dumps(dict(picture.locator), ensure_ascii=False),
+        "width_px": picture.width_px,
+        "height_px": picture.height_px,
+    }
+
+
+def add_items(connection: Connection, queue_id: str, new: Sequence[NewItem]) -> None:
+    """Append items in their order; calibration items come before all work."""
+    last = connection.execute(select(func.max(items.c.position)).where(items.c.queue_id == queue_id)).scalar()
+    first = connection.execute(
+        select(func.min(items.c.position)).where(items.c.queue_id == queue_id)
+    ).scalar()
+    before = [item for item in new if item.purpose == "calibration"]
+    after = [item for item in new if item.purpose != "calibration"]
+    start = min(first or 0, 0) - len(before)
+    placed = [*enumerate(before, start), *enumerate(after, (last or 0) + 1)]
+    for chunk in _chunks(placed):
+        connection.execute(insert(items), [_item_row(queue_id, place, item) for place, item in chunk])
+    added = sum(item.purpose == "work" for item in new)
+    connection.execute(
+        update(queues).where(queues.c.queue_id == queue_id).values(num_items=queues.c.num_items + added)
+    )
+
+
+def _item_row(queue_id: str, position: int, item: NewItem) -> dict[str, Any]:
+    overlap = item.overlap if item.purpose == "work" else FOREVER
+    return {
+        "item_id": item.item_id,
+        "queue_id": queue_id,
+        "position": position,
+        "purpose": item.purpose,
+        "expected": item.expected,
+        "body": json.dumps(dict(item.body), ensure_ascii=False),
+        "state": "pending",
+        "overlap": overlap,
+        "wanted": overlap,
+        "given": 0,
+        "open_seats": overlap,
+        "reopening": 0,
+    }
+
+
+def item_of(row: Row[Any]) -> Item:
+    """The row as an item, its body read."""
+    values = dict(row._mapping)
+    values["body"] = json.loads(values["body"])
+    return Item(**values)
+
+
+# --- claiming ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Claim:
+    """What a person got."""
+
+    items: list[Item]
+    reason: str | None  # none came: "done" (nothing is left for this person) or "all leased" (ask again)
+    left: int
+    lost: list[str]  # held items that went to somebody else
+
+
+def claim(
+    database: Database,
+    queue_id: str,
+    person_id: str,
+    *,
+    count: int,
+    held: Sequence[str] = (),
+    lease_s: float,
+) -> Claim:
+    """Renew what is held and lease up to `count` items more, in one transaction."""
+    with database.writing() as connection:
+        database.lock_queue(connection, queue_id)
+        now = time.time()
+        release_expired(connection, queue_id, now)
+        lost = _renew(connection, queue_id, person_id, held, now + lease_s)
+        queue = connection.execute(select(queues).where(queues.c.queue_id == queue_id)).one()
+        standing = standing_of(connection, queue_id, person_id)
+        found: list[Item] = []
+        if queue.state == "open" and count > 0:
+            found = _find(connection, queue_id, person_id, standing, count)
+            if left_for(queue, standing) == 0 and all(item.purpose == "gold" for item in found):
+                found = []  # gold alone would give itself away at the end of a queue
+            _lease(connection, queue_id, person_id, found, now + lease_s)
+        left = left_for(queue, standing)
+        return Claim(found, _reason(queue, found, count, left), left, lost)
+
+
+def left_for(queue: Row[Any], standing: Row[Any] | None) -> int:
+    """Items that wait for somebody and that this person has not judged."""
+    waiting = standing.waiting if standing is not None else 0
+    return max(0, int(queue.num_items - queue.num_done - queue.num_adjudicate - waiting))
+
+
+def _reason(queue: Row[Any], found: Sequence[Item], count: int, left: int) -> str | None:
+    if found or count == 0:
+        return None
+    return "done" if queue.state != "open" or left == 0 else "all leased"
+
+
+def standing_of(connection: Connection, queue_id: str, person_id: str) -> Row[Any]:
+    """This person's line in the queue, made at the first visit."""
+    query = select(standings).where(standings.c.queue_id == queue_id, standings.c.person_id == person_id)
+    row = connection.execute(query).first()
+    if row is None:
+        connection.execute(
+            insert(standings).values(
+                queue_id=queue_id,
+                person_id=person_id,
+                given=0,
+                waiting=0,
+                place=-(2**62),
+                reopening=0,
+            )
+        )
+        row = connection.execute(query).one()
+    return row
+
+
+def _find(
+    connection: Connection, queue_id: str, person_id: str, standing: Row[Any], count: int
+) -> list[Item]:
+    """Up to `count` open items: first those that came free again, then the next in order."""
+    again, reopening = _scan(
+        connection,
+        _open_items(queue_id, items.c.reopening, standing.reopening),
+        person_id,
+        count,
+        "reopening",
+    )
+    taken = {item.item_id for item in again}
+    fresh, place = _scan(
+        connection,
+        _open_items(queue_id, items.c.position, standing.place),
+        person_id,
+        count - len(again),
+        "position",
+        taken,
+    )
+    places = {"reopening": max(reopening, standing.reopening), "place": max(place, standing.place)}
+    connection.execute(
+        update(standings)
+        .where(standings.c.queue_id == queue_id, standings.c.person_id == person_id)
+        .values(**places)
+    )
+    return [*again, *fresh]
+
+
+def _open_items(queue_id: str, along: Any, after: int) -> Select[Any]:
+    query = select(items).where(items.c.queue_id == queue_id, items.c.open_seats > 0, along > after)
+    return query.order_by(along)
+
+
+def _scan(
+    connection: Connection,
+    query: Select[Any],
+    person_id: str,
+    count: int,
+    along: str,
+    taken: Iterable[str] = (),
+) -> tuple[list[Item], int]:
+    """Items of the query that this person has neither judged nor leased, and how far it was read."""
+    found: list[Item] = []
+    place, taken = -(2**62), set(taken)
+    if count <= 0:
+        return found, place
+    offset, size = 0, count + SCANNED_AT_ONCE
+    while len(found) < count:
+        rows = connection.execute(query.limit(size).offset(offset)).all()
+        mine = _mine(connection, person_id, [row.item_id for row in rows])
+        for row in rows:
+            place = getattr(row, along)
+            if row.item_id not in mine and row.item_id not in taken:
+                found.append(item_of(row))
+                if len(found) == count:
+                    break
+        if len(rows) < size:
+            break
+        offset, size = offset + size, 500
+    return found, place
+
+
+def _mine(connection: Connection, person_id: str, ids: Sequence[str]) -> set[str]:
+    """Which of the items this person has judged or holds."""
+    if not ids:
+        return set()
+    judged = select(judgments.c.item_id).where(
+        judgments.c.person_id == person_id, judgments.c.item_id.in_(ids)
+    )
+    leased = select(leases.c.item_id).where(
+        leases.c.person_id == person_id, leases.c.state == "active", leases.c.item_id.in_(ids)
+    )
+    return set(connection.execute(judged.union(leased)).scalars())
+
+
+# --- leases --------------------------------------------------------------------------------------------
+
+
+def _lease(
+    connection: Connection, queue_id: str, person_id: str, found: Sequence[Item], until: float
+) -> None:
+    if not found:
+        return
+    ids = [item.item_id for item in found]
+    put_leases(connection, [(item_id, person_id, queue_id) for item_id in ids], until)
+    connection.execute(
+        update(items).where(items.c.item_id.in_(ids)).values(open_seats=items.c.open_seats - 1)
+    )
+
+
+def put_leases(connection: Connection, rows: Sequence[tuple[str, str, str]], until: float) -> None:
+    """Active leases for (item, person, queue); an earlier one of the same pair is renewed."""
+    ids = [item_id for item_id, _, _ in rows]
+    person_id = rows[0][1]
+    known = set(
+        connection.execute(
+            select(leases.c.item_id).where(leases.c.person_id == person_id, leases.c.item_id.in_(ids))
+        ).scalars()
+    )
+    if known:
+        connection.execute(
+            update(leases)
+            .where(leases.c.person_id == person_id, leases.c.item_id.in_(known))
+            .values(state="active", expires_at=until)
+        )
+    fresh = [
+        {"item_id": item, "person_id": person, "queue_id": queue, "state": "active", "expires_at": until}
+        for item, person, queue in rows
+        if item not in known
+    ]
+    if fresh:
+        connection.execute(insert(leases), fresh)
+
+
+def _renew(
+    connection: Connection, queue_id: str, person_id: str, held: Sequence[str], until: float
+) -> list[str]:
+    """Lengthen the leases on `held`; those that had run out are taken again where a seat is free."""
+    if not held:
+        return []
+    rows = connection.execute(
+        select(leases.c.item_id, leases.c.state, items.c.open_seats)
+        .join(items, items.c.item_id == leases.c.item_id)
+        .where(leases.c.person_id == person_id, leases.c.item_id.in_(held))
+        .where(leases.c.queue_id == queue_id)
+    ).all()
+    active = [row.item_id for row in rows if row.state == "active"]
+    free = [row.item_id for row in rows if row.state == "expired" and row.open_seats > 0]
+    if active or free:
+        connection.execute(
+            update(leases)
+            .where(leases.c.person_id == person_id, leases.c.item_id.in_([*active, *free]))
+            .values(state="active", expires_at=until)
+        )
+    if free:
+        connection.execute(
+            update(items).where(items.c.item_id.in_(free)).values(open_seats=items.c.open_seats - 1)
+        )
+    kept = {*active, *free}
+    return [item_id for item_id in held if item_id not in kept]
+
+
+def release_expired(connection: Connection, queue_id: str, now: float) -> None:
+    """Free the seats of leases that ran out; the items get in line again."""
+    rows = connection.execute(
+        select(leases.c.item_id, leases.c.person_id)
+        .where(leases.c.queue_id == queue_id, leases.c.state == "active", leases.c.expires_at < now)
+        .limit(ROWS_AT_ONCE)
+    ).all()
+    if not rows:
+        return
+    keys = [{"item": row.item_id, "person": row.person_id} for row in rows]
+    connection.execute(
+        update(leases)
+        .where(leases.c.item_id == bindparam("item"), leases.c.person_id == bindparam("person"))
+        .values(state="expired"),
+        keys,
+    )
+    ids = sorted({row.item_id for row in rows})
+    numbers = reopenings(connection, queue_id, len(ids))
+    seats = Counter(row.item_id for row in rows)
+    connection.execute(
+        update(items)
+        .where(items.c.item_id == bindparam("item"), items.c.state == "pending")
+        .values(open_seats=items.c.open_seats + bindparam("seats"), reopening=bindparam("number")),
+        [
+            {"item": item_id, "seats": seats[item_id], "number": number}
+            for item_id, number in zip(ids, numbers, strict=True)
+        ],
+    )
+
+
+def reopenings(connection: Connection, queue_id: str, count: int) -> range:
+    """The next `count` numbers of the queue's reopenings."""
+    connection.execute(
+        update(queues)
+        .where(queues.c.queue_id == queue_id)
+        .values(last_reopening=queues.c.last_reopening + count)
+    )
+    last = connection.execute(
+        select(queues.c.last_reopening).where(queues.c.queue_id == queue_id)
+    ).scalar_one()
+    return range(last - count + 1, last + 1)
+
+
+def _chunks(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))

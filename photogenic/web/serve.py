@@ -1,0 +1,84 @@
+"""Run the server: choose a port, print the lead's sign-in link, stop cleanly."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import select
+
+from photogenic.core.console import console
+from photogenic.core.errors import RunError
+from photogenic.web.app import create_app
+from photogenic.web.people import invite
+from photogenic.web.registration import Registration
+from photogenic.web.room import Room, note
+from photogenic.web.settings import Settings
+from photogenic.web.tables import people
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def serve(
+    settings: Settings, *registrations: Registration, host: str, port: int, origins: Sequence[str] = ()
+) -> None:
+    """Serve until stopped. Without `origins`, only addresses of this machine are answered.
+
+    Raises:
+        RunError: the port is taken, or others could reach the server but it was not told its address.
+    """
+    import uvicorn
+
+    if host not in LOOPBACK and not origins:
+        raise RunError(
+            f"On {host} others can reach this server, so it has to know the address that they use.",
+            "Add --origin https://review.example.org (or http://NAME:PORT in a trusted network).",
+        )
+    listening = _listen(host, port)
+    settings = replace(settings, origins=tuple(origins) or _local_origins(listening.getsockname()[1]))
+    app = create_app(settings, *registrations)
+    link = lead_link(app.state.room)
+    console.print(f"Serving on {settings.origins[0]}. Sign in as the lead, once, within a week:")
+    print(link, flush=True)
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, date_header=False)
+    )
+    server.run(sockets=[listening])
+
+
+def lead_link(room: Room) -> str:
+    """A fresh link for the first lead; made from the machine itself, so it needs no other permission."""
+    with room.database.writing() as connection:
+        lead = connection.execute(
+            select(people)
+            .where(people.c.role == "lead", people.c.active.is_(True))
+            .order_by(people.c.created_at)
+        ).first()
+        made = invite(
+            connection,
+            name=lead.name if lead else "Lead",
+            role="lead",
+            lifetime_s=room.settings.invite_s,
+            person_id=lead.person_id if lead else None,
+        )
+        note(connection, None, "invite", "the lead", invite_id=made.invite_id, by="command line")
+    return f"{room.settings.origins[0]}/#invite={made.token}"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise RunError(
+            f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another --port."
+        ) from error
+    return listening
+
+
+def _local_origins(port: int) -> tuple[str, ...]:
+    return tuple(f"http://{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
