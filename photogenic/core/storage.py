@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -305,6 +306,19 @@ def read_range(path: Root, offset: int, size_bytes: int) -> bytes:
     """
     if isinstance(path, RemotePath):
         return path.read_range(offset, size_bytes)
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read() if size_bytes < 0 else file.read(size_bytes)
+    # A pipe that took the place of a picture since it was listed would keep its reader waiting for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with io.FileIO(descriptor) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StorageError(f"{path.name} is no regular file any more.", "Index the pool again.")
+        if offset:
+            file.seek(offset)
+        return file.readall() if size_bytes < 0 else _exactly(file, size_bytes)
+
+
+def _exactly(file: io.FileIO, size_bytes: int) -> bytes:
+    """`size_bytes`, or all there is; a single read may give fewer (and at most 2 GiB)."""
+    data = file.read(size_bytes) or b""
+    while len(data) < size_bytes and (more := file.read(size_bytes - len(data))):
+        data += more
+    return data

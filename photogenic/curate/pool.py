@@ -20,9 +20,11 @@ from photogenic.core.shards import fingerprint, read_json, read_table, write_jso
 from photogenic.core.storage import root_as_json
 from photogenic.curate.config import PoolConfig
 from photogenic.curate.formats import Place, places, read_source
+from photogenic.curate.left_out import LeftOut, write_left_out
 from photogenic.curate.readers import plain
 from photogenic.curate.rewritten import forget, listing, rewritten
 
+LEFT_OUT = "left_out.parquet"
 ASIDE = "sources.aside.json"  # while sources.json is not there
 
 
@@ -39,11 +41,12 @@ def index(config: PoolConfig, run: Run) -> pa.Table:
     folder = run.stage("pool")
     beside = _kept_aside(folder, sources)
     (folder / "sources.json").unlink(missing_ok=True)  # its existence means that the manifest is complete
-    left_out: Counter[str] = Counter()
-    samples = itertools.chain.from_iterable(read_source(place, left_out) for place in sources)
+    left_out = {place.name: LeftOut() for place in sources}
+    samples = itertools.chain.from_iterable(read_source(place, left_out[place.name]) for place in sources)
     num_shards = _write_shards(folder / "manifest", samples, config.rows_per_shard)
-    for reason, count in sorted(left_out.items()):
+    for reason, count in sorted(sum(left_out.values(), Counter()).items()):
         run.log.info("pool: left out %d: %s", count, reason)
+    write_left_out(folder / LEFT_OUT, left_out)
     if not num_shards:
         raise RunError(
             f"There is no picture in {', '.join(str(place.path) for place in sources)}.",

@@ -24,12 +24,14 @@ from photogenic.core.records import Sample
 from photogenic.core.storage import Entry, RemotePath, Root
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import Rows, rows_beside
+from photogenic.curate.left_out import leave_out
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif")
 )
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 FILE_NAME = "file_name"
+HIDDEN = "hidden"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def found_file(path: Root) -> Found:
 
 
 def _walk_remote(folder: RemotePath, prefix: str, left_out: Counter[str]) -> Iterator[Found]:
-    kept = [entry for entry in folder.listed() if _belongs_remote(entry, left_out)]
+    kept = [entry for entry in folder.listed() if _belongs_remote(entry, prefix, left_out)]
     beside = frozenset(entry.name for entry in kept if entry.kind == "file")
     for entry in sorted(kept, key=lambda entry: entry.name + "/" * (entry.kind == "directory")):
         member, path = prefix + entry.name, folder / entry.name
@@ -77,16 +79,23 @@ def _walk_remote(folder: RemotePath, prefix: str, left_out: Counter[str]) -> Ite
             yield Found(member, path, entry.size_bytes, entry.version, beside)
 
 
-def _belongs_remote(entry: Entry, left_out: Counter[str]) -> bool:
+def _belongs_remote(entry: Entry, prefix: str, left_out: Counter[str]) -> bool:
     reason = ""
     if entry.name in ("", ".", ".."):
         reason = "name that leads out of the pool"  # an object store takes any name
     elif entry.name.startswith("."):
-        reason = "hidden"
+        reason = HIDDEN
     elif entry.kind not in ("file", "directory"):
         reason = "neither file nor folder (link, pipe, device)"
-    if reason:
+    return _counted(reason, prefix + entry.name, left_out)
+
+
+def _counted(reason: str, member: str, left_out: Counter[str]) -> bool:
+    """Whether there is no reason to leave the member out; else it is counted."""
+    if reason == HIDDEN:
         left_out[reason] += 1
+    elif reason:
+        leave_out(left_out, reason, member)
     return not reason
 
 
@@ -98,9 +107,13 @@ def _walk_folder(folder: Path, prefix: str, root: Path, left_out: Counter[str]) 
             raise RunError(
                 f"Cannot list {root}: {error.strerror}.", "Check the path and its rights."
             ) from error
-        left_out["folder that cannot be listed"] += 1
+        leave_out(left_out, "folder that cannot be listed", prefix)
         return
-    kept = [entry for entry in entries if _belongs(entry, root, left_out)]
+    kept = [
+        entry
+        for entry in entries
+        if _counted(_reason_to_leave_out(entry, root), prefix + entry.name, left_out)
+    ]
     beside = frozenset(entry.name for entry in kept if entry.is_file())
     # A folder sorts as "name/", so that the walk visits members in the order of their whole paths.
     for entry in sorted(kept, key=lambda entry: entry.name + "/" if entry.is_dir() else entry.name):
@@ -110,22 +123,15 @@ def _walk_folder(folder: Path, prefix: str, root: Path, left_out: Counter[str]) 
             try:
                 status = entry.stat()
             except OSError:
-                left_out["file that vanished while it was listed"] += 1
+                leave_out(left_out, "file that vanished while it was listed", prefix + entry.name)
                 continue
             path = Path(entry.path)
             yield Found(prefix + entry.name, path, status.st_size, status.st_mtime_ns, beside)
 
 
-def _belongs(entry: os.DirEntry[str], root: Path, left_out: Counter[str]) -> bool:
-    reason = _reason_to_leave_out(entry, root)
-    if reason:
-        left_out[reason] += 1
-    return not reason
-
-
 def _reason_to_leave_out(entry: os.DirEntry[str], root: Path) -> str:
     if entry.name.startswith("."):
-        return "hidden"
+        return HIDDEN
     try:
         entry.name.encode("utf-8")
     except UnicodeEncodeError:
@@ -185,7 +191,7 @@ def _missing_samples(
     for member in sorted(metadata):
         path = PurePosixPath(member)
         if path.is_absolute() or ".." in path.parts:
-            left_out["metadata row that points out of the pool"] += 1
+            leave_out(left_out, "metadata row that points out of the pool", member)
         elif path.suffix.lower() in IMAGE_SUFFIXES and is_there and not is_there(member):
             yield sample_from(name, member, -1, metadata[member], config)
 

@@ -15,6 +15,7 @@ from typing import IO
 
 from photogenic.core.errors import StorageError
 from photogenic.core.storage import Root
+from photogenic.curate.left_out import leave_out
 
 BLOCK_BYTES = 512
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended headers; a declared gigabyte is not read
@@ -59,15 +60,16 @@ def tar_members(path: Root, shown: str, left_out: Counter[str]) -> Iterator[TarM
                 if header.type in _ANNOUNCING:
                     extended |= _announced(file, header, start)
                     continue
-                member = _member(header, extended, start, size, left_out)
+                member = _member(shown, header, extended, start, size, left_out)
                 extended = {}
                 if member is not None:
                     yield member
     except _Damaged:
-        left_out[f"rest of {shown}, which is cut off or damaged; what is whole before is in the pool"] += 1
+        reason = f"rest of {shown}, which is cut off or damaged; what is whole before is in the pool"
+        leave_out(left_out, reason, shown)
     except (OSError, StorageError) as error:
         told = error.strerror if isinstance(error, OSError) else error
-        left_out[f"tar that cannot be read ({told})"] += 1
+        leave_out(left_out, f"tar that cannot be read ({told})", shown)
 
 
 _ANNOUNCING = (
@@ -150,14 +152,22 @@ def _pax_records(data: bytes) -> dict[str, str]:
 
 
 def _member(
-    header: tarfile.TarInfo, extended: Mapping[str, str], start: int, size: int, left_out: Counter[str]
+    shown: str,
+    header: tarfile.TarInfo,
+    extended: Mapping[str, str],
+    start: int,
+    size: int,
+    left_out: Counter[str],
 ) -> TarMember | None:
     if header.type == tarfile.DIRTYPE:
         return None
     name = extended.get("path", header.name)
     reason = _reason_to_leave_out(header, extended, name)
-    if reason:
+    if reason == "hidden":
         left_out[reason] += 1
+        return None
+    if reason:
+        leave_out(left_out, reason, f"{shown}/{name}")
         return None
     return TarMember("/".join(_parts(name)), start, size)
 

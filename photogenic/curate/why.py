@@ -20,6 +20,7 @@ from photogenic.core.run import Run
 from photogenic.curate.evidence import Evidence, StepRecord
 from photogenic.curate.filters import Rule
 from photogenic.curate.ledger import FAILED, KEPT
+from photogenic.curate.left_out import reason_for
 
 PASSED, NOT_REACHED, LEFT_OUT = "passed", "not reached", "left out"
 COLOURS = {PASSED: "green", KEPT: "green", "dropped": "red", FAILED: "yellow"}
@@ -73,6 +74,8 @@ def why(run: Run, name: str) -> list[Story]:
     evidence = Evidence.read(run)
     rows = find(evidence.table, run, name)
     if not rows:
+        if reason := reason_for(run.folder / "pool" / "left_out.parquet", name):
+            raise RunError(f"{name} was left out of the pool: {reason}.", "Nothing looked at it.")
         keys = evidence.table["key"].to_pylist()
         near = difflib.get_close_matches(name, keys, n=3)
         hint = f"Near it: {', '.join(near)}." if near else "Give a key, a path, a sample_id or a uid."

@@ -248,7 +248,9 @@ def test_a_relative_path_starts_at_the_working_directory(
 
 def test_secrets_are_refused_in_the_recipe(tmp_path: Path) -> None:
     recipe = tmp_path / "pool.yaml"
-    source = 'sources:\n  far:\n    path: s3://bucket/folder\n    storage_options: {key: "%s", secret: "%s"}\n'
+    source = (
+        'sources:\n  far:\n    path: s3://bucket/folder\n    storage_options: {key: "%s", secret: "%s"}\n'
+    )
     recipe.write_text(source % ("${K}", "${S}"))
     config = load_config(recipe, PoolConfig).sources["far"]
     assert str(config.root) == "s3://bucket/folder"
