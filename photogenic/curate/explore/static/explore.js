@@ -1,0 +1,268 @@
+// One state, drawn anew where it changed: which rule is looked at, and which thresholds were moved.
+
+import { el, number, percent } from "../look/dom.js";
+import { Histogram, rounded } from "./histogram.js";
+
+const $ = (id) => document.getElementById(id);
+const state = { pool: null, rule: null, changes: {}, counts: null, plot: null, undo: false };
+
+async function ask(path, body) {
+  const answer = await fetch(`api/${path}`, body === undefined ? {} : {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  });
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(typeof said.detail === "string" ? said.detail : `The server answered ${answer.status}.`);
+  return said;
+}
+
+/** A sentence that comes and goes. */
+function tell(text, kind = "") {
+  const toast = el("p", { class: `toast ${kind}` }, text);
+  $("toasts").replaceChildren(toast);
+  setTimeout(() => toast.remove(), kind === "error" ? 9000 : 4000);
+}
+
+const guarded = (run) => async (...given) => {
+  try { return await run(...given); } catch (error) { tell(error.message, "error"); return null; }
+};
+
+const allRules = () => state.pool.steps.flatMap((step) => step.rules.map((rule) => ({ ...rule, step })));
+const countsOf = (counts, name) => counts.find((count) => count.name === name);
+const place = (rule) => rule.step.rules.findIndex((other) => other.key === rule.key);
+
+/** The rule's threshold in some counts. */
+const thresholdIn = (counts, rule) => countsOf(counts, rule.step.name).thresholds[place(rule)] ?? null;
+
+/* --- the funnel ------------------------------------------------------------------------------------- */
+
+function drawSteps() {
+  const counts = state.counts, before = state.pool.counts, total = Math.max(1, state.pool.samples);
+  $("steps").replaceChildren(el("ol", {}, state.pool.steps.map((step) => {
+    const now = countsOf(counts, step.name), then = countsOf(before, step.name);
+    const moved = now.left !== then.left;
+    return el("li", { class: `step${moved ? " moved" : ""}` },
+      el("div", { class: "step-line" },
+        el("h2", {}, step.name),
+        el("span", {}, now.dropped ? `−${number(now.dropped)}  ` : "", el("b", {}, number(now.left)), " left")),
+      el("div", { class: "flow", "aria-hidden": "true" },
+        bar("left", now.left / total), bar("gone", now.dropped / total), bar("unknown", now.unscored / total)),
+      step.skipped ? el("p", { class: "note" }, `Left out. ${step.skipped}`) : null,
+      now.unscored ? el("p", { class: "note unknown" }, `${number(now.unscored)} not yet scored here`) : null,
+      step.rules.length ? el("div", { class: "rules" }, step.rules.map((rule) => ruleButton({ ...rule, step }))) : null);
+  })));
+  const last = counts.at(-1), lastBefore = before.at(-1);
+  const waiting = counts.reduce((sum, count) => sum + count.unscored, 0);
+  $("outcome").replaceChildren(el("b", {}, number(last.left)), ` of ${number(state.pool.samples)} kept`,
+    difference(last.left - lastBefore.left, " (", ")"), waiting ? `, ${number(waiting)} not yet scored` : "");
+}
+
+function bar(kind, share) {
+  const node = el("i", { class: kind });
+  node.style.width = `${100 * share}%`;
+  return node;
+}
+
+const difference = (change, before = "", after = "") =>
+  change ? `${before}${change > 0 ? "+" : "−"}${number(Math.abs(change))}${after}` : "";
+
+function ruleButton(rule) {
+  const threshold = thresholdIn(state.counts, rule);
+  const sign = rule.side === "min" ? "≥" : "≤";
+  return el("button", {
+    type: "button", class: rule.key in state.changes ? "moved" : "", "aria-current": String(state.rule?.key === rule.key),
+    dataset: { key: rule.key }, onclick: () => choose(rule.key),
+  }, `${rule.column} ${sign} ${threshold === null ? "–" : rounded(threshold)}`);
+}
+
+/* --- one threshold ---------------------------------------------------------------------------------- */
+
+const choose = guarded(async (key) => {
+  state.rule = allRules().find((rule) => rule.key === key);
+  history.replaceState(null, "", `#${key}`);
+  const seen = await ask("look", { changes: state.changes, rule: key, histogram: true });
+  state.counts = seen.counts;
+  drawSteps();
+  drawRule(seen);
+});
+
+function drawRule(seen) {
+  const rule = state.rule, threshold = thresholdIn(seen.counts, rule);
+  const input = el("input", { type: "number", id: "threshold", step: "any", value: threshold === null ? "" : rounded(threshold) });
+  input.addEventListener("change", () => input.value !== "" && move(Number(input.value)));
+  state.plot = new Histogram(seen.histogram, {
+    side: rule.side, threshold, was: thresholdIn(state.pool.counts, rule), label: rule.column, moved: move,
+  });
+  const quantile = rule.quantile === null ? "" : ` The recipe asks for the ${rounded(100 * rule.quantile)} % quantile.`;
+  $("rule").replaceChildren(
+    el("div", { class: "rule-head" },
+      el("div", {},
+        el("h2", {}, `${rule.step.name}: ${rule.column}`),
+        el("p", {}, `${rule.says ? `${capital(rule.says)}. ` : ""}${capital(rule.step.says)}${quantile}`)),
+      el("div", { class: "value" },
+        el("label", { htmlFor: "threshold" }, rule.side === "min" ? "at least" : "at most"), input)),
+    state.plot.node,
+    el("ul", { class: "figures", id: "figures" }),
+    el("div", { id: "unknown" }),
+    el("div", { class: "sides" }, side("dropped", "Just dropped"), side("kept", "Just kept")));
+  drawFigures();
+  drawNear(seen.near);
+}
+
+const capital = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
+const side = (id, title) => el("section", { "aria-label": title }, el("h3", {}, title), el("div", { class: "sheet", id }));
+
+function drawFigures() {
+  const rule = state.rule, now = countsOf(state.counts, rule.step.name), then = countsOf(state.pool.counts, rule.step.name);
+  const last = state.counts.at(-1), lastBefore = state.pool.counts.at(-1);
+  const figure = (value, before, text) => el("li", {},
+    el("b", {}, number(value), value === before ? null : el("span", { class: "change" }, difference(value - before))), el("span", {}, text));
+  $("figures").replaceChildren(
+    figure(now.entered, then.entered, `come to ${rule.step.name}`),
+    figure(now.dropped, then.dropped, `dropped here (${percent(now.entered ? now.dropped / now.entered : null, 1)})`),
+    figure(now.left, then.left, "pass it"),
+    figure(last.left, lastBefore.left, "kept by the whole funnel"));
+  $("unknown").replaceChildren(...unknowns(rule).map((text) => el("p", { class: "notice unknown-note" }, text)));
+}
+
+/** What cannot be told without opening pictures. */
+function unknowns(rule) {
+  const said = [];
+  const waiting = state.counts.filter((count) => count.unscored);
+  for (const count of waiting) {
+    said.push(`${number(count.unscored)} samples would come to ${count.name} that were never scored for it: they were dropped`
+      + " earlier in the run. Whether they pass is not known; curating again scores them, and only them.");
+  }
+  if (!waiting.length && rule.never_scored) {
+    said.push(`${number(rule.never_scored)} samples were dropped before ${rule.column} was measured. They are not in this histogram;`
+      + " loosening an earlier step would score those that it lets through.");
+  }
+  return said;
+}
+
+/* --- moving: one question in flight, the newest next ----------------------------------------------- */
+
+let busy = false, again = false;
+
+function move(value) {
+  const rule = state.rule, was = thresholdIn(state.pool.counts, rule);
+  if (rounded(value) === rounded(was ?? NaN)) delete state.changes[rule.key];
+  else state.changes[rule.key] = value;
+  state.plot.place(value);
+  $("threshold").value = rounded(value);
+  refresh();
+}
+
+async function refresh() {
+  if (busy) { again = true; return; }
+  busy = true;
+  try {
+    do {
+      again = false;
+      const key = state.rule.key;
+      const seen = await ask("look", { changes: state.changes, rule: key });
+      state.counts = seen.counts;
+      drawSteps();
+      drawChanges();
+      if (state.rule.key === key) { drawFigures(); drawNear(seen.near); }
+    } while (again);
+  } catch (error) { tell(error.message, "error"); } finally { busy = false; }
+}
+
+/* --- pictures --------------------------------------------------------------------------------------- */
+
+const pictures = new Map();
+let wanted = null, fetching = false;
+
+function drawNear(near) {
+  const { below, above } = near;
+  wanted = state.rule.side === "min" ? { dropped: below, kept: above } : { dropped: above, kept: below };
+  for (const [id, rows] of Object.entries(wanted)) fillSheet($(id), rows);
+  fetchPictures();
+}
+
+async function fetchPictures() {
+  if (fetching) return;
+  fetching = true;
+  try {
+    for (;;) {
+      const missing = Object.values(wanted).flat().filter((row) => !pictures.has(row));
+      if (!missing.length) break;
+      const found = await ask("pictures", { rows: missing.slice(0, 32) });
+      for (const row of missing.slice(0, 32)) pictures.set(row, found[row] ?? { uri: null, key: "", text: "" });
+      for (const [id, rows] of Object.entries(wanted)) if ($(id)) fillSheet($(id), rows);
+    }
+  } catch (error) { tell(error.message, "error"); } finally { fetching = false; }
+}
+
+function fillSheet(sheet, rows) {
+  const ready = rows.every((row) => pictures.has(row));
+  sheet.classList.toggle("waiting", !ready);
+  if (!ready && sheet.childElementCount) return; // the old pictures stay until the new ones are there
+  sheet.replaceChildren(...(rows.length ? rows.map(figureOf) : [el("p", { class: "soft small" }, "None.")]));
+}
+
+function figureOf(row) {
+  const picture = pictures.get(row);
+  const name = picture ? picture.text || picture.key : "";
+  const inside = picture?.uri ? el("img", { src: picture.uri, alt: name }) : el("span", {}, picture ? "cannot be shown" : "");
+  return el("figure", { title: picture ? picture.key : "" }, el("div", { class: "frame" }, inside), el("figcaption", {}, name));
+}
+
+/* --- back into the recipe --------------------------------------------------------------------------- */
+
+function drawChanges() {
+  const moved = allRules().filter((rule) => rule.key in state.changes);
+  const foot = $("changes");
+  foot.hidden = !moved.length && !state.undo;
+  const writes = state.pool.recipe !== null;
+  foot.replaceChildren(
+    el("p", {}, moved.length ? moved.flatMap((rule, index) => [index ? ", " : "", `${rule.step.name}.${rule.setting} `,
+      el("b", {}, `${rounded(thresholdIn(state.pool.counts, rule) ?? NaN)} → ${rounded(state.changes[rule.key])}`)])
+      : "Written. Curate again to apply it.",
+    moved.length && !writes ? ". Start with --recipe FILE to write it back." : ""),
+    moved.length ? el("button", { type: "button", onclick: () => { state.changes = {}; drawChanges(); choose(state.rule.key); } }, "Reset") : null,
+    state.undo ? el("button", { type: "button", onclick: undo }, "Undo the last write") : null,
+    moved.length && writes ? el("button", { type: "button", class: "main", id: "show", onclick: showDifference }, "Write to the recipe…") : null);
+}
+
+let shown = null;
+
+const showDifference = guarded(async () => {
+  shown = await ask("diff", { changes: state.changes });
+  $("difference-path").textContent = state.pool.recipe;
+  $("difference-text").replaceChildren(...shown.diff.split("\n").slice(2).map((line) => el(
+    line.startsWith("+") ? "ins" : line.startsWith("-") ? "del" : "span",
+    { class: line.startsWith("@@") ? "place" : "" }, `${line}\n`)));
+  $("difference").showModal();
+});
+
+$("keep").addEventListener("click", () => $("difference").close());
+$("write").addEventListener("click", guarded(async () => {
+  $("difference").close();
+  state.undo = (await ask("write", { changes: state.changes, seen: shown.text })).undo;
+  tell("Written to the recipe.");
+  drawChanges();
+}));
+
+const undo = guarded(async () => {
+  state.undo = (await ask("undo", {})).undo;
+  tell("The recipe is as it was.");
+  drawChanges();
+});
+
+/* --- begin ------------------------------------------------------------------------------------------ */
+
+guarded(async () => {
+  state.pool = await ask("pool");
+  state.counts = state.pool.counts;
+  state.undo = state.pool.undo;
+  $("run").textContent = state.pool.run;
+  document.title = `Explore ${state.pool.run}`;
+  drawSteps();
+  drawChanges();
+  const rules = allRules(), asked = location.hash.slice(1);
+  if (!rules.length) { $("rule").replaceChildren(el("p", {}, "This funnel has no thresholds.")); return; }
+  const most = (rule) => countsOf(state.counts, rule.step.name).dropped;
+  const first = rules.find((rule) => rule.key === asked) ?? rules.reduce((best, rule) => (most(rule) > most(best) ? rule : best));
+  await choose(first.key);
+})();
