@@ -14,7 +14,11 @@ import typer
 from typer.core import TyperGroup
 
 from photogenic import tools
+from photogenic.commands.average import average
 from photogenic.commands.demo_pool import demo_pool
+from photogenic.commands.encode import encode
+from photogenic.commands.explore import explore
+from photogenic.commands.evaluate import evaluate
 from photogenic.commands.generate import generate
 from photogenic.commands.review import review
 from photogenic.core.errors import PhotogenicError
@@ -272,7 +276,7 @@ def demo(
     take_tour(run, workers or num_cores())
 
 
-for _tool in (tools.verdict, tools.plan_votes, tools.export, demo_pool):
+for _tool in (average, encode, tools.verdict, tools.export, demo_pool, explore):
     app.command(_tool.__name__.replace("_", "-"))(_tool)
 
 

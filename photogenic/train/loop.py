@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -23,10 +23,12 @@ from photogenic.core.run import MetricsLog
 from photogenic.train.config import LoopConfig
 from photogenic.train.distributed import World, current_world
 from photogenic.train.ema import PowerEma
+from photogenic.train.memory import checkpoint_activations, computing_in
 from photogenic.train.optim import learning_rate, make_optimizer
 from photogenic.train.order import batch_indices
 from photogenic.train.post_hoc import TRACKED, Snapshots
 from photogenic.train.state import TrainState, restore_latest, save_checkpoint
+from photogenic.train.trackers import TrainingLog, training_log
 
 
 class Objective(Protocol):
@@ -46,11 +48,17 @@ class Objective(Protocol):
         """Mean losses over the samples; `loss` is the one to minimise, others are for the log."""
         ...
 
+    def sample_names(self, indices: np.ndarray) -> list[str]:
+        """What the samples are called, for a message."""
+        ...
+
     def validate(self) -> dict[str, float]:
         """Deterministic measures on held-out samples, with the averaged weights in place."""
         ...
 
 
+EXPLODED = 1e4  # targets have a variance of about one, so no loss that learns is ever near
+NAMED = 20  # samples at most in a message
 OnCheckpoint = Callable[[int], dict[str, float]]
 
 
@@ -76,37 +84,48 @@ def train(
         DivergedError: a loss or a gradient is not finite; the last good checkpoint stays.
     """
     world = current_world()
+    if config.activation_checkpoints:
+        checkpoint_activations(objective.module)
     state = _initial_state(objective.module, config, snapshots)
-    checkpoints, metrics = folder / "checkpoints", MetricsLog(folder / "metrics.jsonl")
+    checkpoints = folder / "checkpoints"
     restore_latest(checkpoints, state, key)
     world.wait()
-    if world.is_main:
-        metrics.rewind(state.global_step)
-        if snapshots is not None and state.global_step == 0:
-            snapshots.begin()
+    if world.is_main and snapshots is not None and state.global_step == 0:
+        snapshots.begin()
 
-    with progress(description, config.max_steps) if world.is_main else nullcontext(_silent) as advance:
+    with _speaking(world, config, folder, key, state.global_step, description) as (advance, log):
         advance(state.global_step)
         begun = time.monotonic()
         for global_step in range(state.global_step, config.max_steps):
             logged = _step(objective, config, state, seed, global_step, world)
             last = state.global_step == config.max_steps
             if world.is_main and (state.global_step % config.log_every == 0 or last):
-                metrics.write(state.global_step, **logged, seconds=round(time.monotonic() - begun, 1))
+                log.write(state.global_step, **logged, seconds=round(time.monotonic() - begun, 1))
             if world.is_main and snapshots is not None and (state.global_step % snapshots.every == 0 or last):
                 snapshots.save(state.global_step, _tracked(state))
             if world.is_main and (state.global_step % config.checkpoint_every == 0 or last):
                 with averaged_weights(state):
-                    validated = objective.validate()
+                    validated = _validate(objective, config)
                     measured = on_checkpoint(state.global_step) if on_checkpoint is not None else {}
-                    metrics.write(state.global_step, **validated, **measured)
+                    log.write(state.global_step, **validated, **measured)
                 save_checkpoint(checkpoints, state, key)
-            advance()
+            advance(1)
     state.ema.copy_to(state.parameters.values())
 
 
-def _silent(n: int = 1) -> None:
-    """Only the main process speaks."""
+@contextmanager
+def _speaking(
+    world: World, config: LoopConfig, folder: Path, key: str, global_step: int, description: str
+) -> Iterator[tuple[Callable[[int], None], TrainingLog]]:
+    """The progress bar and the log; only the main process has them."""
+    if not world.is_main:
+        yield (lambda n: None), TrainingLog(MetricsLog(folder / "metrics.jsonl"), ())
+        return
+    with (
+        training_log(folder, config.trackers, key, global_step) as log,
+        progress(description, config.max_steps) as advance,
+    ):
+        yield advance, log
 
 
 def _initial_state(module: nn.Module, config: LoopConfig, snapshots: Snapshots | None) -> TrainState:
@@ -139,8 +158,12 @@ def _step(
     state.optimizer.set_rate(rate)
     indices = batch_indices(seed, global_step, config.batch_size, objective.num_samples)
     logged: dict[str, float] = {}
+    suspects: list[str] = []
     for micro in _micro_batches(world.share(indices), config.micro_batch_size or config.batch_size):
-        losses = objective.losses(micro, global_step)
+        with computing_in(config.precision, objective.module):
+            losses = objective.losses(micro, global_step)
+        if not float(losses["loss"].detach()) < EXPLODED:
+            suspects.extend(objective.sample_names(micro))
         share = len(micro) / len(indices)
         (losses["loss"] * share).backward()
         for name, loss in losses.items():
@@ -148,16 +171,24 @@ def _step(
     world.sum_gradients(state.parameters.values())
     logged = world.sum(logged)
     grad_norm = float(nn.utils.clip_grad_norm_(state.parameters.values(), config.optimizer.max_grad_norm))
-    if not (math.isfinite(logged["loss"]) and math.isfinite(grad_norm)):
+    if not (logged["loss"] < EXPLODED and math.isfinite(grad_norm)):
+        among = f", among these samples: {', '.join(suspects[:NAMED])}" if suspects else ""
         raise DivergedError(
-            f"Training diverged at step {global_step + 1}: loss {logged['loss']}, gradient norm {grad_norm}.",
-            "The last checkpoint is intact. Lower the learning rate, or lengthen the warm-up.",
+            f"Training diverged at step {global_step + 1}: loss {logged['loss']}, gradient norm {grad_norm}"
+            f"{among}.",
+            "The last checkpoint is intact. Look at these samples, lower the learning rate, or lengthen the "
+            "warm-up.",
         )
     state.optimizer.step()
     state.optimizer.zero_grad()
     state.global_step = global_step + 1
     state.update_averages()
     return {**logged, "grad_norm": grad_norm, "learning_rate": rate}
+
+
+def _validate(objective: Objective, config: LoopConfig) -> dict[str, float]:
+    with computing_in(config.precision, objective.module):
+        return objective.validate()
 
 
 def _micro_batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from photogenic.train.config import OptimizerConfig
+from photogenic.train.memory import adamw_8bit
 from photogenic.train.muon import Muon, is_matrix
 
 
@@ -58,12 +60,19 @@ def make_optimizer(module: nn.Module, config: OptimizerConfig) -> Optimizers:
     groups = [group for group in groups if group["params"]]
     parts: list[torch.optim.Optimizer] = []
     if groups:
-        parts.append(torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True))
+        make = adamw_8bit if config.eight_bit else _fused_adamw
+        parts.append(make(groups, config.learning_rate, config.betas))
     if matrices and config.matrix_learning_rate is not None:
         muon = Muon(matrices, lr=config.matrix_learning_rate, weight_decay=config.weight_decay)
         muon.param_groups[0]["lr_ratio"] = config.matrix_learning_rate / config.learning_rate
         parts.append(muon)
     return Optimizers(*parts)
+
+
+def _fused_adamw(
+    groups: Sequence[dict[str, Any]], lr: float, betas: tuple[float, float]
+) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(list(groups), lr=lr, betas=betas, fused=True)
 
 
 def _matrices(module: nn.Module) -> list[nn.Parameter]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +21,7 @@ from photogenic.core.shards import atomic_path
 from photogenic.train.ema import PowerEma
 from photogenic.train.optim import Optimizers
 
+NUMBER = "#"  # marks a moment that is a number and no tensor, such as the step of 8-bit AdamW
 CHECKPOINT_NAME = re.compile(r"step-(\d{7})\.safetensors")
 
 
@@ -40,7 +42,10 @@ class TrainState:
             flat[f"weights/{name}"] = parameter.detach()
             flat[f"ema/{name}"] = average
             for moment, value in self.optimizer.state.get(parameter, {}).items():
-                flat[f"optimizer/{moment}/{name}"] = value
+                is_tensor = isinstance(value, torch.Tensor)
+                flat[f"optimizer/{moment}{'' if is_tensor else NUMBER}/{name}"] = (
+                    value if is_tensor else torch.tensor(value)
+                )
         for profile in self.profiles:
             for name, average in zip(self.parameters, profile.averages, strict=True):
                 flat[f"ema-{profile.sigma_rel}/{name}"] = average
@@ -55,17 +60,19 @@ class TrainState:
     def restore(self, flat: Mapping[str, torch.Tensor], global_step: int) -> None:
         """The inverse of `tensors`."""
         self.global_step = global_step
-        moments: dict[str, dict[str, torch.Tensor]] = {}
+        moments: dict[str, dict[str, Any]] = {}
         for key, value in flat.items():
             if key.startswith("optimizer/"):
                 _, moment, name = key.split("/", 2)
-                moments.setdefault(name, {})[moment] = value
+                number = value.item() if moment.endswith(NUMBER) else value
+                moments.setdefault(name, {})[moment.removesuffix(NUMBER)] = number
         for index, (name, parameter) in enumerate(self.parameters.items()):
             parameter.copy_(flat[f"weights/{name}"])
             self.ema.averages[index].copy_(flat[f"ema/{name}"])
             if name in moments:
                 self.optimizer.state[parameter] = {
-                    moment: value.to(parameter.device) for moment, value in moments[name].items()
+                    moment: value.to(parameter.device) if isinstance(value, torch.Tensor) else value
+                    for moment, value in moments[name].items()
                 }
             for profile in self.profiles:
                 profile.averages[index].copy_(flat[f"ema-{profile.sigma_rel}/{name}"])
@@ -74,12 +81,23 @@ class TrainState:
 def save_checkpoint(folder: Path, state: TrainState, key: str) -> Path:
     """Write `folder/step-0000100.safetensors`, then remove older ones but the last."""
     path = folder / f"step-{state.global_step:07d}.safetensors"
-    tensors = {name: tensor.contiguous() for name, tensor in state.tensors().items()}
+    tensors = _unshared(state.tensors())
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"key": key, "global_step": str(state.global_step)})
     for old in _checkpoints(folder)[:-2]:
         old.unlink()
     return path
+
+
+def _unshared(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Contiguous tensors, each with memory of its own: 8-bit moments share their table of values."""
+    seen: set[int] = set()
+    alone = {}
+    for name, tensor in tensors.items():
+        pointer = tensor.data_ptr()
+        alone[name] = tensor.clone() if pointer in seen else tensor.contiguous()
+        seen.add(pointer)
+    return alone
 
 
 def restore_latest(folder: Path, state: TrainState, key: str) -> bool:

@@ -15,6 +15,7 @@ from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 
 from photogenic.core.console import console
+from photogenic.core.errors import RunError
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import fingerprint, read_table, write_json
 from photogenic.core.weights import folder_fingerprint
@@ -81,6 +82,15 @@ def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
     return folder / "model"
 
 
+def encode(config: TuneConfig, run: Run, *, base: Path) -> EncodedNeedles:
+    """Fill the cache that tuning reads: needles and captions through the frozen encoders of `base`.
+
+    Raises:
+        RunError: there are no needles, or some cannot be read; all of those are named.
+    """
+    return load_needles(config, run, load_frozen(base), base)
+
+
 def load_frozen(base: Path) -> DiffusionPipeline:
     """The base with nothing trainable, and the denoiser in float32, whatever it was stored in."""
     pipeline = load_pipeline(base, device="cuda" if torch.cuda.is_available() else "cpu")
@@ -93,7 +103,10 @@ def load_frozen(base: Path) -> DiffusionPipeline:
 
 def load_needles(config: TuneConfig, run: Run, pipeline: DiffusionPipeline, base: Path) -> EncodedNeedles:
     """All needles, encoded; of several processes the first one fills the cache."""
-    table = read_table(run.folder / "review" / "needles.parquet")
+    path = run.folder / "review" / "needles.parquet"
+    if not path.exists():
+        raise RunError(f"{run.folder} has no needles yet.", "Run `photogenic review RECIPE` first.")
+    table = read_table(path)
     size_px, world = default_size_px(pipeline), current_world()
 
     def encoded() -> EncodedNeedles:

@@ -44,6 +44,9 @@ class Regression:
         error = self.module(self.x[indices] + 0.01 * noise) - self.y[indices]
         return {"loss": error.square().mean()}
 
+    def sample_names(self, indices: np.ndarray) -> list[str]:
+        return [f"sample {i}" for i in indices]
+
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         return {"validation_loss": float((self.module(self.x) - self.y).square().mean())}

@@ -71,6 +71,9 @@ class AutoencoderObjective:
         )
         return {"loss": loss, **terms}
 
+    def sample_names(self, indices: np.ndarray) -> list[str]:
+        return [self.train.sample_ids[i] for i in indices]
+
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Mean PSNR over the pictures of held-out concepts, dB."""

@@ -54,6 +54,9 @@ class ClipObjective:
         loss = 0.5 * (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets))
         return {"loss": loss}
 
+    def sample_names(self, indices: np.ndarray) -> list[str]:
+        return [self.train.sample_ids[i] for i in indices]
+
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Share of held-out pictures whose own text is among the 5 best of 100, over blocks of 100."""

@@ -67,6 +67,9 @@ class DiffusionObjective:
         weights = self.process.loss_weights(timesteps, self.config.snr_gamma).to(error.device)
         return {"loss": (weights * error).mean(), "mse": error.mean()}
 
+    def sample_names(self, indices: np.ndarray) -> list[str]:
+        return [self.data.sample_ids[row] for row in self.train_rows[indices]]
+
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """The fixed-noise loss: the same samples, noise and timesteps at every checkpoint; unweighted."""

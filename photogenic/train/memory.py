@@ -1,0 +1,59 @@
+"""The switches that make training fit: activation checkpoints, half-precision arithmetic, 8-bit moments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import nn
+
+from photogenic.core.errors import MissingExtraError, PhotogenicError
+
+
+def checkpoint_activations(module: nn.Module) -> None:
+    """Let every part that can keep its inputs alone, and compute the rest again in the backward pass.
+
+    Raises:
+        PhotogenicError: no part can.
+    """
+    switched = False
+    for part in module.modules():
+        # diffusers' name, then transformers'.
+        for name in ("enable_gradient_checkpointing", "gradient_checkpointing_enable"):
+            switch = getattr(part, name, None)
+            if switch is not None and getattr(part, "_supports_gradient_checkpointing", True):
+                switch()
+                switched = True
+                break
+    if not switched:
+        raise PhotogenicError(
+            f"A {type(module).__name__} cannot compute its activations again.",
+            "Leave out `activation_checkpoints`, and lower `micro_batch_size`.",
+        )
+
+
+@contextmanager
+def computing_in(precision: str, module: nn.Module) -> Iterator[None]:
+    """Within it, matrix products run in `precision`; weights stay as they are."""
+    if precision == "float32":
+        yield
+        return
+    device = next(module.parameters()).device
+    with torch.autocast(device.type, dtype=getattr(torch, precision)):
+        yield
+
+
+def adamw_8bit(groups: Sequence[dict[str, Any]], lr: float, betas: tuple[float, float]) -> Any:
+    """AdamW of bitsandbytes, whose moments take 2 bytes a weight instead of 8.
+
+    Raises:
+        MissingExtraError: bitsandbytes is not installed.
+    """
+    if find_spec("bitsandbytes") is None:
+        raise MissingExtraError("eight-bit", "`optimizer.eight_bit`")
+    from bitsandbytes.optim import AdamW8bit
+
+    return AdamW8bit(list(groups), lr=lr, betas=betas)
