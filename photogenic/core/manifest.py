@@ -48,6 +48,7 @@ NEEDLES_SCHEMA = pa.schema(
         ("caption_source", pa.string()),  # alt_text | writer
         ("decided_by", pa.string()),  # in plain words, e.g. "auto: appeal_score"
         ("score", pa.float64()),
+        ("decisions", pa.string()),  # JSON: what each person said; null where nobody was asked
     ]
 )
 

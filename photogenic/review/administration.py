@@ -1,1 +1,59 @@
 """What the command line does to a review without serving it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from photogenic.review.decisions_table import write_decisions
+from photogenic.review.needles import write_decided
+from photogenic.review.tables import METADATA
+from photogenic.web import backup as backups
+from photogenic.web.events import rebuild as rebuild_state
+
+if TYPE_CHECKING:
+    from photogenic.review.desk import Review
+    from photogenic.web.room import Room
+
+
+@contextmanager
+def _room(review: Review) -> Iterator[Room]:
+    room = review.open_room()
+    try:
+        yield room
+    finally:
+        room.database.close()
+
+
+def backup(review: Review, path: Path) -> str:
+    """Write a backup, also while the server runs; a sentence about it."""
+    with _room(review) as room:
+        return backups.backup(room.database, path, [METADATA])
+
+
+def restore(review: Review, path: Path) -> str:
+    """Bring a backup into an empty database; a sentence about it."""
+    with _room(review) as room:
+        return backups.restore(room.database, path, [METADATA])
+
+
+def export(review: Review, path: Path) -> str:
+    """Write all decisions; a sentence about it."""
+    with _room(review) as room, room.database.reading() as connection:
+        return f"{path}: {write_decisions(connection, path)} events"
+
+
+def rebuild(review: Review) -> str:
+    """Make the present state anew from the events; a sentence about it."""
+    with _room(review) as room:
+        return f"The state was made anew from {rebuild_state(room.database, room.kinds)} events."
+
+
+def finish(review: Review) -> int:
+    """Write needles.parquet from the decisions; how many needles."""
+    return write_decided(review)
+
+
+DUTIES = {"restore": restore, "backup": backup, "export": export}

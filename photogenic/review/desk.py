@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, Row, select, update
 
 from photogenic.core.errors import RunError
@@ -18,14 +19,14 @@ from photogenic.review.config import ReviewConfig
 from photogenic.review.imports import known_answers
 from photogenic.review.kinds import KINDS
 from photogenic.review.opening import candidates_of, open_round
+from photogenic.review.results import kept_samples
 from photogenic.web.app import open_room
 from photogenic.web.registration import Registration
 from photogenic.web.room import Room
 from photogenic.web.settings import Settings
-from photogenic.web.tables import events, items, queues
+from photogenic.web.tables import queues
 
 HERE = Path(__file__).parent
-DECIDING = ("grid", "loupe")
 
 
 @dataclass(frozen=True)
@@ -101,41 +102,10 @@ class Review:
         if not kept:
             raise RunError("This round has kept nothing yet.", "A round without pictures would have no end.")
         rows = candidates_of(self.run)
-        rows = rows.filter(pa.compute.is_in(rows["sample_id"], pa.array(sorted(kept))))
+        rows = rows.filter(pc.is_in(rows["sample_id"], pa.array(sorted(kept))))
         connection.execute(update(queues).where(queues.c.queue_id == queue.queue_id).values(state="closed"))
         return self._open(connection, number + 1, rows)
 
     def _open(self, connection: Connection, number: int, rows: pa.Table) -> str:
         answers = known_answers(self.config.gold, self.run) if self.config.gold else {}
         return open_round(connection, self.run, self.config, number, rows, answers=answers, seed=self.seed)
-
-
-def kept_samples(connection: Connection, queue: Row[Any]) -> dict[str, str]:
-    """sample_id -> item_id of what the round keeps: by its outcome, by a second look, or as known gold."""
-    kept: dict[str, str] = {}
-    rescued = _rescued(connection, json.loads(queue.body).get("relook_queue"))
-    for row in connection.execute(
-        select(items.c.item_id, items.c.body, items.c.outcome, items.c.purpose, items.c.expected).where(
-            items.c.queue_id == queue.queue_id
-        )
-    ):
-        answer = row.outcome if row.purpose == "work" else row.expected
-        if answer == "keep" or row.item_id in rescued:
-            kept[json.loads(row.body)["sample_id"]] = row.item_id
-    return kept
-
-
-def _rescued(connection: Connection, relook_queue: str | None) -> set[str]:
-    """Items rejected in bulk that a second look keeps."""
-    if relook_queue is None:
-        return set()
-    rows = connection.execute(
-        select(items.c.body).where(items.c.queue_id == relook_queue, items.c.outcome == "keep")
-    )
-    return {json.loads(row.body)["of"] for row in rows}
-
-
-def events_of(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
-    """All events on these items, oldest first."""
-    rows = connection.execute(select(events).where(events.c.item_id.in_(ids)).order_by(events.c.seq))
-    return list(rows)

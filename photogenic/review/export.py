@@ -19,12 +19,13 @@ from photogenic.review.captions import Caption
 
 @dataclass(frozen=True)
 class Needles:
-    """What a round hands on; all four are of one length and order."""
+    """What a round hands on; all are of one length and order."""
 
     rows: pa.Table  # has the columns of POOL_SCHEMA
     captions: Sequence[Caption]
     decided_by: Sequence[str]
     scores: Sequence[float | None]
+    decisions: Sequence[str | None] | None = None  # JSON lists, where people decided one by one
 
 
 def needles_table(needles: Needles) -> pa.Table:
@@ -36,6 +37,7 @@ def needles_table(needles: Needles) -> pa.Table:
         "caption_source": [caption.source for caption in needles.captions],
         "decided_by": list(needles.decided_by),
         "score": scores,
+        "decisions": list(needles.decisions or [None] * len(scores)),
     }
     return pa.table(columns, schema=NEEDLES_SCHEMA)
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import Connection, insert, select
 
+from photogenic.review.decisions_table import decision_rows, encoded
+from photogenic.review.needles import write_decided
+from photogenic.review.results import disagreements, progress
 from photogenic.review.tables import guidelines
 from photogenic.web.accounts import Strict
+from photogenic.web.queues import item_of
 from photogenic.web.refusals import Refusal
 from photogenic.web.registration import EVERYONE, LEAD, Permissions
 from photogenic.web.room import PersonHere, RoomHere, note
 from photogenic.web.tables import queue_pictures
+from photogenic.web.work import judgments_of, show
 
 if TYPE_CHECKING:
     from photogenic.review.desk import Review
@@ -25,6 +31,15 @@ PERMISSIONS: Permissions = {
     ("GET", "/api/queues/{queue_id}/guidelines"): EVERYONE,
     ("PUT", "/api/queues/{queue_id}/guidelines"): LEAD,
     ("POST", "/api/review/advance"): LEAD,
+    ("POST", "/api/needles"): LEAD,
+    ("GET", "/api/queues/{queue_id}/progress"): LEAD,
+    ("GET", "/api/queues/{queue_id}/disagreements"): LEAD,
+    ("GET", "/api/export/decisions.{suffix}"): LEAD,
+}
+MEDIA_TYPES = {
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
 }
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 FIRST = {
@@ -91,7 +106,60 @@ def router_for(review: Review) -> APIRouter:
             note(connection, person, "advance", queue.title, queue_id=following)
         return {"queue_id": following}
 
+    @router.post("/api/needles")
+    def write_needles(room: RoomHere, person: PersonHere) -> dict[str, Any]:
+        """Write needles.parquet from what was kept, so that the road goes on with it."""
+        count = write_decided(review, room)
+        with room.database.writing() as connection:
+            note(connection, person, "needles", str(count))
+        return {"num_needles": count}
+
+    _add_results(router)
     return router
+
+
+def _add_results(router: APIRouter) -> None:
+    """What the lead's desk shows."""
+
+    @router.get("/api/queues/{queue_id}/progress")
+    def read_progress(queue_id: str, room: RoomHere, person: PersonHere) -> dict[str, Any]:
+        """Funnel, people, speed, agreement, gold, second looks, estimate."""
+        with room.database.reading() as connection:
+            return progress(connection, room.queue(connection, queue_id, person))
+
+    @router.get("/api/queues/{queue_id}/disagreements")
+    def read_disagreements(
+        queue_id: str,
+        room: RoomHere,
+        person: PersonHere,
+        after: int = -(2**62),
+        limit: Annotated[int, Field(ge=1, le=60)] = 20,
+    ) -> dict[str, Any]:
+        """Items on which people differ, with what each said."""
+        with room.database.reading() as connection:
+            kind = room.kind_of(room.queue(connection, queue_id, person))
+            found = [item_of(row) for row in disagreements(connection, queue_id, after=after, limit=limit)]
+            said = judgments_of(connection, [item.item_id for item in found])
+            shown = show(connection, kind, found, person)
+        told = [
+            one
+            | {"position": item.position, "state": item.state, "outcome": item.outcome}
+            | {"judgments": said.get(item.item_id, [])}
+            for one, item in zip(shown, found, strict=True)
+        ]
+        return {"items": told, "next": found[-1].position if len(found) == limit else None}
+
+    @router.get("/api/export/decisions.{suffix}")
+    def export(suffix: Literal["jsonl", "csv", "parquet"], room: RoomHere) -> StreamingResponse:
+        """All decisions of all rounds."""
+
+        def pieces() -> Iterator[bytes]:
+            with room.database.reading() as connection:
+                for piece, _ in encoded(decision_rows(connection), suffix):
+                    yield piece
+
+        headers = {"Content-Disposition": f'attachment; filename="decisions.{suffix}"'}
+        return StreamingResponse(pieces(), media_type=MEDIA_TYPES[suffix], headers=headers)
 
 
 def newest_guidelines(connection: Connection, queue_id: str, screen: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from photogenic.web.queues import item_of, reopenings, standing_of
 from photogenic.web.registration import Event, Item, Judgment, Outcome, QueueKind
 from photogenic.web.tables import events, items, judgments, leases, queues, standings
 
+MOST_ACTIVE_MS = 120_000
+
 
 class RefusedEvent(ValueError):
     """Why this event cannot be taken; trying again would not help."""
@@ -49,7 +51,9 @@ class Desk:
         for row in run(select(items).where(items.c.item_id.in_(ids))):
             self.items[row.item_id] = item_of(row)
         for row in run(select(judgments).where(judgments.c.item_id.in_(ids)).order_by(judgments.c.event_id)):
-            self.given[row.item_id][row.person_id] = Judgment(row.person_id, row.event_id, row.answer)
+            self.given[row.item_id][row.person_id] = Judgment(
+                row.person_id, row.event_id, row.answer, row.active_ms
+            )
         for row in run(select(leases).where(leases.c.item_id.in_(ids))):
             self.leases[row.item_id][row.person_id] = row.state
         self.before = {
@@ -86,7 +90,8 @@ class Desk:
         item = self.items[event.item_id]
         if person_id not in self.given[item.item_id]:
             self._take_seat(item, person_id)
-        self.given[item.item_id][person_id] = Judgment(person_id, event.event_id, answer)
+        active_ms = _active_ms(event.body)
+        self.given[item.item_id][person_id] = Judgment(person_id, event.event_id, answer, active_ms)
         self._changed(item, person_id)
 
     def _take_seat(self, item: Item, person_id: str) -> None:
@@ -199,6 +204,7 @@ class Desk:
                 "queue_id": self.items[key["i"]].queue_id,
                 "event_id": self.given[key["i"]][key["p"]].event_id,
                 "answer": self.given[key["i"]][key["p"]].answer,
+                "active_ms": self.given[key["i"]][key["p"]].active_ms,
             }
             for key in keys
             if key["p"] in self.given[key["i"]]
@@ -275,5 +281,11 @@ def earlier_judgment(
     standing = [row for row in rows if row.kind in kind.judging and row.event_id not in undone]
     if not standing:
         return None
-    row = standing[-1]
-    return Judgment(person_id, row.event_id, kind.read(row.kind, json.loads(row.body)))
+    row, body = standing[-1], json.loads(standing[-1].body)
+    return Judgment(person_id, row.event_id, kind.read(row.kind, body), _active_ms(body))
+
+
+def _active_ms(body: Mapping[str, Any]) -> int:
+    """What the browser measured; who walked away from a picture for longer was not looking at it."""
+    told = body.get("active_ms")
+    return min(max(told, 0), MOST_ACTIVE_MS) if isinstance(told, int) else 0

@@ -46,21 +46,26 @@ def accept(
         desk = Desk(connection, database, kinds, lease_s)
         desk.load(event.item_id for event in batch)
         known = _known(connection, batch)
-        follow: list[tuple[Event, Item]] = []
+        fresh: list[Event] = []
+        num_appended = 0
         for event in batch:
             try:
                 if event.event_id in known:
                     _check_same(event, known[event.event_id], person)
                 else:
+                    if event.kind == "undo":
+                        _append(connection, fresh[num_appended:], person)  # it looks at what was there before
+                        num_appended = len(fresh)
                     _take(desk, event, person, may_enter, answer)
-                    _append(connection, event, person)
                     known[event.event_id] = _content(event, person)
-                    follow.append((event, desk.items[event.item_id]))
+                    fresh.append(event)
                 answer.accepted.append(event.event_id)
             except RefusedEvent as error:
                 answer.refused.append({"event_id": event.event_id, "error": str(error)})
+        _append(connection, fresh[num_appended:], person)
         desk.write()
-        for event, item in follow:
+        for event in fresh:
+            item = desk.items[event.item_id]
             after = desk.kind(item).after
             if after is not None:
                 after(connection, event, item, person)
@@ -93,18 +98,25 @@ def _check_same(event: Event, known: tuple[str, ...], person: Person) -> None:
         raise RefusedEvent("Another event has this id.")
 
 
-def _append(connection: Connection, event: Event, person: Person) -> None:
+def _append(connection: Connection, fresh: Sequence[Event], person: Person) -> None:
+    if not fresh:
+        return
+    now = time.time()
     connection.execute(
-        insert(events).values(
-            event_id=event.event_id,
-            kind=event.kind,
-            queue_id=event.queue_id,
-            item_id=event.item_id,
-            person_id=person.person_id,
-            client_at=event.client_at,
-            received_at=time.time(),
-            body=json.dumps(dict(event.body), ensure_ascii=False),
-        )
+        insert(events),
+        [
+            {
+                "event_id": event.event_id,
+                "kind": event.kind,
+                "queue_id": event.queue_id,
+                "item_id": event.item_id,
+                "person_id": person.person_id,
+                "client_at": event.client_at,
+                "received_at": now,
+                "body": json.dumps(dict(event.body), ensure_ascii=False),
+            }
+            for event in fresh
+        ],
     )
 
 

@@ -34,6 +34,7 @@ class Judgment:
     person_id: str
     event_id: str
     answer: str
+    active_ms: int = 0  # how long it took, as the browser tells; 0: not told
 
 
 @dataclass

@@ -164,6 +164,7 @@ judgments = Table(
     Column("queue_id", String(16), nullable=False),
     Column("event_id", String(36), nullable=False),
     Column("answer", String(40), nullable=False),
+    Column("active_ms", Integer, nullable=False),  # 0: not told
     Index("ix_judgments_person", "queue_id", "person_id"),
 )
 

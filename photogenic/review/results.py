@@ -1,0 +1,237 @@
+"""What a round has come to, and how its people work: for the lead's eyes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, select
+
+from photogenic.core.agreement import gwet_ac1, krippendorff_alpha, percent_agreement
+from photogenic.core.statistics import wilson_interval
+from photogenic.web.tables import events, items, judgments, people
+
+RECENT = 50  # judgments by which the present speed is told
+
+
+def kept_samples(connection: Connection, queue: Row[Any]) -> dict[str, str]:
+    """sample_id -> item_id of what the round keeps: by its outcome, by a second look, or as known gold."""
+    kept: dict[str, str] = {}
+    rescued = _rescued(connection, json.loads(queue.body).get("relook_queue"))
+    for row in connection.execute(
+        select(items.c.item_id, items.c.body, items.c.outcome, items.c.purpose, items.c.expected).where(
+            items.c.queue_id == queue.queue_id
+        )
+    ):
+        answer = row.outcome if row.purpose == "work" else row.expected
+        if answer == "keep" or row.item_id in rescued:
+            kept[json.loads(row.body)["sample_id"]] = row.item_id
+    return kept
+
+
+def _rescued(connection: Connection, relook_queue: str | None) -> set[str]:
+    """Items rejected in bulk that a second look keeps."""
+    if relook_queue is None:
+        return set()
+    rows = connection.execute(
+        select(items.c.body).where(items.c.queue_id == relook_queue, items.c.outcome == "keep")
+    )
+    return {json.loads(row.body)["of"] for row in rows}
+
+
+def progress(connection: Connection, queue: Row[Any]) -> dict[str, Any]:
+    """The funnel, the people, their agreement, what gold and second looks say, and the time that is left."""
+    body = json.loads(queue.body)
+    outcomes: dict[str | None, int] = dict(
+        connection.execute(
+            select(items.c.outcome, func.count())
+            .where(items.c.queue_id == queue.queue_id, items.c.state == "done", items.c.purpose == "work")
+            .group_by(items.c.outcome)
+        )
+        .tuples()
+        .all()
+    )
+    workers = _workers(connection, queue.queue_id)
+    left = queue.num_items - queue.num_done - queue.num_adjudicate
+    return {
+        "funnel": {
+            "num_items": queue.num_items,
+            "num_done": queue.num_done,
+            "num_adjudicate": queue.num_adjudicate,
+            "kept": outcomes.get("keep", 0) + outcomes.get("caption", 0),
+            "dropped": outcomes.get("drop", 0),
+            "target": body.get("keep"),
+            "expected_keep": _expected(outcomes, queue),
+        },
+        "people": workers,
+        "agreement": agreement(connection, queue.queue_id),
+        "gold": _gold(connection, queue.queue_id),
+        "second_looks": _second_looks(connection, body.get("relook_queue")),
+        "active_ms": sum(worker["active_ms"] for worker in workers),
+        "estimate": _estimate(connection, queue, left, workers),
+    }
+
+
+def _expected(outcomes: dict[str | None, int], queue: Row[Any]) -> int | None:
+    """How many the round would keep if the rest were like what is done."""
+    done = sum(outcomes.values())
+    return round(queue.num_items * outcomes.get("keep", 0) / done) if done else None
+
+
+# --- people --------------------------------------------------------------------------------------------
+
+
+def _workers(connection: Connection, queue_id: str) -> list[dict[str, Any]]:
+    """One line per person."""
+    rows = connection.execute(
+        select(judgments.c.person_id, judgments.c.answer, items.c.purpose, items.c.expected)
+        .add_columns(func.count().label("num"), func.sum(judgments.c.active_ms).label("active_ms"))
+        .add_columns(func.sum(case((judgments.c.active_ms > 0, 1), else_=0)).label("num_timed"))
+        .join(items, items.c.item_id == judgments.c.item_id)
+        .where(judgments.c.queue_id == queue_id)
+        .group_by(judgments.c.person_id, judgments.c.answer, items.c.purpose, items.c.expected)
+    )
+    by_person: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        by_person[row.person_id].append(row)
+    named = select(people).where(people.c.person_id.in_(by_person)).order_by(people.c.name)
+    return [
+        _worker(person, by_person[person.person_id]) | _pace(connection, queue_id, person.person_id)
+        for person in connection.execute(named).all()
+    ]
+
+
+def _worker(person: Row[Any], given: Sequence[Row[Any]]) -> dict[str, Any]:
+    """What a person gave, from counts per answer and purpose."""
+    num, kept = sum(row.num for row in given), sum(row.num for row in given if row.answer == "keep")
+    gold = [row for row in given if row.purpose == "gold"]
+    return {
+        "id": person.person_id,
+        "name": person.name,
+        "role": person.role,
+        "num_given": num,
+        "num_kept": kept,
+        "keep_ratio": kept / num,
+        "active_ms": int(sum(row.active_ms for row in given)),
+        "num_timed": int(sum(row.num_timed for row in given)),
+        "num_gold": sum(row.num for row in gold),
+        "num_gold_right": sum(row.num for row in gold if row.answer == row.expected),
+    }
+
+
+def _pace(connection: Connection, queue_id: str, person_id: str) -> dict[str, Any]:
+    """How fast a person is just now, pauses left out."""
+    rows = connection.execute(
+        select(judgments.c.active_ms, events.c.received_at)
+        .join(events, events.c.event_id == judgments.c.event_id)
+        .where(events.c.queue_id == queue_id, events.c.person_id == person_id)
+        .order_by(events.c.seq.desc())
+        .limit(RECENT)
+    ).all()
+    timed = [row.active_ms for row in rows if row.active_ms]
+    return {
+        "median_ms": median(timed) if timed else None,
+        "per_hour": 3_600_000 * len(timed) / sum(timed) if timed else None,
+        "last_at": rows[0].received_at if rows else None,
+    }
+
+
+def _estimate(
+    connection: Connection, queue: Row[Any], left: int, workers: Iterable[dict[str, Any]]
+) -> dict[str, Any]:
+    """What is left in judgments and in hours of work, at the pace of those who worked so far."""
+    missing = connection.execute(
+        select(func.sum(items.c.wanted - items.c.given)).where(
+            items.c.queue_id == queue.queue_id, items.c.state == "pending", items.c.purpose == "work"
+        )
+    ).scalar()
+    timed = [(worker["active_ms"], worker["num_timed"]) for worker in workers if worker["num_timed"]]
+    each = sum(ms for ms, _ in timed) / sum(count for _, count in timed) if timed else None
+    judgments_left = int(missing or 0)
+    hours = judgments_left * each / 3_600_000 if each is not None else None
+    return {"items_left": left, "judgments_left": judgments_left, "hours_of_work": hours}
+
+
+# --- quality -------------------------------------------------------------------------------------------
+
+
+def ratings(connection: Connection, queue_id: str) -> list[list[str]]:
+    """The answers of each item of work that was judged twice or more."""
+    several = (
+        select(items.c.item_id)
+        .where(items.c.queue_id == queue_id, items.c.purpose == "work", items.c.given > 1)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(judgments.c.item_id, judgments.c.answer).join(
+            several, several.c.item_id == judgments.c.item_id
+        )
+    )
+    given: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        given[row.item_id].append(row.answer)
+    return list(given.values())
+
+
+def agreement(connection: Connection, queue_id: str) -> dict[str, Any]:
+    """Percent, Krippendorff's alpha and Gwet's AC1; null where they cannot be told."""
+    given = ratings(connection, queue_id)
+    measures = {"percent": percent_agreement, "alpha": krippendorff_alpha, "ac1": gwet_ac1}
+    values = {name: measure(given) if given else math.nan for name, measure in measures.items()}
+    return {"num_items": len(given)} | {
+        name: value if math.isfinite(value) else None for name, value in values.items()
+    }
+
+
+def _gold(connection: Connection, queue_id: str) -> dict[str, Any]:
+    rows = connection.execute(
+        select(judgments.c.answer, items.c.expected)
+        .join(items, items.c.item_id == judgments.c.item_id)
+        .where(judgments.c.queue_id == queue_id, items.c.purpose == "gold")
+    ).all()
+    return _share("right", sum(row.answer == row.expected for row in rows), len(rows))
+
+
+def _second_looks(connection: Connection, relook_queue: str | None) -> dict[str, Any]:
+    """Of the bulk rejects that came back, how many a person kept when looking at each alone."""
+    if relook_queue is None:
+        return _share("missed", 0, 0)
+    outcomes = list(
+        connection.execute(
+            select(items.c.outcome).where(items.c.queue_id == relook_queue, items.c.state == "done")
+        ).scalars()
+    )
+    return _share("missed", sum(outcome == "keep" for outcome in outcomes), len(outcomes))
+
+
+def _share(name: str, count: int, num: int) -> dict[str, Any]:
+    low, high = wilson_interval(count, num)
+    return {
+        "num": num,
+        f"num_{name}": count,
+        "ratio": count / num if num else None,
+        "interval": [low, high] if num else None,
+    }
+
+
+def disagreements(connection: Connection, queue_id: str, *, after: int, limit: int) -> list[Row[Any]]:
+    """Items on which judgments differ, in their order, settled or not."""
+    differ = (
+        select(judgments.c.item_id)
+        .where(judgments.c.queue_id == queue_id)
+        .group_by(judgments.c.item_id)
+        .having(func.count(judgments.c.answer.distinct()) > 1)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(items)
+        .join(differ, differ.c.item_id == items.c.item_id)
+        .where(items.c.position > after, items.c.purpose == "work")
+        .order_by(items.c.position)
+        .limit(limit)
+    )
+    return list(rows)
