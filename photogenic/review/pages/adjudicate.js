@@ -16,14 +16,12 @@ class Adjudication {
     this.words = el("textarea", { id: "outcome-words", rows: 3 });
     document.querySelector("#work").replaceChildren(el("section", { class: "picture", "aria-label": "Picture" }, this.stage), this.votes);
     document.querySelector("footer").replaceChildren(
-      button("Undo", { picture: "undo", class: "plain" }, () => this.undo()),
-      el("div", { class: "verdicts", role: "group", "aria-label": "Outcome" }, Object.entries(VERDICTS).map(([name, verdict]) =>
+      button("Back", { picture: "undo", class: "plain" }, () => this.undo()),
+      el("div", { class: "verdicts", role: "group", "aria-label": "Outcome" }, ["drop", "keep"].map((name) => [name, VERDICTS[name]]).map(([name, verdict]) =>
         button(verdict.word, { key: verdict.key, picture: verdict.picture, class: name }, () => this.decide(name)))));
     this.screens = new ImageCache({ box: () => this.stage.box });
-    this.stage.addEventListener("resized", () => {
-      this.screens.clear();
-      if (this.items.length) this.showPicture();
-    });
+    this.stage.addEventListener("resized", () => this.screens.refit());
+    this.screens.addEventListener("refitted", () => this.item && this.showPicture());
     addEventListener("surround", () => requestAnimationFrame(() => this.stage.draw()));
   }
 
@@ -77,8 +75,8 @@ class Adjudication {
     const { item } = this;
     if (!item) return;
     const words = this.words.value.trim();
-    const eventId = this.outbox.add("adjudicate", this.queue.id, item.id, { verdict, words });
-    this.past.push({ item, eventId });
+    this.outbox.add("adjudicate", this.queue.id, item.id, { verdict, words });
+    this.past.push(item);
     this.items.shift();
     this.left = Math.max(0, (this.left ?? 1) - 1);
     announce(`${VERDICTS[verdict].past}.`);
@@ -86,14 +84,14 @@ class Adjudication {
     else this.load().catch((error) => toast(error.message, { error: true }));
   }
 
+  /** Back to the last one: a new word on it counts instead of the one before. */
   undo() {
     const latest = this.past.pop();
     if (!latest) {
-      toast("Nothing to undo");
+      toast("Nothing before this one");
       return;
     }
-    this.outbox.add("undo", this.queue.id, latest.item.id, { event_id: latest.eventId });
-    this.items.unshift(latest.item);
+    this.items.unshift(latest);
     this.left += 1;
     this.show();
   }
@@ -114,10 +112,9 @@ run(async () => {
   const page = await openWork({ keys: [{ title: "Outcome, and on to the next", keys: [
     { on: ["p"], does: "Keep", run: () => desk?.decide("keep") },
     { on: ["x"], does: "Drop", run: () => desk?.decide("drop") },
-    { on: ["u"], does: "Unsure", run: () => desk?.decide("unsure") },
     { on: ["n"], does: "Write the reason", run: () => desk?.words.focus() },
     { on: ["Escape"], does: "Out of the text, so that keys work", always: true, run: () => document.querySelector("#work").focus() },
-    { on: ["Backspace", "Control+z"], does: "Undo", run: () => desk?.undo(), repeats: true },
+    { on: ["Backspace", "Control+z"], does: "Back to the last one", run: () => desk?.undo(), repeats: true },
     { on: ["z", " "], does: "Fit or 100 %", run: () => desk?.stage.toggleZoom() },
   ] }] });
   page.setTitle(`${page.queue.title}: disagreements`);

@@ -7,7 +7,7 @@ import { ImageCache } from "/static/image-cache.js";
 import "/static/photo-stage.js";
 import { WorkQueue } from "/static/work-queue.js";
 import { approximateTokens, diffNodes, lint } from "./caption-text.js";
-import { labelOf, openWork, run, screenUrl } from "./common.js";
+import { guidelinesVersion, labelOf, openWork, run, screenUrl } from "./common.js";
 
 const CLAIMED = 6;
 const CHECKLIST = { subject: "Subject", setting: "Setting", light: "Light", composition: "Composition", style: "Style" };
@@ -23,6 +23,7 @@ class CaptionDesk {
     this.clock = new ActiveTime();
     this.work = new WorkQueue(this.queue.id, this.outbox, { ahead: CLAIMED });
     this.past = [];
+    this.guidelines = guidelinesVersion(this.queue.id);
     this.build();
     this.screens = new ImageCache({ box: () => this.stage.box });
     this.listen();
@@ -43,10 +44,8 @@ class CaptionDesk {
       if (detail.includes(this.item?.id)) toast("This picture went to somebody else while you were away; what you save still counts if there is room.");
     });
     this.work.addEventListener("trouble", ({ detail }) => toast(detail.message, { error: true }));
-    this.stage.addEventListener("resized", () => {
-      this.screens.clear();
-      if (this.item) this.showPicture();
-    });
+    this.stage.addEventListener("resized", () => this.screens.refit());
+    this.screens.addEventListener("refitted", () => this.item && this.showPicture());
     this.stage.addEventListener("wants-full", () => this.sharpen());
     addEventListener("surround", () => requestAnimationFrame(() => this.stage.draw()));
   }
@@ -63,7 +62,7 @@ class CaptionDesk {
     this.item = item;
     this.clock.lap();
     this.showPicture();
-    if (item.body.step === "read") this.showReading(item);
+    if (item.body.read) this.showReading(item);
     else this.showWriting(item);
   }
 
@@ -101,25 +100,25 @@ class CaptionDesk {
   // Writing
 
   showWriting(item) {
-    const { draft = "", draft_source: source, caption } = item.body;
+    const { draft, name } = draftOf(item);
+    const { returned } = item.body;
     this.text = el("textarea", { id: "caption-text", spellcheck: true, lang: "en", rows: 6, "aria-describedby": "caption-lint", oninput: () => this.typed() });
-    this.text.value = this.remembered(item) ?? caption?.text ?? draft;
+    this.text.value = this.remembered(item) ?? item.mine ?? returned?.text ?? draft;
     this.diff = el("div", { class: "diff", "aria-label": "Changes against the draft", role: "group" });
     this.tokens = el("ul", { class: "tokens", "aria-label": "Length for the text encoders" });
     this.lintList = el("ul", { class: "lint", id: "caption-lint" });
     this.boxes = Object.fromEntries(Object.keys(CHECKLIST).map((name) => [name, el("input", { type: "checkbox", name })]));
-    const words = caption?.words_returned ?? caption?.returned;
     this.panel.replaceChildren(
-      ...(words ? [el("blockquote", {}, el("span", { class: "soft small" }, "Returned by the second reader: "), words)] : []),
+      ...(returned ? [el("blockquote", {}, el("span", { class: "soft small" }, "Returned by the second reader: "), returned.words)] : []),
       el("label", { class: "field" }, el("span", {}, "Caption"), this.text),
       this.tokens, this.lintList,
       el("fieldset", {}, el("legend", {}, "The caption says"), el("div", { class: "checklist" },
         Object.entries(CHECKLIST).map(([name, word]) => el("label", { class: "check", title: CHECK_WORDS[name] }, this.boxes[name], word)))),
       el("div", {}, el("div", { class: "draft-of" },
-        el("span", {}, draft ? `Against the draft, ${draftName(source, item.body)}` : "There is no draft."),
+        el("span", {}, draft ? `Against the draft, ${name}` : "There is no draft."),
         draft ? button("Start again from it", { class: "plain" }, () => this.setText(draft)) : null), draft ? this.diff : null));
     this.saveButton = button("Save, next", { key: "Ctrl Enter", class: "main" }, () => this.save());
-    this.bar.replaceChildren(this.backButton(), button("Cannot be captioned", { class: "plain" }, () => this.skip()), el("span", { class: "gap" }), this.saveButton);
+    this.bar.replaceChildren(this.backButton(), el("span", { class: "gap" }), this.saveButton);
     this.typed();
     this.text.focus({ preventScroll: true });
     this.text.setSelectionRange(this.text.value.length, this.text.value.length);
@@ -138,10 +137,11 @@ class CaptionDesk {
 
   typed() {
     const text = this.text.value;
-    const found = lint(text, { forbidden: this.item.body.forbidden ?? this.body.forbidden ?? [], draft: this.item.body.draft });
+    const { draft } = draftOf(this.item);
+    const found = lint(text, { forbidden: this.item.body.forbidden, draft });
     this.lintList.replaceChildren(...(found.length ? found.map(({ must, says }) => el("li", { class: must ? "must" : "" }, says)) : [el("li", { class: "fine" }, "Nothing to object to.")]));
     this.saveButton.disabled = found.some(({ must }) => must);
-    this.diff.replaceChildren(...diffNodes(this.item.body.draft ?? "", text));
+    this.diff.replaceChildren(...diffNodes(draft, text));
     this.remember(text);
     clearTimeout(this.counting);
     this.counting = setTimeout(() => this.countTokens(text), 300);
@@ -174,19 +174,16 @@ class CaptionDesk {
   }
 
   save() {
-    if (!this.item || this.item.body.step === "read" || this.saveButton.disabled) return;
+    if (!this.item || this.item.body.read || this.saveButton.disabled) return;
     const checklist = Object.fromEntries(Object.entries(this.boxes).map(([name, box]) => [name, box.checked]));
-    this.finish("caption", { text: this.text.value.trim(), source: "writer", draft: this.item.body.draft ?? "", checklist, active_ms: this.clock.lap() });
-  }
-
-  skip() {
-    this.finish("skip", { words: "No caption can be written.", active_ms: this.clock.lap() });
+    this.finish("caption", { text: this.text.value.trim(), source: "writer", draft: draftOf(this.item).draft, checklist, guidelines_version: this.guidelines.version, screen: "captions", active_ms: this.clock.lap() });
   }
 
   // The second reader
 
   showReading(item) {
-    const { caption, draft = "" } = item.body;
+    const { read: caption } = item.body;
+    const { draft } = draftOf(item);
     this.words = el("textarea", { id: "return-words", rows: 3, oninput: () => {
       this.returnButton.disabled = !this.words.value.trim();
     } });
@@ -194,8 +191,8 @@ class CaptionDesk {
       el("h2", {}, "Second reader"),
       el("p", { class: "read-text" }, caption.text),
       this.tokens = el("ul", { class: "tokens", "aria-label": "Length for the text encoders" }),
-      el("ul", { class: "lint", id: "caption-lint" }, lint(caption.text, { forbidden: item.body.forbidden ?? [], draft }).map(({ must, says }) => el("li", { class: must ? "must" : "" }, says))),
-      draft ? el("div", {}, el("div", { class: "draft-of" }, `What ${caption.writer ?? "the writer"} changed in the draft`), el("div", { class: "diff" }, diffNodes(draft, caption.text))) : null,
+      el("ul", { class: "lint", id: "caption-lint" }, lint(caption.text, { forbidden: item.body.forbidden, draft }).map(({ must, says }) => el("li", { class: must ? "must" : "" }, says))),
+      draft ? el("div", {}, el("div", { class: "draft-of" }, "What the writer changed in the draft"), el("div", { class: "diff" }, diffNodes(draft, caption.text))) : null,
       el("label", { class: "field" }, el("span", {}, "If it goes back: what is missing or wrong"), this.words));
     this.text = { value: caption.text };
     this.countTokens(caption.text);
@@ -207,13 +204,13 @@ class CaptionDesk {
   }
 
   approve() {
-    if (this.item?.body.step !== "read") return;
-    this.finish("approve", { caption_event_id: this.item.body.caption.event_id, active_ms: this.clock.lap() });
+    if (!this.item?.body.read) return;
+    this.finish("approve", { caption_event_id: this.item.body.read.caption_event_id, active_ms: this.clock.lap() });
   }
 
   giveBack() {
     const words = this.words.value.trim();
-    if (words) this.finish("return", { caption_event_id: this.item.body.caption.event_id, words, active_ms: this.clock.lap() });
+    if (words) this.finish("return", { caption_event_id: this.item.body.read.caption_event_id, words, active_ms: this.clock.lap() });
   }
 
   // On and back
@@ -223,7 +220,7 @@ class CaptionDesk {
     const eventId = this.outbox.add(kind, this.queue.id, item.id, body);
     this.past.push({ item, eventId });
     sessionStorage.removeItem(`photogenic.caption.${item.id}`);
-    if (kind === "caption") item.body.caption = { ...item.body.caption, text: body.text };
+    if (kind === "caption") item.mine = body.text;
     this.work.settle(item.id);
     this.done += 1;
     this.item = null;
@@ -241,7 +238,7 @@ class CaptionDesk {
   }
 
   primary() {
-    if (this.item?.body.step === "read") this.approve();
+    if (this.item?.body.read) this.approve();
     else this.save();
   }
 
@@ -258,8 +255,11 @@ class CaptionDesk {
   }
 }
 
-function draftName(source, { model }) {
-  return source === "model" ? `written by a model${model ? ` (${model})` : ""}` : "the alternative text from the web";
+/** What a writer starts from: a model's draft where there is one, else the alternative text. */
+function draftOf(item) {
+  const [model] = item.body.caption_drafts ?? [];
+  if (model) return { draft: model.text, name: `written by a model${model.by ? ` (${model.by})` : ""}` };
+  return { draft: item.alt_text ?? "", name: "the alternative text from the web" };
 }
 
 run(async () => {

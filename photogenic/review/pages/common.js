@@ -120,7 +120,7 @@ export class Facts {
 
   show(item, bitmap) {
     const { width_px: width, height_px: height } = item.images[0];
-    const rows = { Size: `${number(width)} × ${number(height)} px`, Pixels: `${((width * height) / 1e6).toFixed(1)} million`, ...item.body?.metadata };
+    const rows = { Size: `${number(width)} × ${number(height)} px`, Pixels: `${((width * height) / 1e6).toFixed(1)} million`, ...facts(item.body?.metadata) };
     this.list.replaceChildren(...Object.entries(rows).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
     this.alt.textContent = item.alt_text || "None";
     if (bitmap) this.showTones(bitmap);
@@ -131,6 +131,12 @@ export class Facts {
     drawHistogram(this.canvas, tones);
     this.lost.textContent = `Highlights blown ${(100 * tones.blown).toFixed(1)} %, shadows blocked ${(100 * tones.blocked).toFixed(1)} %`;
   }
+}
+
+/** Names and values of a file as people read them; what the picture itself tells is left out. */
+function facts(metadata = {}) {
+  const { key, size_bytes: bytes, width_px: _width, height_px: _height, ...rest } = metadata;
+  return { ...(key ? { Name: key } : {}), ...(bytes ? { File: `${number(Math.round(bytes / 1000))} kB` } : {}), ...rest };
 }
 
 /** Run a page's start; what it throws is shown as a sentence. */

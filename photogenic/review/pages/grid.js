@@ -73,6 +73,7 @@ class Grid {
     });
     new ResizeObserver(() => this.layout()).observe(this.board);
     addEventListener("surround", () => requestAnimationFrame(() => this.large.draw()));
+    this.thumbs.addEventListener("refitted", () => this.drawCells());
     this.large.addEventListener("wants-full", () => this.sharpen());
   }
 
@@ -88,12 +89,9 @@ class Grid {
     return this.work.waiting.size >= this.density || this.work.reason !== null || (this.work.left ?? Infinity) <= this.work.waiting.size;
   }
 
-  /** The next items to be shown together: one that was dropped in bulk and comes back stands alone. */
+  /** The items of the screen after the first `skip`. */
   upcoming(skip = 0) {
-    const waiting = [...this.work.waiting.values()].slice(skip);
-    if (waiting[0]?.body?.single) return waiting.slice(0, 1);
-    const alone = waiting.findIndex((item) => item.body?.single);
-    return waiting.slice(0, Math.min(this.density, alone < 0 ? Infinity : alone));
+    return [...this.work.waiting.values()].slice(skip, skip + this.density);
   }
 
   nextScreen() {
@@ -147,8 +145,10 @@ class Grid {
     this.board.classList.toggle("tall", narrow);
     this.board.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     const cellWidth = (width - 16 - 6 * (columns - 1)) / columns - 10;
+    this.board.style.gridAutoRows = narrow ? `${Math.round(cellWidth)}px` : "";
     const cellHeight = narrow ? cellWidth : (height - 16 - 6 * (rows - 1)) / rows - 10;
     this.room = { width: Math.max(1, Math.round(cellWidth * devicePixelRatio)), height: Math.max(1, Math.round(cellHeight * devicePixelRatio)) };
+    this.thumbs.refit();
     this.size = Math.max(this.room.width, this.room.height) > THUMB_PX * 1.35 ? "screen" : "thumb";
     return this.drawCells();
   }
@@ -279,10 +279,6 @@ class Grid {
     const [from, to] = this.range();
     this.setMarks(Array.from({ length: to - from + 1 }, (_, i) => from + i), mark);
     this.anchor = null;
-    if (this.screen.length === 1) {
-      this.submit();
-      return;
-    }
     this.moveTo(Math.min(to + 1, this.screen.length - 1));
   }
 

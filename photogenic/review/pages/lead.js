@@ -138,7 +138,7 @@ class Desk {
 
   async advance(queue) {
     const answer = await this.tried(() => post("/api/review/advance", { queue_id: queue.id }));
-    if (answer?.id) this.chosen = answer.id;
+    if (answer) this.chosen = answer.queue_id;
     await this.loadRounds();
   }
 
@@ -227,7 +227,7 @@ class Desk {
   async loadAudit(before) {
     const { entries, next } = await get(`/api/audit?limit=30${before ? `&before=${before}` : ""}`);
     this.auditRows ??= el("tbody");
-    this.auditRows.append(...entries.map((entry) => el("tr", {}, el("td", { class: "soft num" }, moment(entry.at)), el("td", {}, entry.person ?? entry.name ?? "–"),
+    this.auditRows.append(...entries.map((entry) => el("tr", {}, el("td", { class: "soft" }, moment(entry.at)), el("td", {}, entry.person ?? entry.name ?? "–"),
       el("td", {}, entry.action), el("td", { class: "soft" }, entry.subject ?? ""))));
     this.parts.audit.replaceChildren(el("div", { class: "scroll audit", tabIndex: 0, role: "region", "aria-label": "Audit" }, el("table", {},
       el("thead", {}, el("tr", {}, ["When", "Who", "What", "Whom or what"].map((words) => el("th", { scope: "col" }, words)))), this.auditRows)),

@@ -84,7 +84,8 @@ class Loupe {
       stage.addEventListener("wants-full", () => this.fetchOriginals());
       stage.addEventListener("view", () => this.viewChanged());
     }
-    this.stage.addEventListener("resized", () => this.resized());
+    this.stage.addEventListener("resized", () => this.screens.refit());
+    this.screens.addEventListener("refitted", ({ detail }) => this.refitted(detail));
     addEventListener("surround", () => requestAnimationFrame(() => {
       this.stage.draw();
       this.championStage.draw();
@@ -223,10 +224,11 @@ class Loupe {
     if (!zoomed) this.originals.clear();
   }
 
-  resized() {
-    this.screens.clear();
-    if (this.entry) this.go(this.index);
-    if (this.champion) this.showChampion();
+  /** Pixels that fit the window better have come for a picture that is shown. */
+  refitted(url) {
+    const { entry, champion } = this;
+    if (entry && url === screenUrl(this.queue.id, entry.item)) this.present(entry, this.screens.get(url));
+    if (champion && url === screenUrl(this.queue.id, champion)) this.showChampion();
   }
 
   decide(verdict, reason) {
@@ -243,7 +245,6 @@ class Loupe {
     });
     this.done += 1;
     this.work.settle(entry.item.id);
-    if (this.body.calibration) this.outbox.hurry();
     this.advance(entry, reason);
   }
 

@@ -39,12 +39,26 @@ class Entry {
       bitmap?.close();
       return;
     }
-    if (bitmap) Object.assign(this, { bitmap, width, height, state: "ready" });
+    if (bitmap) this.filled(bitmap, width, height);
     else if (++this.tries < TRIES) return this.again();
     else Object.assign(this, { error, state: "failed" });
     this.done(this);
     this.cache.next();
     return undefined;
+  }
+
+  filled(bitmap, width, height) {
+    const before = this.bitmap;
+    Object.assign(this, { bitmap, width, height, state: "ready" });
+    if (!before) return;
+    this.cache.dispatchEvent(new CustomEvent("refitted", { detail: this.url }));
+    before.close();
+  }
+
+  /** Whether its pixels are enough for a box of this size. */
+  fills(box) {
+    if (!box || this.bitmap.width >= this.width) return true;
+    return this.bitmap.width >= 0.95 * this.width * Math.min(1, box.width / this.width, box.height / this.height);
   }
 
   again() {
@@ -69,9 +83,10 @@ class Entry {
   }
 }
 
-/** Pictures by address. `box()` gives the size in device pixels to shrink to while decoding, or null for the whole picture. */
-export class ImageCache {
+/** Pictures by address; emits "refitted". `box()` gives the size in device pixels to shrink to while decoding, or null for the whole picture. */
+export class ImageCache extends EventTarget {
   constructor({ box = () => null, atOnce = AT_ONCE } = {}) {
+    super();
     this.box = box;
     this.atOnce = atOnce;
     this.entries = new Map();
@@ -108,7 +123,16 @@ export class ImageCache {
     }
   }
 
-  /** Forget what was decoded for another size of window. */
+  /** The room has grown: decode again what has too few pixels; "refitted" tells of each, and the old pixels serve until then. */
+  refit() {
+    const box = this.box();
+    for (const entry of this.entries.values()) {
+      if (entry.state !== "ready" || entry.fills(box)) continue;
+      Object.assign(entry, { box, state: "idle" });
+    }
+    this.next();
+  }
+
   clear() {
     for (const entry of this.entries.values()) entry.drop();
     this.entries.clear();

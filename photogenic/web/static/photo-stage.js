@@ -38,7 +38,9 @@ export class PhotoStage extends HTMLElement {
     this.canvas.width = width;
     this.canvas.height = height;
     this.draw();
-    this.dispatchEvent(new Event("resized"));
+    // Panels that open change the size more than once: what is dear to do waits until it rests.
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.dispatchEvent(new Event("resized")), 150);
   }
 
   /** Show a picture: {bitmap, width, height (of the whole picture, px), full?: bitmap, label}. Null empties the stage. */
