@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,10 +12,12 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    ValidationError,
     field_validator,
     model_serializer,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from photogenic.core.config import StrictModel
 from photogenic.core.storage import RemotePath, Root, literal_secrets
@@ -103,8 +106,12 @@ Ratio = float  # 0-1
 
 _MIN = "Keep what measures at least this."
 _MAX = "Keep what measures at most this."
-_MIN_QUANTILE = "Drop this share of what is left, the lowest first."
-_MAX_QUANTILE = "Keep this share of what is left, the lowest first."
+_MIN_QUANTILE = (
+    "Drop this share of what is left, the lowest first; `target`: solved so that so many are left."
+)
+_MAX_QUANTILE = "Keep this share of what is left, the lowest first; `target`: as solved."
+
+TARGET: Literal["target"] = "target"
 
 
 class Range(StrictModel):
@@ -112,8 +119,12 @@ class Range(StrictModel):
 
     min: float | None = Field(None, description=_MIN)
     max: float | None = Field(None, description=_MAX)
-    min_quantile: Ratio | None = Field(None, ge=0, lt=1, description=_MIN_QUANTILE)
-    max_quantile: Ratio | None = Field(None, gt=0, le=1, description=_MAX_QUANTILE)
+    min_quantile: Annotated[Ratio, Field(ge=0, lt=1)] | Literal["target"] | None = Field(
+        None, description=_MIN_QUANTILE
+    )
+    max_quantile: Annotated[Ratio, Field(gt=0, le=1)] | Literal["target"] | None = Field(
+        None, description=_MAX_QUANTILE
+    )
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
@@ -121,6 +132,11 @@ class Range(StrictModel):
         if all(getattr(self, name) is None for name in bounds):
             raise ValueError(f"give at least one bound, or the step drops nothing: {', '.join(bounds)}")
         return self
+
+    @property
+    def asks_for_target(self) -> bool:
+        """Whether a bound is to be solved."""
+        return TARGET in (self.min_quantile, self.max_quantile)
 
 
 class SizeStep(StrictModel):
@@ -243,6 +259,82 @@ class PopularityStep(Range):
 
     field: str = Field(description="The side-car field that holds the number.")
     keep_unknown: bool = Field(True, description="Keep samples that do not have the field.")
+    within: str | None = Field(
+        None,
+        description="A side-car field such as `group`, or a column such as `concept`: quantiles are then of"
+        " each of its values by itself.",
+    )
+
+    @model_validator(mode="after")
+    def _within_is_for_quantiles(self) -> Self:
+        if self.within is not None and (self.min is not None or self.max is not None):
+            raise ValueError("`within` is for quantiles; put absolute bounds into a step of their own")
+        if self.within is not None and TARGET in (self.min_quantile, self.max_quantile):
+            raise ValueError("a quantile within groups cannot be solved; name it, or take `within` out")
+        return self
+
+
+class ColumnStep(Range):
+    """Any number that was measured or that came with the pool."""
+
+    name: str = Field(description="A score column such as `width_px`, or a side-car field: `fields.NAME`.")
+    keep_unknown: bool = Field(True, description="Keep samples that do not have the number.")
+
+
+class CaptionStep(StrictModel):
+    """Whether the text that came with a picture says anything. No picture is opened."""
+
+    min_words: int | None = Field(3, ge=0, description="Words of the text, at least.")
+    max_words: int | None = Field(None, ge=1, description="Words of the text, at most.")
+    max_boilerplate: int | None = Field(
+        0, ge=0, description="Things that no caption is (`stock photo`, a file name, a URL), at most."
+    )
+    max_capitals_ratio: Ratio | None = Field(0.7, ge=0, le=1, description="Share of capitals, at most.")
+    max_repeated_ratio: Ratio | None = Field(
+        0.5, ge=0, le=1, description="Share of the words that stood there before, at most."
+    )
+
+
+class LicenceStep(StrictModel):
+    """Only pictures that may be used."""
+
+    field: str = Field("licence", description="The side-car field that names the licence.")
+    allow: tuple[str, ...] = Field(
+        min_length=1, description="Licences that are fine, in any case of letters; `CC-BY*` is a beginning."
+    )
+    keep_unknown: bool = Field(False, description="Keep samples that name no licence.")
+
+
+class OptOutStep(StrictModel):
+    """Nobody's picture who does not want it here."""
+
+    field: str = Field("opt_out", description="The side-car field that says so.")
+    means_no: tuple[str, ...] = Field(
+        ("false", "no", "0", "none", "null"),
+        description="What the field holds where nobody opted out; nothing is as good.",
+    )
+
+
+class ScorerStep(Range):
+    """Your own number of a picture: a Python function of its pixels."""
+
+    scorer: str = Field(
+        description="`path.py:function`, `package.module:function`, or an entry point of `photogenic.steps`."
+    )
+    columns: tuple[str, ...] = Field(
+        (), description="The names of the numbers, where it returns several; without it, the step's own name."
+    )
+    column: str | None = Field(None, description="The one that the bounds are of; without it, the first.")
+    size_px: int = Field(512, ge=16, le=4096, description="The picture's longer side, at most.")
+
+
+class FilterStep(StrictModel):
+    """Your own decision: a Python function of a sample's columns."""
+
+    filter: str = Field(
+        description="`path.py:function`, `package.module:function`, or an entry point of `photogenic.steps`."
+    )
+    columns: tuple[str, ...] = Field((), description="Columns that it reads: they are measured first.")
 
 
 class SelectStep(StrictModel):
@@ -276,35 +368,99 @@ class StepsConfig(StrictModel):
     aesthetic: AestheticStep | None = None
     concept: ConceptStep | None = None
     popularity: PopularityStep | None = None
+    column: ColumnStep | None = None
+    caption: CaptionStep | None = None
+    licence: LicenceStep | None = None
+    opt_out: OptOutStep | None = None
     appeal: Range | None = None
     select: SelectStep | None = None
 
     _order: tuple[str, ...] = PrivateAttr(default=())
+    _named: dict[str, Named] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")
     @classmethod
     def _remember_order(cls, values: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        steps = validate(values)
-        if isinstance(values, dict):
-            # A frozen model may still set its private attributes.
-            steps._order = tuple(name for name in values if getattr(steps, name) is not None)
+        if not isinstance(values, dict):
+            return validate(values)
+        own = {name: step for name, step in values.items() if _is_named(name, step, cls.model_fields)}
+        steps = validate({name: step for name, step in values.items() if name not in own})
+        # A frozen model may still set its private attributes.
+        steps._named = {name: _named(name, step) for name, step in own.items()}
+        steps._order = tuple(name for name in values if steps.get(name) is not None)
         return steps
 
     @model_serializer(mode="wrap")
     def _in_order(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values = serialize(self)
+        values |= {name: named.written() for name, named in self._named.items()}
         return {name: values[name] for name in self.order}
 
     @property
     def order(self) -> tuple[str, ...]:
         """Names of the steps, first to last."""
-        return self._order or tuple(
-            name for name in type(self).model_fields if getattr(self, name) is not None
-        )
+        return self._order or tuple(name for name in type(self).model_fields if self.get(name) is not None)
+
+    def get(self, name: str) -> Any:
+        """The step of that name; None where the recipe has none."""
+        return self._named[name].step if name in self._named else getattr(self, name)
+
+    def kind(self, name: str) -> str:
+        """What the step of that name is: its name, unless the recipe gave it one of its own."""
+        return self._named[name].kind if name in self._named else name
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """(name, step), first to last."""
-        return ((name, getattr(self, name)) for name in self.order)
+        return ((name, self.get(name)) for name in self.order)
+
+
+# Steps that may stand in a recipe more than once, under names of their own: `likes: {step: popularity, ...}`.
+NAMED_STEPS: dict[str, type[StrictModel]] = {
+    "popularity": PopularityStep,
+    "column": ColumnStep,
+    "licence": LicenceStep,
+    "opt_out": OptOutStep,
+}
+OWN_STEPS: dict[str, type[StrictModel]] = {"scorer": ScorerStep, "filter": FilterStep}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A step under a name that the recipe gave it."""
+
+    kind: str
+    step: StrictModel
+
+    def written(self) -> dict[str, Any]:
+        """As it stands in a recipe."""
+        kind = {} if self.kind in OWN_STEPS else {"step": self.kind}
+        return kind | self.step.model_dump(mode="json")
+
+
+def _is_named(name: object, step: object, known: Container[object]) -> bool:
+    return name not in known and isinstance(step, dict) and any(key in step for key in ("step", *OWN_STEPS))
+
+
+def _named(name: str, values: dict[str, Any]) -> Named:
+    """The step; what is wrong with it is told of its place in the recipe."""
+    kind = str(values["step"]) if "step" in values else next(kind for kind in OWN_STEPS if kind in values)
+    model = (NAMED_STEPS if "step" in values else OWN_STEPS).get(kind)
+    if model is None:
+        raise ValueError(f"`{name}`: there is no step {kind!r} to name; valid are {', '.join(NAMED_STEPS)}")
+    if not name.isidentifier():
+        raise ValueError(f"`{name}` is no name for a step: letters, digits and _ only")
+    try:
+        return Named(kind, model.model_validate({key: values[key] for key in values if key != "step"}))
+    except ValidationError as error:
+        lines = [
+            InitErrorDetails(
+                type=PydanticCustomError(line["type"], "{said}", {"said": line["msg"]}),
+                loc=(name, *line["loc"]),
+                input=line["input"],
+            )
+            for line in error.errors(include_url=False)
+        ]
+        raise ValidationError.from_exception_data("steps", lines) from None
 
 
 # Cheap steps first, thresholds that only the clearly bad fails: for a folder of photographs of whatever kind.
@@ -336,4 +492,35 @@ class CurateConfig(StrictModel):
         description="What the pool shows, such as `photographs` or `stickers`: a CLIP made for something"
         " else is left out. Not given: it is left out if it cannot tell the pool's texts from shuffled ones.",
     )
+    target: int | None = Field(
+        None,
+        gt=0,
+        description="How many candidates are wanted: the quantile of all bounds that say `target` is solved"
+        " so that this many are left by the last step.",
+    )
     timeout_s: float = Field(60.0, gt=0, description="The longest that one picture may keep a worker busy.")
+
+    @model_validator(mode="after")
+    def _target_can_be_solved(self) -> Self:
+        asking = [
+            name for name, step in self.steps.items() if isinstance(step, Range) and step.asks_for_target
+        ]
+        if bool(asking) != (self.target is not None):
+            missing = "no bound says `target`" if self.target is not None else "`target` is not given"
+            raise ValueError(f"a target needs both, `target: NUMBER` and bounds that say `target`: {missing}")
+        if asking:
+            order = self.steps.order
+            late = [name for name in order[order.index(asking[0]) :] if not _is_rule(self.steps.get(name))]
+            if late:
+                raise ValueError(
+                    f"`{late[0]}` decides over the whole set, or by itself: put it before `{asking[0]}`, the"
+                    " first step whose bound says `target`"
+                )
+        return self
+
+
+def _is_rule(step: StrictModel) -> bool:
+    """Whether a step drops by bounds of columns alone."""
+    if isinstance(step, PopularityStep) and step.within is not None:
+        return False
+    return not isinstance(step, DuplicatesStep | SelectStep | FilterStep | LicenceStep | OptOutStep)

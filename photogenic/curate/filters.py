@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from photogenic.core.config import StrictModel
 from photogenic.core.records import KEEP, Verdict
 from photogenic.curate.config import (
+    TARGET,
     AspectStep,
     BordersStep,
+    CaptionStep,
     ColourfulnessStep,
+    ColumnStep,
     ConceptStep,
     ExposureStep,
     OcrStep,
     PopularityStep,
     Range,
+    ScorerStep,
     SizeStep,
     UnsafeStep,
 )
@@ -45,6 +49,8 @@ class Rule:
     threshold: float | None = None  # None: a quantile that is not resolved yet
     quantile: float | None = None  # where the threshold came from
     keep_unknown: bool = True
+    within: str | None = None  # the quantile is of each value of this field by itself
+    is_target: bool = False  # the quantile is still to be solved
 
     @property
     def sentence(self) -> str:
@@ -59,6 +65,8 @@ class Rule:
 
     @property
     def _limit(self) -> str:
+        if self.within is not None and self.quantile is not None:
+            return f"the {100 * self.quantile:g} % quantile of its {self.within}"
         threshold = "what was measured" if self.threshold is None else f"{self.threshold:.4g}"
         return threshold if self.quantile is None else f"{threshold}, the {100 * self.quantile:g} % quantile"
 
@@ -71,9 +79,22 @@ class Rule:
     def resolved(self, values: Floats) -> Rule:
         """The rule with its quantile turned into a threshold, over the values that were measured."""
         measured = values[~np.isnan(values)]
-        if self.quantile is None or not measured.size:
+        if self.quantile is None or self.within is not None or not measured.size:
             return self
         return dataclasses.replace(self, threshold=float(np.quantile(measured, self.quantile)))
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the rule depends on the other samples."""
+        return self.quantile is not None or self.is_target
+
+    def solved(self, quantile: float) -> Rule:
+        """The rule with the quantile that was solved: this share goes, on whichever side."""
+        if not self.is_target:
+            return self
+        return dataclasses.replace(
+            self, is_target=False, quantile=quantile if self.side == "min" else 1 - quantile
+        )
 
 
 def verdict(rules: Sequence[Rule], row: Mapping[str, float | None]) -> Verdict:
@@ -128,7 +149,19 @@ def _rules(name: str, step: StrictModel) -> Iterator[Rule | None]:
             yield _at_least("concept_prob", step.min_prob, "shows no concept clearly")
         case PopularityStep():
             for rule in _range_rules(FIELD + step.field, "not popular", "too popular", step):
+                yield dataclasses.replace(rule, keep_unknown=step.keep_unknown, within=step.within)
+        case ColumnStep():
+            for rule in _range_rules(step.name, "too low", "too high", step):
                 yield dataclasses.replace(rule, keep_unknown=step.keep_unknown)
+        case CaptionStep():
+            yield _at_most("num_boilerplate", step.max_boilerplate, "its text is boilerplate")
+            yield _at_least("num_caption_words", step.min_words, "its text says too little")
+            yield _at_most("num_caption_words", step.max_words, "its text is too long")
+            yield _at_most("caption_capitals_ratio", step.max_capitals_ratio, "its text shouts")
+            yield _at_most("caption_repeated_ratio", step.max_repeated_ratio, "its text repeats itself")
+        case ScorerStep():
+            column = step.column or (step.columns[0] if step.columns else name)
+            yield from _range_rules(column, "too low", "too high", step)
         case Range():
             yield from _range_rules(*RANGES[name], step)
             if isinstance(step, ColourfulnessStep):
@@ -140,11 +173,17 @@ def _range_rules(column: str, below: str, above: str, step: Range) -> Iterator[R
     if step.min is not None:
         yield Rule(column, "min", below, step.min)
     if step.min_quantile is not None:
-        yield Rule(column, "min", below, quantile=step.min_quantile)
+        yield _by_quantile(Rule(column, "min", below), step.min_quantile)
     if step.max is not None:
         yield Rule(column, "max", above, step.max)
     if step.max_quantile is not None:
-        yield Rule(column, "max", above, quantile=step.max_quantile)
+        yield _by_quantile(Rule(column, "max", above), step.max_quantile)
+
+
+def _by_quantile(rule: Rule, quantile: float | Literal["target"]) -> Rule:
+    if quantile == TARGET:
+        return dataclasses.replace(rule, is_target=True)
+    return dataclasses.replace(rule, quantile=float(quantile))
 
 
 def _at_least(column: str, threshold: float | None, reason: str) -> Rule | None:

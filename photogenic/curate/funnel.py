@@ -8,31 +8,38 @@ from __future__ import annotations
 
 import difflib
 import shutil
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from photogenic.core.config import StrictModel
 from photogenic.core.errors import RecipeError, StorageError
 from photogenic.core.run import Run
-from photogenic.core.shards import Sources, read_table, write_json, write_table
-from photogenic.curate import agreement, neural, report, select
+from photogenic.core.shards import Sources, write_json, write_table
+from photogenic.curate import agreement, neural, report
+from photogenic.curate.captions import caption_scorer
 from photogenic.curate.config import (
     AestheticStep,
     ClipScoreStep,
+    ColumnStep,
     ConceptStep,
     CurateConfig,
     DuplicatesStep,
+    FilterStep,
+    LicenceStep,
+    OptOutStep,
+    ScorerStep,
     SelectStep,
     StepsConfig,
 )
-from photogenic.curate.filters import FIELD, Floats, Rule, columns_of, number, rules_for
-from photogenic.curate.ledger import DROPPED, FAILED, Ledger
+from photogenic.curate.filters import FIELD, Rule, columns_of, rules_for
+from photogenic.curate.ledger import DROPPED, FAILED, IS_SCORED, UNDECODABLE, Ledger, listing
+from photogenic.curate.own import drop_by_own, own_inputs, own_scorers
 from photogenic.curate.scorers import (
     STORE_COLUMNS,
     Scorer,
@@ -42,6 +49,8 @@ from photogenic.curate.scorers import (
     unsafe_scorer,
 )
 from photogenic.curate.scores import SLICES, Scores
+from photogenic.curate.setwise import drop_duplicates, drop_look_alikes, drop_within, select_best
+from photogenic.curate.target import Solved, solve
 from photogenic.engines.local import engine_for
 from photogenic.engines.tasks import EngineName
 
@@ -74,13 +83,16 @@ def curate(config: CurateConfig, run: Run, *, workers: int, engine: EngineName =
     folder = run.stage("curate")
     for leftover in folder.rglob(".*.tmp"):  # of a process that was killed while it wrote
         leftover.unlink(missing_ok=True)
-    ledger = Ledger(read_table(run.folder / "pool" / "manifest"))
-    with closing(engine_for(workers, engine)) as hands:
+    with (
+        closing(engine_for(workers, engine)) as hands,
+        closing(Ledger(run.folder / "pool" / "manifest", folder)) as ledger,
+    ):
         funnel = Funnel(ledger, Scores(folder / "scores", sources, hands, config.timeout_s))
         funnel.walk(config)
-        write_table(folder / "verdicts.parquet", ledger.verdicts())
-        write_table(folder / "candidates.parquet", funnel.candidates())
+        ledger.write_candidates(folder / "candidates.parquet")
+        ledger.write_verdicts(folder / "verdicts.parquet")
         write_json(folder / "counts.json", funnel.counts())
+        ledger.tidy()
         report.write(config, run, hands)
     shutil.rmtree(folder / SLICES, ignore_errors=True)  # what array jobs scored has been taken in
     for step in funnel.steps:
@@ -88,11 +100,11 @@ def curate(config: CurateConfig, run: Run, *, workers: int, engine: EngineName =
 
 
 def inputs(config: CurateConfig) -> list[object]:
-    """What besides the configuration's values could change the result: the steps' order, and the models."""
+    """What besides the configuration's values could change the result: the steps' order, models, own code."""
     steps = config.steps
     by_embedding = steps.duplicates and neural.embedding_model(steps.duplicates)
     scorers = [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
-    return [steps.order, [scorer.folder_name for scorer in scorers]]
+    return [steps.order, [scorer.folder_name for scorer in scorers], own_inputs(steps)]
 
 
 class Funnel:
@@ -106,12 +118,13 @@ class Funnel:
         self.ledger = ledger
         self.scores = scores
         self.steps = [StepCount(READ)]
-        self._tables: dict[Scorer, pa.Table] = {}
+        self.solved: Solved | None = None
+        self._done: list[Scorer] = []
         self._scorers: list[Scorer] = []
 
     def walk(self, config: CurateConfig) -> None:
         """Apply all steps. Whoever is left has been decoded and has every pixel measure."""
-        self._scorers = _all_scorers(config.steps)
+        self._scorers = all_scorers(config.steps)
         self._scored(read_scorer())
         for name, step in config.steps.items():
             self.steps.append(StepCount(name))
@@ -119,161 +132,176 @@ class Funnel:
         self._scored(pixel_scorer())
         self._count()
 
-    def candidates(self) -> pa.Table:
-        """The survivors: the pool's columns and every score column."""
-        table = self.ledger.survivors()
-        alive = pa.array(self.ledger.alive)
-        for scores in self._tables.values():
-            scores = scores.filter(alive)
-            for name in scores.column_names:
-                if name not in STORE_COLUMNS and name not in table.column_names:
-                    table = table.append_column(scores.schema.field(name), scores[name])
-        return table
-
     def counts(self) -> dict[str, Any]:
         """What counts.json says: the pool, each step with its resolved rules, the score tables in use."""
+        last = self.steps[-1]
+        solved = {} if self.solved is None else {"target": asdict(self.solved)}
         return {
             "pool": len(self.ledger),
-            "kept": int(self.ledger.alive.sum()),
+            "kept": last.entered - last.dropped - last.failed,
             "steps": [asdict(step) for step in self.steps],
-            "scores": [scorer.folder_name for scorer in self._tables],
-        }
+            "scores": [scorer.folder_name for scorer in self._done],
+        } | solved
 
     def _apply(self, name: str, step: StrictModel, config: CurateConfig) -> None:
         match step:
             case DuplicatesStep():
-                self._drop_duplicates(step)
-                self._drop_look_alikes(step, config.domain)
+                self._drop_duplicates(name, step, config.domain)
             case SelectStep():
-                self._select(step)
+                self._select(name, step)
             case ClipScoreStep() | AestheticStep() | ConceptStep():
                 reason = agreement.reason_to_skip(step, config.domain, self.ledger, self.scores)
                 self.steps[-1].skipped = reason
                 if not reason:
                     if isinstance(step, ConceptStep):
                         self._scored(self._scorer_of("concept"))
-                    self._filter(name, rules_for(name, step))
+                    self._filter(name, rules_for(name, step), config)
+            case LicenceStep():
+                self.ledger.drop_unless_any(name, FIELD + step.field, step.allow, step.keep_unknown)
+            case OptOutStep():
+                self.ledger.drop_if_said(name, FIELD + step.field, step.means_no)
+            case FilterStep():
+                for column in step.columns:
+                    self._attached(column)
+                if not self.is_slice:
+                    drop_by_own(self.ledger, step, name)
             case _:
-                self._filter(name, rules_for(name, step))
+                self._filter(name, rules_for(name, step), config)
 
-    def _filter(self, name: str, rules: list[Rule]) -> None:
-        columns = {column: self._column(column) for column in columns_of(rules)}
-        alive = self.ledger.alive
-        rules = [rule for rule in rules if not (self.is_slice and rule.quantile is not None)]
-        rules = [rule.resolved(columns[rule.column][alive]) for rule in rules]
+    def _filter(self, name: str, rules: list[Rule], config: CurateConfig) -> None:
+        for column in columns_of(rules):
+            self._attached(column)
+        if self.is_slice:
+            rules = [rule for rule in rules if not rule.is_relative]
+        if any(rule.is_target for rule in rules):
+            rules = [rule.solved(self._quantile(name, config)) for rule in rules]
+        rules = [rule.resolved(self._values(rule)) for rule in rules]
         for rule in rules:
-            values = columns[rule.column]
-            self.ledger.drop(rule.breaks(values), name, rule.sentence, values, rule.threshold)
+            if rule.within is None:
+                self.ledger.drop_by(rule, name)
+            else:
+                drop_within(self.ledger, rule, name, self._group(rule.within))
         self.steps[-1].rules = rules
 
-    def _drop_duplicates(self, step: DuplicatesStep) -> None:
-        from photogenic.measures.duplicates import near_duplicate_groups
+    def _values(self, rule: Rule) -> NDArray[np.float64]:
+        is_needed = rule.quantile is not None and rule.within is None
+        return self.ledger.numbers(rule.column) if is_needed else np.zeros(0)
 
-        ledger, scores = self.ledger, self._column(step.keep)
-        table = self._scored(pixel_scorer())
+    def _quantile(self, name: str, config: CurateConfig) -> float:
+        """The quantile that leaves as many as `target` says; solved at the first step that asks for it."""
+        if self.solved is None and config.target is not None:
+            order = config.steps.order
+            rest = [rules_for(later, config.steps.get(later)) for later in order[order.index(name) :]]
+            for column in {column for rules in rest for column in columns_of(rules)}:
+                self._attached(column)
+            self.solved = solve(self.ledger, rest, config.target)
+        return 0.0 if self.solved is None else self.solved.quantile
+
+    def _drop_duplicates(self, name: str, step: DuplicatesStep, domain: str | None) -> None:
+        self._attached(step.keep)
+        self._scored(pixel_scorer())
         if self.is_slice:
             return
-        rows = np.flatnonzero(ledger.alive)
-        hashes = table["phash"].take(pa.array(rows)).to_numpy().astype(np.uint64)
-        labels = near_duplicate_groups(hashes, step.max_distance)
-        best = select.keepers(labels, hashes, scores[rows], ledger.ids[rows], step.max_distance)
-        distances = select.hamming_distance(hashes, hashes[best])
-        for index in np.flatnonzero(best != np.arange(len(rows))):
-            row, keeper = rows[index], rows[best[index]]
-            same = "same bytes as" if ledger.uids[row] == ledger.uids[keeper] else "near-duplicate of"
-            reason = f"{same} {ledger.ids[keeper]}"
-            ledger.drop_one(row, "duplicates", reason, float(distances[index]), float(step.max_distance))
-
-    def _select(self, step: SelectStep) -> None:
-        ledger, scores = self.ledger, self._column(step.by)
-        self._scored(pixel_scorer())  # what cannot be decoded takes nobody's place
-        if self.is_slice:
-            return
-        rows = np.flatnonzero(ledger.alive)
-        groups = self._groups(step.balance) if step.balance else np.full(len(ledger), "", dtype=object)
-        groups = np.array([str(group or "") for group in groups[rows]], dtype=object)
-        selection = select.top(scores[rows], ledger.ids[rows], groups, step.num)
-        for index in np.flatnonzero(~selection.selected):
-            among = f" of {step.balance} {groups[index]!r}" if step.balance else ""
-            reason = f"not among the best{among} by {step.by}"
-            ledger.drop_one(rows[index], "select", reason, scores[rows[index]], selection.thresholds[index])
-
-    def _drop_look_alikes(self, step: DuplicatesStep, domain: str | None) -> None:
-        """By embeddings: one thing cropped, recoloured or retouched, which the hash tells apart."""
+        drop_duplicates(self.ledger, step, name)
         model = neural.embedding_model(step)
-        if model is None or self.is_slice:
+        if model is None:
             return
         reason = agreement.reason_to_skip(step, domain, self.ledger, self.scores)
         if reason:
             self.steps[-1].skipped = f"By perceptual hash only. {reason}"
             return
-        from photogenic.curate.lookalikes import look_alikes
-
-        ledger, scores = self.ledger, self._column(step.keep)
         rows, vectors = self._vectors(neural.image_scorer(model))
-        keeper, cosines = look_alikes(vectors, scores[rows], ledger.ids[rows], step.min_cosine)
-        for index in np.flatnonzero(keeper != np.arange(len(rows))):
-            told = f"looks like {ledger.ids[rows[keeper[index]]]}"
-            ledger.drop_one(rows[index], "duplicates", told, float(cosines[index]), step.min_cosine)
+        drop_look_alikes(self.ledger, step, name, rows, vectors)
 
     def _vectors(self, scorer: Scorer) -> tuple[NDArray[np.int64], neural.Vectors]:
         """Rows of those alive that have a vector, and the vectors. [M], [M, D]"""
         from photogenic.curate.judging import vectors_of
 
-        table = self.scores.fill(scorer, self.ledger, self.ledger.alive).table
-        has_one = self.ledger.alive & pc.is_valid(table[neural.EMBEDDING]).to_numpy(zero_copy_only=False)
+        alive = self.ledger.alive
+        table = self.scores.fill(scorer, self.ledger, alive).table
+        has_one = alive & table[neural.EMBEDDING].is_valid().to_numpy(zero_copy_only=False)
         return np.flatnonzero(has_one), vectors_of(table.filter(pa.array(has_one)))
 
-    def _groups(self, name: str) -> NDArray[np.object_]:
-        """What `balance` names: a scorer's column of words such as concept, or else a side-car field. [N]"""
-        if any(name in scorer.columns for scorer in self._scorers):
-            values = self._scored(self._scorer_of(name))[name]
-            return np.asarray(values.to_numpy(zero_copy_only=False), dtype=object)
-        return self.ledger.field(name)
+    def _select(self, name: str, step: SelectStep) -> None:
+        self._attached(step.by)
+        self._scored(pixel_scorer())  # what cannot be decoded takes nobody's place
+        group = None if step.balance is None else self._group(step.balance)
+        if not self.is_slice:
+            select_best(self.ledger, step, name, group)
 
-    def _column(self, name: str) -> Floats:
-        """A numeric column of the whole pool, NaN where nothing was measured. [N] float64"""
-        if name.startswith(FIELD):
-            return np.array([number(value) for value in self.ledger.field(name.removeprefix(FIELD))])
-        scorer = self._scorer_of(name)
-        values = pc.cast(self._scored(scorer)[name], pa.float64(), safe=False)
-        return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+    def _group(self, name: str) -> str:
+        """What `balance` or `within` names, as SQL: a scorer's column such as concept, or a field."""
+        if any(name in scorer.columns for scorer in self._scorers):
+            self._attached(name)
+            return self.ledger.value(name)
+        return self.ledger.value(FIELD + name)
+
+    def _attached(self, column: str) -> None:
+        """See to it that the ledger has the column."""
+        if not column.startswith(FIELD):
+            self._scored(self._scorer_of(column))
 
     def _scorer_of(self, column: str) -> Scorer:
         return next(scorer for scorer in self._scorers if column in scorer.columns)
 
-    def _scored(self, scorer: Scorer) -> pa.Table:
-        """The scorer's table for the whole pool. Whoever is alive is scored first, or dropped, or failed."""
-        if scorer not in self._tables:
+    def _scored(self, scorer: Scorer) -> None:
+        """Attach the scorer's table. Whoever is alive is scored first, or dropped, or failed."""
+        if scorer in self._done:
+            return
+        self._done.append(scorer)
+        unreachable: dict[str, str] = {}
+        broke: dict[str, str] = {}
+        if not self._attach_kept(scorer):
             scored = self.scores.fill(scorer, self.ledger, self.ledger.alive)
-            self._tables[scorer] = scored.table
-            if "uid" in scorer.columns:
-                self.ledger.uids = scored.table["uid"].to_numpy(zero_copy_only=False)
-            reasons = scored.table["undecodable"].to_numpy(zero_copy_only=False)
-            for row in map(int, np.flatnonzero(self.ledger.alive)):
-                sample_id = self.ledger.ids[row]
-                if reasons[row] is not None:
-                    self.ledger.drop_one(row, READ, reasons[row], np.nan, np.nan)
-                elif sample_id in scored.unreachable:
-                    self.ledger.fail_one(row, READ, scored.unreachable[sample_id])
-                elif sample_id in scored.broke:
-                    self.ledger.fail_one(row, self.steps[-1].name, scored.broke[sample_id])
-        return self._tables[scorer]
+            unreachable, broke = scored.unreachable, scored.broke
+            path = self.ledger.kept(scorer.folder_name, self._listing(scorer))
+            write_table(path, _aligned(scorer, scored.table))
+            self.ledger.attach(scorer.folder_name, path, _columns(scorer))
+        self.ledger.drop_undecodable(scorer.folder_name, READ)
+        self.ledger.strike_ids(READ, FAILED, unreachable)
+        self.ledger.strike_ids(self.steps[-1].name, FAILED, broke)
+
+    def _attach_kept(self, scorer: Scorer) -> bool:
+        """Attach the table that an earlier walk has left, if every living sample has its score there."""
+        path = self.ledger.kept(scorer.folder_name, self._listing(scorer))
+        if not path.exists():
+            return False
+        self.ledger.attach(scorer.folder_name, path, _columns(scorer))
+        if not self.ledger.num_unscored(scorer.folder_name):
+            return True
+        self.ledger.detach(scorer.folder_name)
+        return False
+
+    def _listing(self, scorer: Scorer) -> str:
+        return listing([self.scores.folder / scorer.folder_name, *self.scores.beside(scorer)])
 
     def _count(self) -> None:
-        """A group-by over the ledger."""
+        """Fill in what each step did."""
+        counts = self.ledger.counts()
         left = len(self.ledger)
         for step in self.steps:
-            here = self.ledger.step == step.name
             step.entered = left
-            step.dropped = int((here & (self.ledger.verdict == DROPPED)).sum())
-            step.failed = int((here & (self.ledger.verdict == FAILED)).sum())
+            step.dropped = sum(
+                num for name, verdict, num in counts if (name, verdict) == (step.name, DROPPED)
+            )
+            step.failed = sum(num for name, verdict, num in counts if (name, verdict) == (step.name, FAILED))
             left -= step.dropped + step.failed
 
 
-def _all_scorers(steps: StepsConfig) -> list[Scorer]:
+def _columns(scorer: Scorer) -> pa.Schema:
+    return pa.schema([field for field in scorer.schema if field.name not in STORE_COLUMNS])
+
+
+def _aligned(scorer: Scorer, table: pa.Table) -> pa.Table:
+    """The scores of the whole pool as the ledger sets them beside the others."""
+    columns = table.select(_columns(scorer).names).append_column(UNDECODABLE, table[UNDECODABLE])
+    return columns.append_column(IS_SCORED, table["stamp"].is_valid())
+
+
+def all_scorers(steps: StepsConfig) -> list[Scorer]:
     """Whatever can make a column, cheap first; a classifier that the recipe names comes before ours."""
-    return [read_scorer(), pixel_scorer(), ocr_scorer(), *neural.neural_scorers(steps), unsafe_scorer()]
+    cheap = [read_scorer(), pixel_scorer(), caption_scorer(), ocr_scorer()]
+    return [*cheap, *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
 
 
 def check(config: CurateConfig, sources: Sources) -> None:
@@ -284,15 +312,36 @@ def check(config: CurateConfig, sources: Sources) -> None:
                 f"The pool's source {name!r} cannot be reached: {root} is not there.",
                 "Mount it, or set its path in the recipe and index the pool again.",
             )
-    steps = config.steps
-    columns = [column for scorer in _all_scorers(steps) for column in scorer.columns]
-    for key, column in (
-        ("duplicates.keep", steps.duplicates and steps.duplicates.keep),
-        ("select.by", steps.select and steps.select.by),
-    ):
-        if column and not column.startswith(FIELD) and column not in columns:
+    columns = [column for scorer in all_scorers(config.steps) for column in scorer.columns]
+    for key, column in _read_columns(config.steps):
+        if column not in columns and not column.startswith(FIELD):
             near = difflib.get_close_matches(column, columns, n=1)
             raise RecipeError(
                 f"curate.steps.{key}: there is no column {column!r}.",
                 f"Did you mean {near[0]!r}?" if near else f"Side-car fields are written {FIELD}NAME.",
             )
+    own = [(name, column) for scorer in own_scorers(config.steps) for name, column in _named(scorer)]
+    for name, column in own:
+        if columns.count(column) > 1:
+            raise RecipeError(f"curate.steps.{name}: there is a column {column!r} already.", "Rename it.")
+    inputs(config)  # finds the functions of one's own
+
+
+def _named(scorer: Scorer) -> Iterator[tuple[str, str]]:
+    return ((scorer.name.removeprefix("own-"), column) for column in scorer.columns)
+
+
+def _read_columns(steps: StepsConfig) -> Iterator[tuple[str, str]]:
+    """(key of the recipe, column) of all columns that the recipe names."""
+    for name, step in steps.items():
+        match step:
+            case DuplicatesStep():
+                yield f"{name}.keep", step.keep
+            case SelectStep():
+                yield f"{name}.by", step.by
+            case ColumnStep():
+                yield f"{name}.name", step.name
+            case FilterStep():
+                yield from ((f"{name}.columns", column) for column in step.columns)
+            case ScorerStep() if step.column is not None:
+                yield f"{name}.column", step.column

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from photogenic.curate.select import Floats, Ints, Strings, keepers_by
+from photogenic.curate.select import Floats, Ids, Ints, keepers_by
 from photogenic.measures.cosine import Vectors, cosine_groups
 
 
-def look_alikes(vectors: Vectors, scores: Floats, ids: Strings, min_cosine: float) -> tuple[Ints, Floats]:
+def look_alikes(vectors: Vectors, scores: Floats, ids: Ids, min_cosine: float) -> tuple[Ints, Floats]:
     """For each row the row that stands for it (itself, or a better look-alike), and their cosine. [N], [N]
 
     vectors: [N, D] unit vectors. As with hashes, the ends of a chain need not look alike: a row goes only for

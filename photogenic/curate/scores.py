@@ -71,7 +71,7 @@ class Scores:
 
             return fill_head(self, scorer, ledger, which, texts)
         stamps = stamps_of(scorer, ledger, texts)
-        folder, beside = self.folder / scorer.folder_name, self._beside(scorer)
+        folder, beside = self.folder / scorer.folder_name, self.beside(scorer)
         stored = valid_rows(stored_rows(scorer, [*beside, folder]), ledger, stamps)
         missing = np.flatnonzero(which & pc.is_null(stored["stamp"]).to_numpy())
         is_whole = (folder / "00000.parquet").exists() and not (folder / "parts").exists()
@@ -86,7 +86,7 @@ class Scores:
             shutil.rmtree(taken_in, ignore_errors=True)
         return scored
 
-    def _beside(self, scorer: Scorer) -> list[Path]:
+    def beside(self, scorer: Scorer) -> list[Path]:
         """The scorer's folders in other stores: a slice reads the whole pool's, a whole run all slices'."""
         if self.whole is not None:
             return [self.whole / scorer.folder_name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +11,21 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Strings = NDArray[np.object_]
+Ids = NDArray[Any]  # sample_ids, or numbers of the same order
 
 
-def best_first(scores: Floats, ids: Strings) -> Ints:
+def best_first(scores: Floats, ids: Ids) -> Ints:
     """Indices, best score first; equal scores in the order of their ids, what was not measured last. [N]"""
-    keys = (ids.astype(str), np.where(np.isnan(scores), np.inf, -scores))  # the last key sorts first
-    return np.asarray(np.lexsort(keys), dtype=np.int64)
+    ids = ids.astype(str) if ids.dtype == object else ids
+    return np.asarray(np.lexsort((ids, _ascending(scores))), dtype=np.int64)  # the last key sorts first
+
+
+def _ascending(scores: Floats) -> Floats:
+    return np.where(np.isnan(scores), np.inf, -scores)
 
 
 def keepers(
-    labels: NDArray[Any], hashes: NDArray[np.uint64], scores: Floats, ids: Strings, max_distance: int
+    labels: NDArray[Any], hashes: NDArray[np.uint64], scores: Floats, ids: Ids, max_distance: int
 ) -> Ints:
     """For each row the index of the row that stands for it: itself, or a better look-alike. [N]
 
@@ -38,14 +41,16 @@ def keepers(
 
 
 def keepers_by(
-    labels: NDArray[Any], near: Callable[[Ints, int], NDArray[np.bool_]], scores: Floats, ids: Strings
+    labels: NDArray[Any], near: Callable[[Ints, int], NDArray[np.bool_]], scores: Floats, ids: Ids
 ) -> Ints:
     """As `keepers`, where near(rows, best) says which of the rows look like the row `best`."""
     keeper = np.arange(len(labels), dtype=np.int64)
     order = best_first(scores, ids)
     by_group = order[np.argsort(labels[order], kind="stable")]  # best first within each group
-    starts = np.flatnonzero(np.diff(labels[by_group], prepend=labels[by_group][:1] - 1)).tolist()
-    for start, stop in itertools.pairwise([*starts, len(labels)]):
+    starts = np.flatnonzero(np.diff(labels[by_group], prepend=labels[by_group][:1] - 1))
+    stops = np.append(starts[1:], len(labels))
+    has_others = stops - starts > 1  # of a million groups most are one picture
+    for start, stop in zip(starts[has_others].tolist(), stops[has_others].tolist(), strict=True):
         left = by_group[start:stop]
         while len(left) > 1:
             alike = near(left, int(left[0]))
@@ -87,16 +92,28 @@ class Selection:
     thresholds: Floats
 
 
-def top(scores: Floats, ids: Strings, groups: Strings, num: int) -> Selection:
-    """The `num` best, with an equal part for each group as far as the groups can give it. [N]"""
-    names, members = np.unique(groups.astype(str), return_inverse=True)
-    order = best_first(scores, ids)
-    parts = equal_parts(np.bincount(members, minlength=len(names)).astype(np.int64), num)
+def top(scores: Floats, ids: Ids, groups: NDArray[Any], num: int) -> Selection:
+    """The `num` best, with an equal part for each group as far as the groups can give it. [N]
+
+    groups: names or numbers; what cannot be shared out goes to the first of them in order.
+    """
+    groups = groups.astype(str) if groups.dtype == object else groups
+    names, members = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(members, minlength=len(names)).astype(np.int64)
+    by_group = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
     selected = np.zeros(len(scores), dtype=bool)
     last = np.full(len(names), np.nan)
-    for group in range(len(names)):
-        taken = order[members[order] == group][: parts[group]]
+    for group, part in enumerate(equal_parts(sizes, num).tolist()):
+        taken = _best(by_group[group], scores, ids, part)
         selected[taken] = True
         if len(taken):
             last[group] = scores[taken[-1]]
     return Selection(selected, last[members])
+
+
+def _best(rows: Ints, scores: Floats, ids: Ids, num: int) -> Ints:
+    """The `num` best of `rows`, best first; only those that may be among them are sorted."""
+    if 0 < num < len(rows):
+        ranks = _ascending(scores[rows])
+        rows = rows[ranks <= np.partition(ranks, num - 1)[num - 1]]
+    return rows[best_first(scores[rows], ids[rows])][:num]

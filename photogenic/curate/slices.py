@@ -14,9 +14,9 @@ from typing import Self
 
 from photogenic.core.errors import PhotogenicError
 from photogenic.core.run import Run
-from photogenic.core.shards import read_table
+from photogenic.core.shards import read_table, write_table
 from photogenic.curate.config import CurateConfig
-from photogenic.curate.ledger import FAILED, Ledger
+from photogenic.curate.ledger import Ledger
 from photogenic.curate.scores import SLICES, Scores
 from photogenic.engines.local import engine_for
 from photogenic.engines.tasks import EngineName
@@ -73,12 +73,15 @@ def score_slice(
     check(config, sources)
     manifest = read_table(run.folder / "pool" / "manifest")
     start, stop = part.rows(manifest.num_rows)
-    ledger = Ledger(manifest.slice(start, stop - start))
-    with closing(engine_for(workers, engine)) as hands:
-        stores = Scores(
-            part.folder(run), sources, hands, config.timeout_s, whole=run.folder / "curate" / "scores"
-        )
-        Funnel(ledger, stores, is_slice=True).walk(config)
-    failed = int((ledger.verdict == FAILED).sum())
+    folder = part.folder(run)
+    write_table(folder / "manifest" / "00000.parquet", manifest.slice(start, stop - start))
+    whole = run.folder / "curate" / "scores"
+    with (
+        closing(engine_for(workers, engine)) as hands,
+        closing(Ledger(folder / "manifest", folder)) as ledger,
+    ):
+        funnel = Funnel(ledger, Scores(folder, sources, hands, config.timeout_s, whole=whole), is_slice=True)
+        funnel.walk(config)
+    failed = sum(step.failed for step in funnel.steps)
     run.log.info("curate: slice %s: %d samples, %d failed", part, len(ledger), failed)
     return len(ledger), failed

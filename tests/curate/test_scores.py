@@ -1,5 +1,7 @@
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +52,9 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def ledger(run: Run) -> Ledger:
-    return Ledger(read_table(run.folder / "pool" / "manifest"))
+def ledger(run: Run) -> Iterator[Ledger]:
+    with closing(Ledger(run.folder / "pool" / "manifest", run.folder)) as ledger:
+        yield ledger
 
 
 def test_whatever_a_sample_does_the_others_are_scored(run: Run, ledger: Ledger) -> None:

@@ -1,0 +1,164 @@
+"""Tables on disk, side by side: what every query is made of.
+
+Every table has one row per sample of the pool, in the manifest's order, so they are joined by position:
+nothing is looked up, and nothing is held in memory but what a query returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from photogenic.core.shards import atomic_path
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY = "1GB"  # DuckDB's own; what does not fit is spilled to disk
+BATCH_ROWS = 50_000
+ROWS_PER_GROUP = 100_000  # of a parquet file
+
+POOL, ROWS = "pool", "rows"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL: whatever is in it, it stays a name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: object) -> str:
+    """A value as SQL, a float to its last bit."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float):
+        return f"'{value!r}'::DOUBLE"
+    if isinstance(value, int):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def first_of(cases: Sequence[tuple[str, str]], otherwise: str) -> str:
+    """The value of the first (condition, value) whose condition holds."""
+    if not cases:
+        return otherwise
+    branches = " ".join(f"WHEN {condition} THEN {value}" for condition, value in cases)
+    return f"CASE {branches} ELSE {otherwise} END"
+
+
+def none_of(conditions: Iterable[str]) -> str:
+    """None of the conditions holds; one that cannot be told does not."""
+    return " AND ".join(f"({condition}) IS NOT TRUE" for condition in conditions) or "TRUE"
+
+
+def like_any(value: str, patterns: Sequence[str]) -> str:
+    """Whether a text matches one of the patterns, of which `*` stands for anything; capitals do not count."""
+    return " OR ".join(f"lower({value}) GLOB {literal(pattern.lower())}" for pattern in patterns)
+
+
+def files_of(paths: Sequence[Path]) -> str:
+    """Parquet files as one relation, in this order."""
+    return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
+
+
+class Tables:
+    """A DuckDB connection with named, aligned relations. `folder` takes what does not fit into memory."""
+
+    def __init__(self, folder: Path) -> None:
+        import duckdb
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._db: duckdb.DuckDBPyConnection = duckdb.connect(str(folder / "tables.duckdb"))
+        self._db.execute(f"SET memory_limit = '{MEMORY}'")
+        self._db.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
+        self._db.execute("SET enable_progress_bar = false")
+        self._relations: dict[str, str] = {}
+
+    def close(self) -> None:
+        """The connection's files are left to whoever made the folder."""
+        self._db.close()
+
+    def attach(self, alias: str, paths: Sequence[Path]) -> None:
+        """Set parquet files, read one after the other, beside the others under a name."""
+        self._relations[alias] = files_of(paths)
+
+    def detach(self, alias: str) -> None:
+        """Take a relation away; its file stays."""
+        del self._relations[alias]
+
+    def has(self, alias: str) -> bool:
+        """Whether something is attached under that name."""
+        return alias in self._relations
+
+    def number_rows(self, num: int) -> None:
+        """A relation `rows` with the column `row`: 0 to num - 1."""
+        self._db.execute(f"CREATE OR REPLACE TABLE rows AS SELECT range AS row FROM range({num})")
+        self._relations[ROWS] = ROWS
+
+    def from_clause(self, *sql: str) -> str:
+        """The relations that the expressions speak of, joined by position."""
+        text = " ".join(sql)
+        named = [alias for alias in self._relations if f"{quoted(alias)}." in text] or [ROWS]
+        return " POSITIONAL JOIN ".join(f"{self._relations[alias]} AS {quoted(alias)}" for alias in named)
+
+    def select(self, columns: Mapping[str, str], where: str = "TRUE", tail: str = "") -> str:
+        """`columns` (name -> expression) of all aligned rows `where` holds."""
+        named = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
+        return f"SELECT {named} FROM {self.from_clause(named, where, tail)} WHERE {where} {tail}"
+
+    def table(self, query: str) -> pa.Table:
+        """The whole result, in memory."""
+        return self._db.sql(query).to_arrow_table()
+
+    def table_with(self, name: str, table: pa.Table, query: str) -> pa.Table:
+        """As `table`; the query may speak of one more table, which is in memory."""
+        self._db.register(name, table)
+        try:
+            return self.table(query)
+        finally:
+            self._db.unregister(name)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The whole result, as Python's own values."""
+        return list(self._db.execute(query).fetchall())
+
+    def batches(self, query: str, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The result bit by bit. Another query may be run meanwhile."""
+        with self._db.cursor() as cursor:
+            yield from cursor.sql(query).to_arrow_reader(batch_rows)
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write a parquet file atomically without holding it; the same rows are the same bytes. Their number.
+
+    Types are cast to `schema`; columns are found by name.
+    """
+    num = 0
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        for table in _row_groups(schema, batches):
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            num += table.num_rows
+    return num
+
+
+def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Tables of exactly ROWS_PER_GROUP rows, the last one shorter."""
+    held, num = [schema.empty_table()], 0
+    for batch in batches:
+        table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+        while num + table.num_rows >= ROWS_PER_GROUP:
+            cut = ROWS_PER_GROUP - num
+            yield pa.concat_tables([*held, table.slice(0, cut)])
+            held, num, table = [schema.empty_table()], 0, table.slice(cut)
+        held.append(table)
+        num += table.num_rows
+    if num:
+        yield pa.concat_tables(held)
