@@ -14,11 +14,12 @@ import typer
 from typer.core import TyperGroup
 
 from photogenic import tools
+from photogenic.commands.ablate import ablate
 from photogenic.commands.average import average
 from photogenic.commands.demo_pool import demo_pool
 from photogenic.commands.encode import encode
-from photogenic.commands.explore import explore
 from photogenic.commands.evaluate import evaluate
+from photogenic.commands.explore import explore
 from photogenic.commands.generate import generate
 from photogenic.commands.review import review
 from photogenic.core.errors import PhotogenicError
@@ -190,7 +191,12 @@ def curate(
         road.only("curate")
 
 
-OWN_COMMANDS: dict[str, Callable[..., None]] = {"curate": curate, "generate": generate, "review": review}
+OWN_COMMANDS: dict[str, Callable[..., None]] = {
+    "curate": curate,
+    "generate": generate,
+    "review": review,
+    "evaluate": evaluate,
+}
 for _name in STAGE_HELP:
     app.command(_name)(OWN_COMMANDS.get(_name) or _stage_command(_name))
 
@@ -276,7 +282,7 @@ def demo(
     take_tour(run, workers or num_cores())
 
 
-for _tool in (average, encode, tools.verdict, tools.export, demo_pool, explore):
+for _tool in (ablate, average, encode, tools.verdict, tools.export, demo_pool, explore):
     app.command(_tool.__name__.replace("_", "-"))(_tool)
 
 

@@ -26,6 +26,12 @@ def verdict(
         str | None,
         typer.Option("--base", metavar="MODEL", help="Hold the others against this one; default: base."),
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures", metavar="DIR", help="RUN/generate: show the clearest pairs."
+        ),
+    ] = None,
     export: Annotated[
         Path | None,
         typer.Option("--export", metavar="FILE", help="Also write the votes as .jsonl, .csv or .parquet."),
@@ -37,42 +43,20 @@ def verdict(
     Example:
       photogenic verdict votes.jsonl --out verdict
     """
+    from photogenic.evaluate.poll import pictures_of
     from photogenic.evaluate.verdict import judge
     from photogenic.evaluate.verdict_report import in_a_sentence, write_verdict
     from photogenic.evaluate.votes import read_votes, write_votes
 
     cast = read_votes(votes)
     findings = judge(cast, base=base)
-    page = write_verdict(out, findings)
+    page = write_verdict(out, findings, None if pictures is None else pictures_of(pictures))
     if export is not None:
         write_votes(export, cast)
     for panel in findings.panels:
         for contest in panel.contests:
             typer.echo(in_a_sentence(panel, contest))
     typer.echo(f"The whole verdict: {page}")
-
-
-def plan_votes(
-    win_rate: Annotated[
-        float, typer.Option("--win-rate", metavar="P", help="Hoped-for share of untied prompts won, 0 to 1.")
-    ],
-    tie_ratio: Annotated[
-        float, typer.Option("--tie-ratio", metavar="P", help="Share of prompts expected to tie.")
-    ] = 0.0,
-    power: Annotated[float, typer.Option("--power", metavar="P", help="Chance to see it.")] = 0.8,
-    alpha: Annotated[
-        float, typer.Option("--alpha", metavar="P", help="Chance to see what is not there.")
-    ] = 0.05,
-) -> None:
-    """Say how many prompts and votes a hoped-for win rate needs.
-
-    \b
-    Example:
-      photogenic plan-votes --win-rate 0.6 --tie-ratio 0.3
-    """
-    from photogenic.evaluate.plan import plan
-
-    typer.echo(plan(win_rate, tie_ratio=tie_ratio, power=power, alpha=alpha))
 
 
 def export(

@@ -18,7 +18,6 @@ COMMANDS = (
     *STAGES,
     "run",
     "verdict",
-    "plan-votes",
     "why",
     "status",
     "export",

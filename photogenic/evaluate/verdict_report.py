@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from photogenic.core.shards import atomic_path, write_json
 from photogenic.core.statistics import Interval, Tally
@@ -16,21 +18,47 @@ from photogenic.evaluate.raters import Rater
 from photogenic.evaluate.verdict import Contest, Findings, Panel
 from photogenic.evaluate.verdict_json import as_json, sheet
 from photogenic.evaluate.votes import ANSWERS
-from photogenic.web.page import render
+from photogenic.web.page import render, thumbnail_uri
 
 TEMPLATE = Path(__file__).with_name("verdict.html.j2")
 QUESTIONS = {"visual_appeal": "Visual appeal", "text_faithfulness": "Text faithfulness"}
 NUM_SHOWN = 8
+THUMBNAIL_PX = 224
 ALPHA = 0.05
 
 
-def write_verdict(folder: Path, findings: Findings) -> Path:
-    """Write `verdict.json` and the page beside it; the page is self-contained. Returns the page's path."""
+Pictures = Mapping[str, Mapping[str, Path]]  # pair_id -> model -> file
+
+
+def write_verdict(folder: Path, findings: Findings, pictures: Pictures | None = None) -> Path:
+    """Write `verdict.json` and the page beside it; the page is self-contained. Returns the page's path.
+
+    `pictures`: with them the page shows the pairs that were won and lost most clearly.
+    """
     write_json(folder / "verdict.json", as_json(findings))
     page = folder / "verdict.html"
     with atomic_path(page) as temporary:
-        temporary.write_text(render(TEMPLATE, "What the raters say", **_context(findings)), encoding="utf-8")
+        temporary.write_text(_page(findings, pictures or {}), encoding="utf-8")
     return page
+
+
+def _page(findings: Findings, pictures: Pictures) -> str:
+    context = _context(findings)
+    for panel in context["panels"]:
+        for contest in panel["contests"]:
+            for row in (*contest["best"], *contest["worst"]):
+                row["pictures"] = _thumbnails(pictures.get(row["pair_id"], {}), contest)
+    return render(TEMPLATE, "What the raters say", **context)
+
+
+def _thumbnails(files: Mapping[str, Path], contest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(model, picture as a URI) of a pair, the winner of the contest's heading first."""
+    found = []
+    for model in (contest["model"], contest["against"]):
+        if model in files and files[model].exists():
+            with Image.open(files[model]) as image:
+                found.append((model, thumbnail_uri(image, THUMBNAIL_PX)))
+    return found
 
 
 def in_a_sentence(panel: Panel, contest: Contest) -> str:

@@ -1,0 +1,292 @@
+"""Voting in the web room: a queue of pairs for each question, votes as events, sides drawn by the server."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from photogenic.core.errors import RunError
+from photogenic.core.records import Vote
+from photogenic.core.shards import file_fingerprint, fingerprint, read_json, write_json
+from photogenic.evaluate.blind import BlindFolder, appeal_check, faithfulness_check, models_of, open_rgb
+from photogenic.evaluate.config import VotingConfig
+from photogenic.evaluate.pairs import Showing, arrange, build_pairs, left_first, num_checks
+from photogenic.evaluate.tables import METADATA, vote_sides
+from photogenic.evaluate.votes import ANSWERS
+from photogenic.web.queues import NewItem, NewPicture, add_items, add_pictures, create_queue
+from photogenic.web.registration import Event, Item, Judgment, Outcome, Person, QueueKind, Registration
+from photogenic.web.tables import events, items, judgments, people, queues
+
+KIND = "pairs"
+NAME = "evaluate"
+PAGES = Path(__file__).parent / "pages"
+MIGRATIONS = Path(__file__).parent / "migrations"
+TITLES = {"visual_appeal": "Visual appeal", "text_faithfulness": "Text faithfulness"}
+SECRET = "secret.json"
+LONGEST_MS = 24 * 3600 * 1000
+
+
+def registration(folder: Path) -> Registration:
+    """What voting adds to the web room; `folder` holds the blind pictures."""
+
+    def read_picture(locator: Mapping[str, Any]) -> bytes:
+        return BlindFolder(folder / "pictures", "").path(locator["digest"]).read_bytes()
+
+    kind = QueueKind(
+        name=KIND,
+        screen="vote",
+        roles=frozenset(("rater",)),
+        judging=frozenset(("vote",)),
+        read=read_vote,
+        decide=decide,
+        show=_show,
+        after=_store_sides,
+        page="/evaluate/vote",
+    )
+    return Registration(
+        name=NAME,
+        kinds=(kind,),
+        pages=PAGES,
+        migrations=MIGRATIONS,
+        tables=METADATA,
+        read_picture=read_picture,
+    )
+
+
+# --- one vote ------------------------------------------------------------------------------------------
+
+
+def read_vote(_kind: str, body: Mapping[str, Any]) -> str:
+    """The answer, as left and right were on the screen.
+
+    Raises:
+        ValueError: it is no vote.
+    """
+    unknown = sorted(set(body) - {"question", "choice", "active_ms"})
+    if unknown:
+        raise ValueError(f"`{unknown[0]}` is no part of a vote.")
+    question, choice, active_ms = body.get("question"), body.get("choice"), body.get("active_ms")
+    if question not in ANSWERS:
+        raise ValueError(f"`question` is none of {', '.join(ANSWERS)}.")
+    if choice not in ANSWERS[question]:
+        raise ValueError(f"`choice` is none of {', '.join(ANSWERS[question])}.")
+    if isinstance(active_ms, bool) or not isinstance(active_ms, int) or not 0 <= active_ms <= LONGEST_MS:
+        raise ValueError("`active_ms` is no time in milliseconds.")
+    return str(choice)
+
+
+def decide(cast: Sequence[Judgment], item: Item) -> Outcome:
+    """A pair is done once it has its raters; who won is counted later, from all votes."""
+    return Outcome("done" if len(cast) >= item.overlap else "pending", item.overlap, "voted")
+
+
+def _show(connection: Connection, found: Sequence[Item], person: Person) -> list[dict[str, Any]]:
+    """The question, which picture goes left for this person and, where it is asked about, the prompt."""
+    secrets_of = _queue_bodies(connection, {item.queue_id for item in found})
+    return [_shown(item, secrets_of[item.queue_id], person) for item in found]
+
+
+def _shown(item: Item, queue: Mapping[str, Any], person: Person) -> dict[str, Any]:
+    first = left_first(queue["secret"], item.item_id, person.person_id)
+    told = {"question": queue["question"], "left": 0 if first else 1}
+    return told | ({"prompt": item.body["prompt"]} if queue["question"] == "text_faithfulness" else {})
+
+
+def _store_sides(connection: Connection, event: Event, item: Item, person: Person) -> None:
+    """What this person saw where, in the transaction that takes the vote."""
+    if event.kind != "vote":
+        return
+    queue = _queue_bodies(connection, {item.queue_id})[item.queue_id]
+    models = item.body["models"]
+    if not left_first(queue["secret"], item.item_id, person.person_id):
+        models = models[::-1]
+    connection.execute(
+        insert(vote_sides).values(event_id=event.event_id, left_model=models[0], right_model=models[1])
+    )
+
+
+def _queue_bodies(connection: Connection, ids: set[str]) -> dict[str, dict[str, Any]]:
+    rows = connection.execute(select(queues.c.queue_id, queues.c.body).where(queues.c.queue_id.in_(ids)))
+    return {row.queue_id: json.loads(row.body) for row in rows}
+
+
+# --- queues --------------------------------------------------------------------------------------------
+
+
+def open_voting(
+    connection: Connection,
+    folder: Path,
+    drawn: Mapping[str, Sequence[Mapping[str, Any]]],
+    pictures: Mapping[str, Path],
+    config: VotingConfig,
+    *,
+    seed: int,
+) -> list[str]:
+    """A queue for each question that has none yet; the ids of all.
+
+    Args:
+        folder: takes the blind pictures.
+        drawn: model -> rows of its manifest.
+        pictures: model -> the folder its files lie in.
+
+    Raises:
+        RunError: no two models drew one prompt from one seed, or other pairs are being voted on.
+    """
+    pairs = build_pairs(drawn, config, seed=seed)
+    if not pairs:
+        raise RunError("There are no pairs: no two models drew the same prompt from the same seed.")
+    blind = BlindFolder(folder / "pictures", _secret(folder))
+    known = {json.loads(row.body)["question"]: row for row in connection.execute(_pairs_queues())}
+    mark = _mark(pairs, pictures)
+    ids = []
+    for question in config.questions:
+        if question in known:
+            if json.loads(known[question].body)["pairs"] != mark:
+                raise RunError(
+                    f"Other pairs are being voted on in {folder}.",
+                    "Those votes are about other pictures: move that folder away, or take another.",
+                )
+            ids.append(known[question].queue_id)
+            continue
+        ids.append(_open_queue(connection, question, pairs, pictures, blind, config, seed, mark))
+    return ids
+
+
+def _mark(pairs: Sequence[Showing], pictures: Mapping[str, Path]) -> str:
+    """What tells these pairs, their pictures included, from all others."""
+
+    def content(name: str) -> str:
+        model, _, file = name.partition("/")
+        return file_fingerprint(pictures[model] / file)
+
+    told = {pair.pair_id: sorted(map(content, pair.pictures)) for pair in pairs}
+    return fingerprint(sorted(told.items()))
+
+
+def _pairs_queues() -> Any:
+    return select(queues).where(queues.c.kind == KIND)
+
+
+def _secret(folder: Path) -> str:
+    """What makes names and sides unguessable; drawn once."""
+    path = folder / SECRET
+    if not path.exists():
+        write_json(path, {"secret": secrets.token_hex(16)})
+    return str(read_json(path)["secret"])
+
+
+def _open_queue(
+    connection: Connection,
+    question: str,
+    pairs: Sequence[Showing],
+    pictures: Mapping[str, Path],
+    blind: BlindFolder,
+    config: VotingConfig,
+    seed: int,
+    mark: str,
+) -> str:
+    body = {
+        "question": question,
+        "secret": f"{blind.secret} {question}",
+        "pairs": mark,
+        "models": models_of(pairs),
+    }
+    queue_id = create_queue(connection, kind=KIND, title=TITLES[question], body=body)
+    checks = _checks(question, pairs, pictures, blind, config, seed)
+    new_items, new_pictures = [], []
+    for one in arrange(pairs, list(checks), config, seed=seed):
+        shown = checks.get(one) or blind.add_pair(*(_picture(name, pictures) for name in one.pictures))
+        new_pictures += [
+            NewPicture(p.digest, NAME, {"digest": p.digest}, p.width_px, p.height_px) for p in shown
+        ]
+        digests = [picture.digest for picture in shown]
+        purpose = "work" if one.is_pair else "gold"
+        new_items.append(
+            NewItem({**asdict(one), "images": digests}, overlap=config.raters(question), purpose=purpose)
+        )
+    add_pictures(connection, queue_id, new_pictures)
+    add_items(connection, queue_id, new_items)
+    return queue_id
+
+
+def _checks(
+    question: str,
+    pairs: Sequence[Showing],
+    pictures: Mapping[str, Path],
+    blind: BlindFolder,
+    config: VotingConfig,
+    seed: int,
+) -> dict[Showing, Any]:
+    """Attention checks with their pictures."""
+    found = {}
+    for number in range(num_checks(len(pairs), config)):
+        if question == "visual_appeal":
+            name = pairs[number % len(pairs)].pictures[number % 2]
+            showing, clean, spoiled = appeal_check(number, _picture(name, pictures), seed)
+        else:
+            showing, clean, spoiled = faithfulness_check(number, seed)
+        found[showing] = blind.add_pair(clean, spoiled)
+    return found
+
+
+def _picture(name: str, pictures: Mapping[str, Path]) -> Any:
+    model, _, file = name.partition("/")
+    return open_rgb(pictures[model] / file)
+
+
+# --- votes come out ------------------------------------------------------------------------------------
+
+
+def votes_of(connection: Connection) -> list[Vote]:
+    """Every vote that holds, repeats and attention checks too, in the order in which they came."""
+    query = (
+        select(
+            events.c.event_id,
+            events.c.body.label("said"),
+            items.c.body.label("shown"),
+            people.c.name,
+            judgments.c.answer,
+            vote_sides.c.left_model,
+            vote_sides.c.right_model,
+        )
+        .join(judgments, judgments.c.event_id == events.c.event_id)
+        .join(items, items.c.item_id == events.c.item_id)
+        .join(queues, queues.c.queue_id == events.c.queue_id)
+        .join(people, people.c.person_id == events.c.person_id)
+        .join(vote_sides, vote_sides.c.event_id == events.c.event_id)
+        .where(queues.c.kind == KIND)
+        .order_by(events.c.seq)
+    )
+    return [_vote(row) for row in connection.execute(query)]
+
+
+def _vote(row: Any) -> Vote:
+    said, shown = json.loads(row.said), json.loads(row.shown)
+    is_check = shown["purpose"] == "check"
+    return Vote(
+        vote_id=row.event_id,
+        pair_id=shown["pair_id"],
+        prompt_id=shown["prompt_id"],
+        prompt=shown["prompt"],
+        category=shown["category"],
+        challenge=shown["challenge"],
+        question=said["question"],
+        left_model=row.left_model,
+        right_model=row.right_model,
+        answer=row.answer,
+        rater=row.name,
+        rater_kind="person",
+        seconds=said["active_ms"] / 1000,
+        is_repeat=shown["purpose"] == "repeat",
+        is_attention_check=is_check,
+        expected=("left" if row.left_model == shown["expected"] else "right") if is_check else None,
+    )
+
+
+__all__ = ["decide", "open_voting", "read_vote", "registration", "votes_of"]
