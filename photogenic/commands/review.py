@@ -76,12 +76,20 @@ def _serve(road: Road, section: ReviewConfig, host: str, port: int, origins: lis
     from photogenic.review.desk import Review
     from photogenic.web.serve import serve
 
-    review = Review(section, road.run, road.recipe.seed)
+    review = Review(section, road.run, road.recipe.seed, _encoders(road))
     with console.status("Making the first round"):
         room = review.open_room()
         review.begin(room)
         room.database.close()
     serve(review.settings(), review.registration(), host=host, port=port, origins=origins)
+
+
+def _encoders(road: Road) -> Path | None:
+    """The folder of the model to be tuned, where the recipe names one."""
+    from photogenic.core.weights import weights_folder
+
+    pretrain = road.recipe.pretrain
+    return weights_folder(pretrain.weights) if pretrain is not None and pretrain.weights else None
 
 
 def _administer(

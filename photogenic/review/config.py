@@ -11,6 +11,7 @@ from photogenic.core.config import StrictModel
 
 Weight = Annotated[float, Field(gt=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
+Criterion = Literal["composition", "lighting", "colour_contrast", "subject_background", "story"]
 Screen = Literal["grid", "loupe", "captions"]
 
 
@@ -55,6 +56,14 @@ class RoundConfig(StrictModel):
     )
     group_duplicates: bool = Field(True, description="Show near-duplicates next to one another.")
     second_reader: bool = Field(True, description="With `captions`: another writer approves each caption.")
+    mark: Literal["keep", "drop"] = Field(
+        "keep",
+        description="With `grid`: what a mark means; the rest of a screen is the opposite.",
+    )
+    criteria: tuple[Criterion, ...] = Field(
+        ("composition", "lighting", "colour_contrast", "subject_background", "story"),
+        description="With `loupe`: what keepers are judged by; the paper's five.",
+    )
     roles: tuple[Literal["generalist", "specialist", "writer"], ...] | None = Field(
         None, description="Who may work here; default: grid generalists, loupe specialists, captions writers."
     )

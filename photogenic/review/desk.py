@@ -36,6 +36,7 @@ class Review:
     config: ReviewConfig
     run: Run
     seed: int
+    encoders: Path | None = None  # the model's folder, whose tokenizers count what writers write
 
     def settings(self, **changes: Any) -> Settings:
         """Where its database and its pictures lie."""

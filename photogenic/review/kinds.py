@@ -15,7 +15,8 @@ from photogenic.web.queues import NewItem, NewPicture, add_items, add_pictures, 
 from photogenic.web.registration import Event, Item, Person, QueueKind
 from photogenic.web.tables import events, items, judgments, pictures, queues
 
-ALIKE = ("caption_drafts",)  # what a caption desk may see beyond the alt text
+CAPTION_FACTS = ("metadata", "caption_drafts", "forbidden")
+TOLD = ("mark", "criteria", "reasons")
 
 
 def _show_decision(_connection: Connection, found: Sequence[Item], _person: Person) -> list[dict[str, Any]]:
@@ -35,7 +36,7 @@ def _show_caption(connection: Connection, found: Sequence[Item], _person: Person
     returned = _returned(connection, [item_id for item_id in ids if item_id not in captions])
     shown = []
     for item in found:
-        body = {name: item.body.get(name) for name in ("metadata", *ALIKE) if name in item.body}
+        body = {name: item.body[name] for name in CAPTION_FACTS if name in item.body}
         if item.item_id in captions:
             event_id, caption = captions[item.item_id]
             body["read"] = {
@@ -118,6 +119,7 @@ KINDS = (
         read=read_decision,
         decide=decide,
         show=_show_decision,
+        told=TOLD,
         after=_look_again,
         picture_size="thumb",
     ),
@@ -129,6 +131,7 @@ KINDS = (
         read=read_decision,
         decide=decide,
         show=_show_decision,
+        told=TOLD,
     ),
     QueueKind(
         name="relook",
@@ -138,6 +141,7 @@ KINDS = (
         read=read_decision,
         decide=decide,
         show=_show_decision,
+        told=TOLD,
     ),
     QueueKind(
         name="captions",

@@ -73,9 +73,11 @@ def open_round(
     overlap = (2 if chosen.second_reader else 1) if chosen.screen == "captions" else chosen.overlap
     known = [sample["sample_id"] for sample in samples if sample["sample_id"] in answers]
     purposes = _purposes(chosen, known, len(samples), rng)
+    captions = chosen.screen == "captions"
+    forbidden = {"forbidden": list(config.forbidden_phrases)} if captions else {}
     items = [
         NewItem(
-            _body(sample, digests[sample["sample_id"]]),
+            _body(sample, digests[sample["sample_id"]]) | forbidden,
             overlap,
             purposes.get(sample["sample_id"], "work"),
             answers[sample["sample_id"]] if sample["sample_id"] in purposes else None,
@@ -102,6 +104,8 @@ def _settings(chosen: RoundConfig, number: int) -> dict[str, Any]:
     return {
         "round": number,
         "keep": chosen.keep,
+        "mark": chosen.mark,
+        "criteria": list(chosen.criteria),
         "relook_ratio": chosen.relook_ratio if chosen.screen == "grid" else 0.0,
         **({"roles": list(chosen.roles)} if chosen.roles else {}),
     }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import Connection, Integer, Row, case, cast, func, select
 
 from photogenic.core.agreement import gwet_ac1, krippendorff_alpha, percent_agreement
 from photogenic.core.statistics import wilson_interval
@@ -46,6 +47,23 @@ def _rescued(connection: Connection, relook_queue: str | None) -> set[str]:
 def progress(connection: Connection, queue: Row[Any]) -> dict[str, Any]:
     """The funnel, the people, their agreement, what gold and second looks say, and the time that is left."""
     body = json.loads(queue.body)
+    given = ratings(connection, queue.queue_id)
+    workers = _workers(connection, queue.queue_id)
+    return {
+        "funnel": _funnel(connection, queue, body.get("keep")),
+        "people": workers,
+        "agreement": agreement(given),
+        "gold": _known(connection, queue.queue_id, "gold"),
+        "calibration": _known(connection, queue.queue_id, "calibration"),
+        "miss": _second_looks(connection, body.get("relook_queue")),
+        "active_ms": sum(worker["active_ms"] for worker in workers),
+        "decisions": sum(worker["decisions"] for worker in workers),
+        "per_hour": _by_hour(connection, queue.queue_id),
+        **_estimate(connection, queue, workers),
+    }
+
+
+def _funnel(connection: Connection, queue: Row[Any], target: int | None) -> dict[str, Any]:
     outcomes: dict[str | None, int] = dict(
         connection.execute(
             select(items.c.outcome, func.count())
@@ -55,31 +73,32 @@ def progress(connection: Connection, queue: Row[Any]) -> dict[str, Any]:
         .tuples()
         .all()
     )
-    workers = _workers(connection, queue.queue_id)
-    left = queue.num_items - queue.num_done - queue.num_adjudicate
+    kept, done = outcomes.get("keep", 0) + outcomes.get("caption", 0), sum(outcomes.values())
     return {
-        "funnel": {
-            "num_items": queue.num_items,
-            "num_done": queue.num_done,
-            "num_adjudicate": queue.num_adjudicate,
-            "kept": outcomes.get("keep", 0) + outcomes.get("caption", 0),
-            "dropped": outcomes.get("drop", 0),
-            "target": body.get("keep"),
-            "expected_keep": _expected(outcomes, queue),
-        },
-        "people": workers,
-        "agreement": agreement(connection, queue.queue_id),
-        "gold": _gold(connection, queue.queue_id),
-        "second_looks": _second_looks(connection, body.get("relook_queue")),
-        "active_ms": sum(worker["active_ms"] for worker in workers),
-        "estimate": _estimate(connection, queue, left, workers),
+        "total": queue.num_items,
+        "done": queue.num_done,
+        "keep": kept,
+        "drop": outcomes.get("drop", 0),
+        "adjudicate": queue.num_adjudicate,
+        "target_keep": target,
+        "expected_keep": round(queue.num_items * kept / done) if done else None,  # if the rest is like this
     }
 
 
-def _expected(outcomes: dict[str | None, int], queue: Row[Any]) -> int | None:
-    """How many the round would keep if the rest were like what is done."""
-    done = sum(outcomes.values())
-    return round(queue.num_items * outcomes.get("keep", 0) / done) if done else None
+def _by_hour(connection: Connection, queue_id: str) -> list[dict[str, Any]]:
+    """Events in each of the last 24 hours that had any."""
+    hour = (
+        func.floor(events.c.received_at / 3600)
+        if connection.dialect.name != "sqlite"
+        else cast(events.c.received_at / 3600, Integer)
+    )
+    rows = connection.execute(
+        select(hour.label("hour"), func.count().label("num"))
+        .where(events.c.queue_id == queue_id, events.c.received_at > time.time() - 86_400)
+        .group_by(hour)
+        .order_by(hour)
+    )
+    return [{"at": int(row.hour) * 3600, "decisions": row.num} for row in rows]
 
 
 # --- people --------------------------------------------------------------------------------------------
@@ -113,13 +132,12 @@ def _worker(person: Row[Any], given: Sequence[Row[Any]]) -> dict[str, Any]:
         "id": person.person_id,
         "name": person.name,
         "role": person.role,
-        "num_given": num,
-        "num_kept": kept,
-        "keep_ratio": kept / num,
+        "decisions": num,
+        "keep": kept,
         "active_ms": int(sum(row.active_ms for row in given)),
         "num_timed": int(sum(row.num_timed for row in given)),
-        "num_gold": sum(row.num for row in gold),
-        "num_gold_right": sum(row.num for row in gold if row.answer == row.expected),
+        "gold_shown": sum(row.num for row in gold),
+        "gold_right": sum(row.num for row in gold if row.answer == row.expected),
     }
 
 
@@ -140,10 +158,8 @@ def _pace(connection: Connection, queue_id: str, person_id: str) -> dict[str, An
     }
 
 
-def _estimate(
-    connection: Connection, queue: Row[Any], left: int, workers: Iterable[dict[str, Any]]
-) -> dict[str, Any]:
-    """What is left in judgments and in hours of work, at the pace of those who worked so far."""
+def _estimate(connection: Connection, queue: Row[Any], workers: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What is left, in judgments and in seconds of work at the pace so far."""
     missing = connection.execute(
         select(func.sum(items.c.wanted - items.c.given)).where(
             items.c.queue_id == queue.queue_id, items.c.state == "pending", items.c.purpose == "work"
@@ -151,9 +167,8 @@ def _estimate(
     ).scalar()
     timed = [(worker["active_ms"], worker["num_timed"]) for worker in workers if worker["num_timed"]]
     each = sum(ms for ms, _ in timed) / sum(count for _, count in timed) if timed else None
-    judgments_left = int(missing or 0)
-    hours = judgments_left * each / 3_600_000 if each is not None else None
-    return {"items_left": left, "judgments_left": judgments_left, "hours_of_work": hours}
+    left = int(missing or 0)
+    return {"judgments_left": left, "estimate_s": left * each / 1000 if each is not None else None}
 
 
 # --- quality -------------------------------------------------------------------------------------------
@@ -177,21 +192,21 @@ def ratings(connection: Connection, queue_id: str) -> list[list[str]]:
     return list(given.values())
 
 
-def agreement(connection: Connection, queue_id: str) -> dict[str, Any]:
-    """Percent, Krippendorff's alpha and Gwet's AC1; null where they cannot be told."""
-    given = ratings(connection, queue_id)
+def agreement(given: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Percent (as a share), Krippendorff's alpha and Gwet's AC1; null where they cannot be told."""
     measures = {"percent": percent_agreement, "alpha": krippendorff_alpha, "ac1": gwet_ac1}
     values = {name: measure(given) if given else math.nan for name, measure in measures.items()}
-    return {"num_items": len(given)} | {
+    return {"items": len(given)} | {
         name: value if math.isfinite(value) else None for name, value in values.items()
     }
 
 
-def _gold(connection: Connection, queue_id: str) -> dict[str, Any]:
+def _known(connection: Connection, queue_id: str, purpose: str) -> dict[str, Any]:
+    """How often people were right where the answer is known."""
     rows = connection.execute(
         select(judgments.c.answer, items.c.expected)
         .join(items, items.c.item_id == judgments.c.item_id)
-        .where(judgments.c.queue_id == queue_id, items.c.purpose == "gold")
+        .where(judgments.c.queue_id == queue_id, items.c.purpose == purpose)
     ).all()
     return _share("right", sum(row.answer == row.expected for row in rows), len(rows))
 
@@ -209,13 +224,8 @@ def _second_looks(connection: Connection, relook_queue: str | None) -> dict[str,
 
 
 def _share(name: str, count: int, num: int) -> dict[str, Any]:
-    low, high = wilson_interval(count, num)
-    return {
-        "num": num,
-        f"num_{name}": count,
-        "ratio": count / num if num else None,
-        "interval": [low, high] if num else None,
-    }
+    """A share with its 95 % interval."""
+    return {"shown": num, name: count, "interval": list(wilson_interval(count, num)) if num else None}
 
 
 def disagreements(connection: Connection, queue_id: str, *, after: int, limit: int) -> list[Row[Any]]:

@@ -16,12 +16,13 @@ from photogenic.review.decisions_table import decision_rows, encoded
 from photogenic.review.needles import write_decided
 from photogenic.review.results import disagreements, progress
 from photogenic.review.tables import guidelines
+from photogenic.review.tokens import count_tokens
 from photogenic.web.accounts import Strict
 from photogenic.web.queues import item_of
 from photogenic.web.refusals import Refusal
 from photogenic.web.registration import EVERYONE, LEAD, Permissions
 from photogenic.web.room import PersonHere, RoomHere, note
-from photogenic.web.tables import queue_pictures
+from photogenic.web.tables import items, queue_pictures
 from photogenic.web.work import judgments_of, show
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ PERMISSIONS: Permissions = {
     ("POST", "/api/needles"): LEAD,
     ("GET", "/api/queues/{queue_id}/progress"): LEAD,
     ("GET", "/api/queues/{queue_id}/disagreements"): LEAD,
+    ("GET", "/api/queues/{queue_id}/items"): LEAD,
+    ("POST", "/api/review/tokens"): EVERYONE,
     ("GET", "/api/export/decisions.{suffix}"): LEAD,
 }
 MEDIA_TYPES = {
@@ -60,6 +63,11 @@ class Example(Strict):
 class Guidelines(Strict):
     markdown: Annotated[str, Field(max_length=50_000)]
     examples: Annotated[Sequence[Example], Field(max_length=50)] = ()
+
+
+class Words(Strict):
+    text: Annotated[str, Field(max_length=4000)]
+    queue_id: Annotated[str, Field(max_length=40)] | None = None
 
 
 class Advance(Strict):
@@ -114,6 +122,11 @@ def router_for(review: Review) -> APIRouter:
             note(connection, person, "needles", str(count))
         return {"num_needles": count}
 
+    @router.post("/api/review/tokens")
+    def tokens(body: Words) -> dict[str, Any]:
+        """How many tokens the encoders of the recipe make of a caption, and how many they read."""
+        return {"encoders": [] if review.encoders is None else count_tokens(review.encoders, body.text)}
+
     _add_results(router)
     return router
 
@@ -148,6 +161,32 @@ def _add_results(router: APIRouter) -> None:
             for one, item in zip(shown, found, strict=True)
         ]
         return {"items": told, "next": found[-1].position if len(found) == limit else None}
+
+    @router.get("/api/queues/{queue_id}/items")
+    def list_items(
+        queue_id: str,
+        room: RoomHere,
+        person: PersonHere,
+        offset: Annotated[int, Field(ge=0)] = 0,
+        limit: Annotated[int, Field(ge=1, le=200)] = 60,
+    ) -> dict[str, Any]:
+        """All items in their order, with their state: the lead's contact sheet."""
+        with room.database.reading() as connection:
+            queue = room.queue(connection, queue_id, person)
+            rows = connection.execute(
+                select(items)
+                .where(items.c.queue_id == queue_id, items.c.purpose == "work")
+                .order_by(items.c.position)
+                .offset(offset)
+                .limit(limit)
+            )
+            found = [item_of(row) for row in rows]
+            shown = show(connection, room.kind_of(queue), found, person)
+        told = [
+            one | {"state": item.state, "verdict": item.outcome}
+            for one, item in zip(shown, found, strict=True)
+        ]
+        return {"items": told, "total": queue.num_items}
 
     @router.get("/api/export/decisions.{suffix}")
     def export(suffix: Literal["jsonl", "csv", "parquet"], room: RoomHere) -> StreamingResponse:

@@ -112,14 +112,16 @@ def me(room: RoomHere, person: PersonHere) -> dict[str, Any]:
 def _my_queue(room: Room, row: Any) -> dict[str, Any]:
     kind, given = room.kinds[row.kind], row.given or 0
     left = max(0, row.num_items - row.num_done - row.num_adjudicate - (row.waiting or 0))
+    body = json.loads(row.body)
     told = {
         "id": row.queue_id,
         "kind": row.kind,
         "title": row.title,
-        "screen": json.loads(row.body).get("screen", kind.screen),
+        "screen": body.get("screen", kind.screen),
         "done": given,
         "total_for_me": given + left,
         "left": left,
+        "body": {name: body[name] for name in kind.told if name in body},
     }
     return told | ({"page": kind.page} if kind.page else {})
 

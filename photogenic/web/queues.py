@@ -179,12 +179,28 @@ def claim(
         standing = standing_of(connection, queue_id, person_id)
         found: list[Item] = []
         if queue.state == "open" and count > 0:
-            found = _find(connection, queue_id, person_id, standing, count)
-            if left_for(queue, standing) == 0 and all(item.purpose == "gold" for item in found):
+            mine = _leased_before(connection, queue_id, person_id, held, count)
+            found = _find(connection, queue_id, person_id, standing, count - len(mine))
+            if not mine and left_for(queue, standing) == 0 and all(item.purpose == "gold" for item in found):
                 found = []  # gold alone would give itself away at the end of a queue
             _lease(connection, queue_id, person_id, found, now + lease_s)
+            found = [*mine, *found]
         left = left_for(queue, standing)
         return Claim(found, _reason(queue, found, count, left), left, lost)
+
+
+def _leased_before(
+    connection: Connection, queue_id: str, person_id: str, held: Sequence[str], count: int
+) -> list[Item]:
+    """What this person has leased and a reloaded page no longer knows of."""
+    rows = connection.execute(
+        select(items)
+        .join(leases, leases.c.item_id == items.c.item_id)
+        .where(leases.c.queue_id == queue_id, leases.c.person_id == person_id, leases.c.state == "active")
+        .order_by(items.c.position)
+    ).all()
+    known = set(held)
+    return [item_of(row) for row in rows if row.item_id not in known][:count]
 
 
 def left_for(queue: Row[Any], standing: Row[Any] | None) -> int:

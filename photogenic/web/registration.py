@@ -103,6 +103,7 @@ class QueueKind:
     picture_size: str = "screen"  # what its screen asks for first
     page: str | None = None  # where its screen is, if not at /review/{screen}
     adjudicates: frozenset[str] = LEAD
+    told: tuple[str, ...] = ()  # what of the queue's body its people may see
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,13 @@ leases = Table(
     Column("state", String(8), nullable=False),  # active | used | expired
     Column("expires_at", Float, nullable=False),
     Index(
+        "ix_leases_person",
+        "queue_id",
+        "person_id",
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+    Index(
         "ix_leases_active",
         "queue_id",
         "expires_at",
