@@ -21,6 +21,7 @@ from photogenic.commands.encode import encode
 from photogenic.commands.evaluate import evaluate
 from photogenic.commands.explore import explore
 from photogenic.commands.generate import generate
+from photogenic.commands.plan import plan
 from photogenic.commands.review import review
 from photogenic.core.errors import PhotogenicError
 from photogenic.options import (
@@ -282,7 +283,7 @@ def demo(
     take_tour(run, workers or num_cores())
 
 
-for _tool in (ablate, average, encode, tools.verdict, tools.export, demo_pool, explore):
+for _tool in (ablate, average, encode, tools.verdict, tools.export, demo_pool, explore, plan):
     app.command(_tool.__name__.replace("_", "-"))(_tool)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,7 @@ def with_setting(text: str, step: str, setting: str, value: float | int) -> str:
     node = _walk(yaml.compose(text, Loader=yaml.SafeLoader), ("curate", "steps", step, setting))
     if isinstance(node, yaml.ScalarNode):
         start, end = node.start_mark.index, node.end_mark.index
-        return f"{text[:start]}{_number(value)}{text[end:]}"
+        return f"{text[:start]}{_number(value)}{_aligned(text[end:], len(_number(value)) - (end - start))}"
     parent = _walk(yaml.compose(text, Loader=yaml.SafeLoader), ("curate", "steps", step))
     if isinstance(parent, yaml.MappingNode):
         return _inserted(text, parent, setting, value)
@@ -131,6 +132,16 @@ def _walk(node: yaml.Node | None, keys: tuple[str, ...]) -> yaml.Node | None:
             return None
         node = next((value for name, value in node.value if name.value == key), None)
     return node
+
+
+def _aligned(rest: str, growth: int) -> str:
+    """`rest` with the comment of its first line where it was, as far as there is room for it."""
+    line, newline, others = rest.partition("\n")
+    match = re.match(r"([^#]*?)( {2,})(#.*)", line)
+    if match is None:
+        return rest
+    spaces = " " * max(2, len(match[2]) - growth)
+    return f"{match[1]}{spaces}{match[3]}{newline}{others}"
 
 
 def _inserted(text: str, mapping: yaml.MappingNode, setting: str, value: float | int) -> str:

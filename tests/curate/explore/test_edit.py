@@ -70,6 +70,12 @@ def test_the_default_funnel_is_written_out(text: str) -> None:
     }
 
 
+def test_a_comment_stays_in_its_column() -> None:
+    text = with_setting(RECIPE, "size", "min_side_px", 1024)
+    assert "    size: {min_side_px: 1024}     # thumbnails out" in text
+    assert with_setting(text, "size", "min_side_px", 512) == RECIPE
+
+
 def test_a_step_that_is_not_there_is_a_sentence() -> None:
     with pytest.raises(RecipeError, match="no step `ocr`"):
         with_setting(RECIPE, "ocr", "max_words", 3)

@@ -70,19 +70,20 @@ function ruleButton(rule) {
   const sign = rule.side === "min" ? "≥" : "≤";
   return el("button", {
     type: "button", class: rule.key in state.changes ? "moved" : "", "aria-current": String(state.rule?.key === rule.key),
-    dataset: { key: rule.key }, onclick: () => choose(rule.key),
+    dataset: { key: rule.key }, onclick: () => choose(rule.key, matchMedia("(max-width: 52rem)").matches),
   }, `${rule.column} ${sign} ${threshold === null ? "–" : rounded(threshold)}`);
 }
 
 /* --- one threshold ---------------------------------------------------------------------------------- */
 
-const choose = guarded(async (key) => {
+const choose = guarded(async (key, scroll = false) => {
   state.rule = allRules().find((rule) => rule.key === key);
   history.replaceState(null, "", `#${key}`);
   const seen = await ask("look", { changes: state.changes, rule: key, histogram: true });
   state.counts = seen.counts;
   drawSteps();
   drawRule(seen);
+  if (scroll) $("rule").scrollIntoView({ block: "start" });
 });
 
 function drawRule(seen) {
@@ -215,14 +216,15 @@ function drawChanges() {
   const foot = $("changes");
   foot.hidden = !moved.length && !state.undo;
   const writes = state.pool.recipe !== null;
-  foot.replaceChildren(
-    el("p", {}, moved.length ? moved.flatMap((rule, index) => [index ? ", " : "", `${rule.step.name}.${rule.setting} `,
+  foot.replaceChildren(...[
+    el("p", {}, moved.length ? moved.flatMap((rule, index) => [index ? ", " : "", `${rule.step.name}: ${rule.column} `,
       el("b", {}, `${rounded(thresholdIn(state.pool.counts, rule) ?? NaN)} → ${rounded(state.changes[rule.key])}`)])
       : "Written. Curate again to apply it.",
     moved.length && !writes ? ". Start with --recipe FILE to write it back." : ""),
     moved.length ? el("button", { type: "button", onclick: () => { state.changes = {}; drawChanges(); choose(state.rule.key); } }, "Reset") : null,
     state.undo ? el("button", { type: "button", onclick: undo }, "Undo the last write") : null,
-    moved.length && writes ? el("button", { type: "button", class: "main", id: "show", onclick: showDifference }, "Write to the recipe…") : null);
+    moved.length && writes ? el("button", { type: "button", class: "main", id: "show", onclick: showDifference }, "Write to the recipe…") : null,
+  ].filter(Boolean));
 }
 
 let shown = null;

@@ -28,7 +28,8 @@ export class Histogram {
     this.was = el("div", { class: "was" });
     this.was.hidden = was === null;
     if (was !== null) this.was.style.left = `${this.share(was)}%`;
-    this.node = el("div", { class: "plot" }, this.svg, this.was, this.handle, this.ticks());
+    const scale = el("p", { class: "scale", "aria-hidden": "true" }, "height: square root of the count");
+    this.node = el("div", { class: "plot" }, scale, this.svg, this.was, this.handle, this.ticks());
     for (const part of [this.svg, this.handle]) part.addEventListener("pointerdown", (event) => this.drag(event));
     if (threshold === null) this.handle.hidden = true;
     else this.place(threshold);

@@ -1,0 +1,232 @@
+"""What curating a pool of another size would take, from rates measured on this machine.
+
+Some of the pool's pictures are sent through the very funnel of the recipe, in one process and with the models
+loaded already. That gives the seconds of each scorer, and, where no run has told more exactly, how many
+pictures come to each step. The rest is multiplication, and its assumptions are listed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from photogenic.core.errors import RunError
+from photogenic.core.run import Run, seed_for
+from photogenic.core.shards import read_json, read_table, write_table
+from photogenic.curate.config import CurateConfig, PoolConfig
+from photogenic.curate.scorers import Scorer
+
+WARM_UP = 4  # pictures, so that the loading of models is no picture's time
+HASHES_PER_S = 40_000  # near-duplicates by hash: a million in 25 s on one core (docs/measures.md)
+HASH_BYTES = 600  # of memory each, meanwhile
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """A step at the planned size."""
+
+    name: str
+    entered: float  # samples
+    left: float
+    scorers: tuple[str, ...]  # that run because of it
+    scored: float  # pictures that they look at
+    seconds_each: float  # of one core, all its scorers together
+    read_bytes: float
+
+    @property
+    def core_hours(self) -> float:
+        """Of one core of this machine."""
+        return self.scored * self.seconds_each / 3600
+
+
+@dataclass(frozen=True)
+class CuratePlan:
+    """All steps, and what they add up to."""
+
+    pool_size: float
+    num_measured: int
+    steps: tuple[StepCost, ...]
+    num_cores: int  # of this machine
+    picture_bytes: float  # mean size of a file
+    row_bytes: float  # of the run folder, a sample of the pool
+    assumptions: tuple[str, ...]
+
+    @property
+    def core_hours(self) -> float:
+        """Of all steps."""
+        return sum(step.core_hours for step in self.steps)
+
+    @property
+    def read_bytes(self) -> float:
+        """From storage: a scorer reads the pictures that it looks at."""
+        return sum(step.read_bytes for step in self.steps)
+
+    def machines(self, days: float) -> int:
+        """Like this one, that are done within `days`."""
+        return max(1, int(np.ceil(self.core_hours / (self.num_cores * 24 * days))))
+
+
+def plan_curation(
+    pool: PoolConfig, config: CurateConfig, run: Run, *, pool_size: float | None, num_measured: int = 100
+) -> CuratePlan:
+    """Measure `num_measured` pictures and multiply. `run` may be a folder that does not exist yet; without a
+    `pool_size` the pool's own is planned.
+
+    Raises:
+        RunError: the pool holds no pictures.
+    """
+    with tempfile.TemporaryDirectory(prefix="photogenic-plan-") as name:
+        manifest, folder = _manifest(pool, run, Path(name))
+        rows = _drawn(manifest.num_rows, num_measured)
+        if not rows.size:
+            raise RunError("The pool holds no pictures to measure.", "Check pool.sources in the recipe.")
+        # Once in the same process, so that models are loaded and code is warm; then for the clock.
+        _walk(config, manifest.take(rows[:WARM_UP]), folder, Path(name) / "warm")
+        measured = _walk(config, manifest.take(rows), folder, Path(name) / "measured")
+        seconds = {name: it["seconds"] / it["num"] for name, it in _times(measured).items() if it["num"]}
+        told = run if (run.folder / "curate" / "counts.json").exists() else measured
+        counts = read_json(told.folder / "curate" / "counts.json")
+        row_bytes = _size_of(told.folder) / max(1, counts["pool"])
+    pool_size = pool_size or float(manifest.num_rows)
+    sizes = manifest["size_bytes"].to_numpy()
+    picture_bytes = float(sizes[sizes > 0].mean()) if (sizes > 0).any() else 0.0
+    steps = tuple(_costs(config, counts, seconds, pool_size, picture_bytes))
+    return CuratePlan(
+        pool_size=pool_size,
+        num_measured=len(rows),
+        steps=steps,
+        num_cores=_num_cores(),
+        picture_bytes=picture_bytes,
+        row_bytes=row_bytes,
+        assumptions=tuple(_assumptions(config, steps, counts["pool"], len(rows), told is run, pool_size)),
+    )
+
+
+def _manifest(pool: PoolConfig, run: Run, scratch: Path) -> tuple[pa.Table, Path]:
+    """The pool's listing, of the run or else made anew, and the folder that it lies in."""
+    from photogenic.curate.pool import index
+
+    folder = run.folder / "pool"
+    if not (folder / "sources.json").exists():
+        index(pool, Run(scratch / "listing"))
+        folder = scratch / "listing" / "pool"
+    return read_table(folder / "manifest").combine_chunks(), folder
+
+
+def _drawn(num: int, wanted: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Rows drawn from the whole pool, always the same."""
+    generator = np.random.default_rng(seed_for("plan"))
+    return np.sort(generator.permutation(num)[:wanted]).astype(np.int64)
+
+
+def _walk(config: CurateConfig, manifest: pa.Table, listing: Path, folder: Path) -> Run:
+    """The funnel over a few samples, in this process."""
+    from photogenic.curate.funnel import curate
+
+    run = Run(folder)
+    write_table(run.stage("pool") / "manifest" / "00000.parquet", manifest)
+    shutil.copy(listing / "sources.json", folder / "pool" / "sources.json")
+    curate(config, run, workers=1)
+    return run
+
+
+def _times(run: Run) -> dict[str, Any]:
+    return dict(read_json(run.folder / "curate" / "scores" / "times.json"))
+
+
+def _costs(
+    config: CurateConfig, counts: dict[str, Any], seconds: dict[str, float], pool_size: float, size: float
+) -> Iterator[StepCost]:
+    """Each step in order. A scorer is paid for by the first step that needs one of its columns."""
+    share, paid = pool_size / counts["pool"], set[str]()
+    most = float("inf") if config.steps.select is None else config.steps.select.num
+    for step in counts["steps"]:
+        entered = step["entered"] * share
+        left = (step["entered"] - step["dropped"] - step["failed"]) * share
+        if step["name"] == "select":
+            left = min(entered, most)  # a number, whatever the pool's size
+        names = [name for name in _needed(config, step) if name in seconds and name not in paid]
+        paid.update(names)
+        reads = sum(name != "text_embedding" for name in names)
+        yield StepCost(
+            name=step["name"],
+            entered=entered,
+            left=left,
+            scorers=tuple(names),
+            scored=entered if names else 0.0,
+            seconds_each=sum(seconds[name] for name in names),
+            read_bytes=reads * entered * size,
+        )
+
+
+def _needed(config: CurateConfig, step: dict[str, Any]) -> list[str]:
+    """Names of the scorers whose columns the step reads."""
+    from photogenic.curate.funnel import READ, all_scorers
+
+    if step["name"] == READ:
+        return [READ]
+    columns = {rule["column"] for rule in step["rules"]}
+    if step["name"] == "duplicates" and config.steps.duplicates:
+        columns |= {"phash", config.steps.duplicates.keep}
+    if step["name"] == "select" and config.steps.select:
+        columns |= {"appeal_score", config.steps.select.by, config.steps.select.balance or ""}
+    if step["name"] == "concept":
+        columns |= {"concept"}
+    found: list[str] = []
+    for column in sorted(columns):
+        scorer = next((it for it in all_scorers(config.steps) if column in it.columns), None)
+        found += [] if scorer is None else _sources(scorer)
+    return list(dict.fromkeys(found))
+
+
+def _sources(scorer: Scorer) -> list[str]:
+    return [source.name for source in scorer.head.sources] if scorer.head else [scorer.name]
+
+
+def _assumptions(
+    config: CurateConfig,
+    steps: tuple[StepCost, ...],
+    num_pool: int,
+    num_measured: int,
+    from_run: bool,
+    pool_size: float,
+) -> Iterator[str]:
+    told = f"the run's {num_pool:,} samples" if from_run else f"the {num_measured:,} measured pictures"
+    yield f"Shares that pass are those of {told}: the large pool is like them in subject, size and format."
+    yield (
+        f"Seconds are of one core of this machine, measured now over {num_measured:,} pictures drawn from the"
+        " whole pool, with models loaded; busy neighbours make them longer."
+    )
+    yield "Cores and machines add up: tasks share nothing but storage, which must deliver the bytes in time."
+    yield "Each scorer reads the pictures that it looks at anew; nothing is cached between steps."
+    duplicates = next((step for step in steps if step.name == "duplicates"), None)
+    if duplicates is not None:
+        hours, memory = duplicates.entered / HASHES_PER_S / 3600, duplicates.entered * HASH_BYTES / 1e9
+        yield (
+            f"Near-duplicates are found over all survivors at once, on one core of one machine: about"
+            f" {hours:,.1f} h and {memory:,.0f} GB of memory for {duplicates.entered:,.0f} hashes, not in the"
+            " table. Where that is too much, split the pool by source or concept."
+        )
+        if config.steps.duplicates and config.steps.duplicates.model:
+            yield "Look-alikes by embedding grow with the square of the survivors; they are not in the table."
+    if pool_size > 100 * num_pool:
+        yield f"{pool_size / num_pool:,.0f} times what was counted: a share of 1 in {num_pool:,} is a guess."
+
+
+def _size_of(folder: Path) -> float:
+    """Bytes of the tables that grow with the pool."""
+    kinds = ("pool/manifest", "curate/scores", "curate/verdicts.parquet", "curate/candidates.parquet")
+    files = [path for kind in kinds for path in [folder / kind, *(folder / kind).rglob("*")]]
+    return float(sum(path.stat().st_size for path in files if path.is_file()))
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

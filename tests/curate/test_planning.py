@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from photogenic.core.errors import RunError
+from photogenic.core.run import Run
+from photogenic.core.shards import read_json
+from photogenic.curate.config import PoolConfig
+from photogenic.curate.planning import plan_curation
+
+from .funnels import config_of, run_funnel
+
+
+def pool_of(folder: Path) -> PoolConfig:
+    return PoolConfig.model_validate({"sources": {"drawn": {"path": folder}}})
+
+
+def test_without_a_run_some_pictures_are_measured(drawn: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    plan = plan_curation(pool_of(drawn), config_of(), run, pool_size=1.1e9, num_measured=30)
+    read, size = plan.steps[:2]
+    assert (read.name, read.entered, read.scorers) == ("read", 1.1e9, ("read",))
+    assert size.scorers == () and size.core_hours == 0
+    pixel = next(step for step in plan.steps if "pixel" in step.scorers)
+    assert pixel.name == "exposure"  # the first step that needs a pixel
+    assert pixel.core_hours == pytest.approx(pixel.entered * pixel.seconds_each / 3600)
+    assert plan.core_hours == pytest.approx(read.core_hours + pixel.core_hours) and plan.core_hours > 0
+    for before, after in zip(plan.steps, plan.steps[1:], strict=False):
+        assert after.entered == pytest.approx(before.left)
+    assert plan.steps[-1].left == 20  # `select` keeps a number
+    assert plan.machines(1) == -(-plan.core_hours // (plan.num_cores * 24))
+    assert plan.machines(1e9) == 1
+    assert read.read_bytes == pytest.approx(1.1e9 * plan.picture_bytes)
+    assert any("30 measured pictures" in assumption for assumption in plan.assumptions)
+    assert any("hashes" in assumption for assumption in plan.assumptions)
+    assert not run.folder.exists() or not any(run.folder.iterdir())
+
+
+def test_a_run_gives_the_shares(drawn: Path, tmp_path: Path) -> None:
+    run = run_funnel(drawn, tmp_path / "run")
+    before = (run.folder / "curate" / "counts.json").read_bytes()
+    plan = plan_curation(pool_of(drawn), config_of(), run, pool_size=51_000, num_measured=12)
+    counts = read_json(run.folder / "curate" / "counts.json")
+    for step, told in zip(plan.steps, counts["steps"], strict=True):
+        assert step.entered == pytest.approx(1000 * told["entered"])
+    assert any("the run's 51 samples" in assumption for assumption in plan.assumptions)
+    assert (run.folder / "curate" / "counts.json").read_bytes() == before
+
+
+def test_an_empty_pool_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    with pytest.raises(RunError):
+        plan_curation(pool_of(tmp_path / "pool"), config_of(), Run(tmp_path / "run"), pool_size=10)
