@@ -148,6 +148,8 @@ class Road:
             took = self.seconds().get(stage.name)
             console.print(f"{stage.name}: done" + ("" if took is None else f" (took {took:.1f} s)"))
             return False
+        for leftover in [*self.run.folder.glob(".*.tmp"), *folder.rglob(".*.tmp")]:
+            leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
         # Its results are about to change: were this killed half-way, the old marker must not vouch for them.
         (folder / "done.json").unlink(missing_ok=True)
         console.print(f"[bold]{stage.name}[/bold]")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,18 @@ class Run:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         if not logger.handlers:
-            handler = logging.FileHandler(self.folder / "log.txt", encoding="utf-8")
+            handler = _LogFile(self.folder / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             logger.addHandler(handler)
         return logger
+
+
+class _LogFile(logging.FileHandler):
+    """On a full disk the log has nothing to say: its own traceback would bury the sentence that does."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 class MetricsLog:
