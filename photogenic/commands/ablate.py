@@ -1,0 +1,35 @@
+"""`photogenic ablate`: which part of the tuning does the work?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from photogenic.options import RunOption, SetOption, WorkersOption, num_cores
+
+
+def ablate(
+    ablations: Annotated[Path, typer.Argument(metavar="FILE", help="A file of ablations.")],
+    run: RunOption = None,
+    overrides: SetOption = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Tune the same base in several ways and compare what they draw.
+
+    The recipe that FILE names has been run up to its needles. Each variant says what it is tuned on (needles,
+    random pictures, the worst ones) and what else is different; the report has one row each, with intervals.
+
+    \b
+    Example:
+      photogenic ablate recipes/ablations.yaml
+    """
+    from photogenic.ablation.config import Ablations
+    from photogenic.ablation.walk import Ablation
+    from photogenic.core.config import load_config
+    from photogenic.core.run import Run
+
+    config = load_config(ablations, Ablations, overrides or ())
+    folder = run or Path("runs") / config.name
+    typer.echo(f"The ablation: {Ablation(config, Run(folder), workers or num_cores()).walk()}")
