@@ -26,6 +26,9 @@ from photogenic.core.weights import weights_folder
 from photogenic.machine import available_memory, gpu_memory
 from photogenic.road import Road, base_model
 from photogenic.sizes import ModelSizes, model_sizes, planned_sizes
+from photogenic.train.config import TuneConfig
+from photogenic.train.footprint import Trained, as_table, footprint, switches_that_fit
+from photogenic.train.profiles import TRACKED
 
 TRAINING_BYTES = 20  # per trained parameter: weight 4, gradient 4, AdamW's moments 8, average 4
 CHECKPOINT_BYTES = 16  # the same without the gradient
@@ -197,8 +200,49 @@ def _gpu(road: Road, stages: Sequence[str]) -> Iterator[Check]:
     gpu = gpu_memory()
     if gpu is None:
         yield Check("GPU", "none", "none: training and drawing use the CPU", "yes")
-    else:
+        return
+    trained = _trained(road) if "tune" in stages else None
+    if trained is None or road.recipe.tune is None:
         yield _bytes_check(f"GPU {gpu[0]}", _training_need(road, stages), gpu[1])
+    else:
+        yield tuning_check(f"GPU {gpu[0]}", trained, road.recipe.tune, gpu[1])
+
+
+def tuning_check(what: str, trained: Trained, config: TuneConfig, has_bytes: int) -> Check:
+    """Whether tuning fits a device, and else what to switch."""
+    num_averages = 1 if config.ema.post_hoc is None else len({config.loop.ema_sigma_rel, *TRACKED})
+    needs = footprint(trained, config.loop, num_averages)
+    if needs.total <= has_bytes:
+        return Check(what, f"{_size(needs.total)}: {as_table(needs)}", _size(has_bytes), "yes")
+    # Attention's matrices at rank 16 are about a hundredth of a denoiser.
+    found = switches_that_fit(
+        trained, config.loop, has_bytes, num_averages=num_averages, lora_numbers=trained.learning // 100
+    )
+    advice = "no switch would make it fit: lower `tune.loop.micro_batch_size`, or take a larger GPU"
+    if found is not None:
+        keys = ", ".join(f"tune.{key}" for key in found.keys)
+        advice = f"with {keys} it would need {_size(found.footprint.total)}"
+    return Check(what, f"{_size(needs.total)}: {as_table(needs)}", f"{_size(has_bytes)}; {advice}", "no")
+
+
+def _trained(road: Road) -> Trained | None:
+    """What tuning has on the device; None where the base model is not there to be looked at."""
+    sizes, config = _model_sizes(road), road.recipe.tune
+    if sizes is None or config is None or find_spec("torch") is None:
+        return None
+    try:
+        base = base_model(road)
+    except PhotogenicError:
+        return None
+    from photogenic.train.activations import denoiser_config, kept_bytes
+
+    denoiser = denoiser_config(base)
+    if denoiser is None:
+        return None
+    rows = config.loop.micro_batch_size or config.loop.batch_size
+    kept = kept_bytes(denoiser, batch_size=1, precision=config.loop.precision)
+    low_rank = sizes.num_trained * config.lora.rank // 1600 if config.lora is not None else 0
+    return Trained(sizes.num_trained, sizes.num_parameters - sizes.num_trained, low_rank, rows * kept)
 
 
 def _training_need(road: Road, stages: Sequence[str]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from photogenic import preflight as preflight_module
 from photogenic.core.run import Run
 from photogenic.machine import available_memory, parse_gpu
-from photogenic.preflight import CHECKPOINT_BYTES, NUM_CHECKPOINTS, Check, preflight
+from photogenic.preflight import CHECKPOINT_BYTES, NUM_CHECKPOINTS, Check, preflight, tuning_check
 from photogenic.recipe import find_recipe, load_recipe
 from photogenic.road import Road
 from photogenic.sizes import model_sizes, num_parameters, planned_sizes
+from photogenic.train.config import TuneConfig
+from photogenic.train.footprint import Trained
 
 RECIPE = """
 name: own
@@ -109,3 +113,34 @@ def test_the_paper_s_u_net_has_its_2_8_billion_parameters() -> None:
     assert sizes is not None
     num_t5 = 4_643_297_280  # T5-XXL's encoder with our small vocabulary
     assert sizes.num_parameters - num_t5 == 2_789_421_392
+
+
+def test_a_gpu_that_is_too_small_is_told_with_what_to_switch() -> None:
+    config = TuneConfig.model_validate({"loop": {"max_steps": 1}})
+    trained = Trained(learning=2_789_421_392, frozen=4_900_000_000, activation_bytes=7 * 2**30)
+    large = tuning_check("GPU", trained, config, 80 * 2**30)
+    assert large.fits == "yes" and "moments 20.8" in large.needs
+    small = tuning_check("GPU", trained, config, 58 * 2**30)
+    assert small.fits == "no"
+    assert "with tune.loop.offload_ema=true, tune.loop.activation_checkpoints=true it would need" in small.has
+    assert "no switch would make it fit" in tuning_check("GPU", trained, config, 2**30).has
+
+
+def test_tuning_on_a_gpu_is_counted_from_the_base_s_configuration(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    unet = {
+        "_class_name": "UNet2DConditionModel",
+        "sample_size": 8,
+        "block_out_channels": [32],
+        "layers_per_block": 1,
+        "down_block_types": ["CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D"],
+        "cross_attention_dim": 16,
+        "attention_head_dim": 2,
+    }
+    (model / "unet" / "config.json").write_text(json.dumps(unet))
+    monkeypatch.setattr(preflight_module, "gpu_memory", lambda: ("Tiny", 3 * 2**30))
+    found = checks(tmp_path, model, ["review", "pretrain", "tune"])
+    assert found["GPU"].fits == "yes" and "activations" in found["GPU"].needs

@@ -86,7 +86,7 @@ def train(
     world = current_world()
     if config.activation_checkpoints:
         checkpoint_activations(objective.module)
-    state = _initial_state(objective.module, config, snapshots)
+    state = initial_state(objective.module, config, snapshots)
     checkpoints = folder / "checkpoints"
     restore_latest(checkpoints, state, key)
     world.wait()
@@ -97,7 +97,7 @@ def train(
         advance(state.global_step)
         begun = time.monotonic()
         for global_step in range(state.global_step, config.max_steps):
-            logged = _step(objective, config, state, seed, global_step, world)
+            logged = training_step(objective, config, state, seed, global_step, world)
             last = state.global_step == config.max_steps
             if world.is_main and (state.global_step % config.log_every == 0 or last):
                 log.write(state.global_step, **logged, seconds=round(time.monotonic() - begun, 1))
@@ -128,7 +128,8 @@ def _speaking(
         yield advance, log
 
 
-def _initial_state(module: nn.Module, config: LoopConfig, snapshots: Snapshots | None) -> TrainState:
+def initial_state(module: nn.Module, config: LoopConfig, snapshots: Snapshots | None) -> TrainState:
+    """The state before the first step: what learns, its moments and its averages."""
     parameters = trainable(module)
     optimizer = make_optimizer(module, config.optimizer)
 
@@ -150,7 +151,7 @@ def _tracked(state: TrainState) -> list[PowerEma]:
     return [ema for ema in (state.ema, *state.profiles) if ema.sigma_rel in TRACKED]
 
 
-def _step(
+def training_step(
     objective: Objective, config: LoopConfig, state: TrainState, seed: int, global_step: int, world: World
 ) -> dict[str, float]:
     """One optimizer update; returns what to log."""

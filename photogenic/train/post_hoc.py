@@ -21,8 +21,10 @@ from torch import nn
 from photogenic.core.errors import RunError
 from photogenic.core.shards import atomic_path
 from photogenic.train.ema import PowerEma, gamma_for
+from photogenic.train.profiles import TRACKED
 
-TRACKED = (0.05, 0.10)  # the two lengths that are tracked (EDM2, section 3.2)
+__all__ = ["TRACKED", "Mixture", "Profile", "Snapshots", "inner_product", "mix"]
+
 FILE_NAME = re.compile(r"(\d{7})-(0\.\d+)\.safetensors")
 SCALES = "scales"  # of each tensor of a file, by the order of their names
 
