@@ -19,7 +19,7 @@ export function lint(text, { forbidden = [], draft = "" } = {}) {
   const said = words(text);
   if (!said.length) must("There is no caption yet.");
   else if (said.length < FEWEST_WORDS) warn(`Only ${said.length} ${said.length === 1 ? "word" : "words"}: say what is there, where, and in what light.`);
-  for (const phrase of forbidden) if (lower.includes(phrase.toLowerCase())) must(`“${phrase}” must not be in a caption.`);
+  for (const phrase of forbidden) if (lower.includes(phrase.toLowerCase())) warn(`“${phrase}” is not wanted in a caption.`);
   for (const phrase of BOILERPLATE) if (lower.includes(phrase) && !forbidden.includes(phrase)) warn(`“${phrase}” says nothing about the picture.`);
   if (/https?:|www\.|@\w/.test(lower)) must("A web address or account name is in the caption.");
   if (/\.(jpe?g|png|webp|gif|tiff?)\b/.test(lower) || /\b(img|dsc)_?\d{3,}/.test(lower)) warn("A file name is in the caption.");

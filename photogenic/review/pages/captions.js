@@ -152,7 +152,7 @@ class CaptionDesk {
     let encoders = [];
     if (!this.noTokenizer) {
       try {
-        ({ encoders } = await post("/api/review/tokens", { text, queue_id: this.queue.id }));
+        ({ encoders } = await post("/api/review/tokens", { text }));
       } catch (error) {
         this.noTokenizer = !error.passing;
       }

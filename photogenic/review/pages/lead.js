@@ -102,18 +102,21 @@ class Desk {
     ].filter(Boolean);
   }
 
-  /** Decisions in each of the last hours; a chart of which the table beside it is not worth its room. */
+  /** Decisions in each hour, those without any between them too. */
   hours(rows) {
     if (!rows.length) return null;
-    const most = Math.max(1, ...rows.map((row) => row.decisions));
-    const bars = rows.map((row) => {
-      const bar = el("i", { title: `${moment(row.at)}: ${number(row.decisions)}` });
-      bar.style.height = `${(100 * row.decisions) / most}%`;
-      return bar;
-    });
+    const byHour = new Map(rows.map((row) => [row.at, row.decisions]));
+    const [first, last] = [Math.min(...byHour.keys()), Math.max(...byHour.keys())];
+    const most = Math.max(...byHour.values());
+    const bars = [];
+    for (let at = Math.min(first, last - 11 * 3600); at <= last; at += 3600) {
+      const bar = el("i", { title: `${moment(at)}: ${number(byHour.get(at) ?? 0)}` });
+      bar.style.height = `${(100 * (byHour.get(at) ?? 0)) / most}%`;
+      bars.push(bar);
+    }
     return el("div", {}, el("h3", {}, "Decisions by the hour"),
       el("div", { class: "hours", role: "img", "aria-label": `Decisions by the hour; the most was ${number(most)}` }, bars),
-      el("div", { class: "hours-ends" }, el("span", {}, moment(rows[0].at)), el("span", {}, `most: ${number(most)}`), el("span", {}, moment(rows.at(-1).at))));
+      el("div", { class: "hours-ends" }, el("span", {}, moment(Math.min(first, last - 11 * 3600))), el("span", {}, `most: ${number(most)}`), el("span", {}, moment(last))));
   }
 
   workers(people) {

@@ -77,10 +77,10 @@ export function duration(ms) {
   return minutes < 60 * 48 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${figures.format(Math.round(minutes / 60))} h`;
 }
 
-/** A moment as people say it here: "22 Nov, 14:05". */
-export function moment(iso) {
-  if (!iso) return "–";
-  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(iso));
+/** A moment as people say it here, from seconds since 1970 or ISO 8601: "22 Nov, 14:05". */
+export function moment(at) {
+  if (!at) return "–";
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(typeof at === "number" ? 1000 * at : at));
 }
 
 /** The reader's ear: what a screen reader should say now, politely. */

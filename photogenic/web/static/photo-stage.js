@@ -48,7 +48,7 @@ export class PhotoStage extends HTMLElement {
     this.picture = picture;
     this.canvas.setAttribute("aria-label", picture?.label ?? "No picture yet");
     this.draw();
-    if (picture?.bitmap) this.dispatchEvent(new CustomEvent("shown", { detail: picture }));
+    if (picture?.bitmap) this.dispatchEvent(new CustomEvent("shown", { detail: picture, bubbles: true }));
     if (this.view.zoomed && picture && !picture.full) this.dispatchEvent(new Event("wants-full"));
   }
 

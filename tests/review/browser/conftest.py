@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from photogenic.core.run import Run
+
 from .photographs import write_haystack
 
 NUM_PICTURES = 24
@@ -47,7 +48,10 @@ class Served:
         """Serve, on the same port as before."""
         arguments = ["review", str(self.recipe), "--run", str(self.run), "--port", str(self.port)]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", START, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", START, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         self.link = self.process.stdout.readline().strip()
@@ -107,7 +111,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serve(
     chromium: Any, photographs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Served]]:
-    """`serve(name, rounds)`: the review of 24 pictures in these rounds, the lead signed in. One server per name."""
+    """`serve(name, rounds)`: a review of 24 pictures in these rounds, the lead signed in; one a name."""
     running: dict[str, Served] = {}
 
     def start(name: str, rounds: list[dict[str, Any]]) -> Served:

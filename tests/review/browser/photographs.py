@@ -1,4 +1,4 @@
-"""Pictures that look enough like photographs to be judged: a sky, hills, a low sun, grain; each one different."""
+"""Pictures that look enough like photographs to be judged: a sky, hills, a low sun, grain; all different."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ from photogenic.core.run import Run
 from photogenic.core.shards import write_json, write_table
 
 SIZE = [("width_px", pa.int32()), ("height_px", pa.int32())]
-WORDS = ("Hills under a low sun", "a landscape photo of hills, royalty free", "", "IMG_2231.jpg", "Evening over the valley")
+WORDS = (
+    "Hills under a low sun",
+    "a landscape photo of hills, royalty free",
+    "",
+    "IMG_2231.jpg",
+    "Evening over the valley",
+)
 
 
-def photograph(number: int, width: int = 1600, height: int = 1067) -> NDArray[np.uint8]:
+def photograph(number: int, width: int = 1200, height: int = 800) -> NDArray[np.uint8]:
     """[height, width, 3] uint8."""
     rng = np.random.default_rng(number)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
@@ -30,13 +36,18 @@ def photograph(number: int, width: int = 1600, height: int = 1067) -> NDArray[np
     glow = np.exp(-(((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * radius**2)))
     image += 160 * glow[..., None]
     for layer in range(3):
-        ridge = 0.45 + 0.17 * layer + 0.06 * np.sin(x * rng.uniform(2, 7) + rng.uniform(0, 6)) + 0.02 * np.sin(x * 23)
+        ridge = (
+            0.45
+            + 0.17 * layer
+            + 0.06 * np.sin(x * rng.uniform(2, 7) + rng.uniform(0, 6))
+            + 0.02 * np.sin(x * 23)
+        )
         image[y > ridge] = rng.uniform(10, 120, 3) * (1 - 0.22 * layer)
     image += rng.normal(0, 4, (height, width, 1)).astype(np.float32)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def write_haystack(run: Run, folder: Path, num: int, *, width: int = 1600, height: int = 1067) -> list[str]:
+def write_haystack(run: Run, folder: Path, num: int, *, width: int = 1200, height: int = 800) -> list[str]:
     """Draw `num` pictures and write them as the candidates of a run; their sample ids."""
     folder.mkdir(parents=True, exist_ok=True)
     samples = [_sample(folder, number, width, height) for number in range(num)]

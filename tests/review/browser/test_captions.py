@@ -1,0 +1,91 @@
+"""The caption desk: one person writes, another reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .watching import current, next_picture, saved
+
+pytestmark = pytest.mark.browser
+ROUNDS = [{"name": "Pick", "screen": "loupe"}, {"name": "Captions", "screen": "captions"}]
+TEXT = "Three layered ridges stand dark beneath a low, hazy sun; seen from far away, in soft evening light."
+
+
+@pytest.fixture
+def desk(serve: Callable[..., Any]) -> Any:
+    """The caption round over three pictures that the lead has kept."""
+    served = serve("captions", ROUNDS)
+    queues = {one["title"]: one for one in served.get(served.lead, "/api/queues")["queues"]}
+    if "Captions" not in queues:
+        page = served.lead.new_page()
+        page.goto(f"/review/loupe?queue={queues['Pick']['id']}")
+        before = next_picture(page, None)
+        for _ in range(3):
+            page.keyboard.press("p")
+            before = next_picture(page, before)
+        saved(page)
+        page.goto(f"/review/lead?queue={queues['Pick']['id']}")
+        page.get_by_role("button", name="Close it and open the next").click()
+        page.get_by_role("heading", name="Captions", exact=True).wait_for()
+        page.close()
+    return served
+
+
+def test_a_caption_is_written_and_approved(desk: Any, person: Callable[..., Any]) -> None:
+    queue = desk.queue("captions")
+    page = person(desk, "Wu", "writer").new_page()
+    page.goto(f"/review/captions?queue={queue}")
+    first = next_picture(page, None)
+    text = page.get_by_label("Caption", exact=True)
+    text.fill("IMG_2231.jpg")
+    page.get_by_text("A file name is in the caption.").wait_for()
+    text.fill("")
+    assert page.get_by_role("button", name="Save, next").is_disabled()
+    text.fill(TEXT)
+    page.get_by_text("Nothing to object to.").wait_for()
+    assert (
+        "ridges" in page.locator(".diff ins").all_inner_texts().__str__()
+        or page.locator(".diff").count() == 0
+    )
+    page.locator(".tokens b").first.wait_for()
+    page.get_by_label("Subject").check()
+    page.get_by_label("Light").check()
+    text.press("Control+Enter")
+    next_picture(page, first)
+    saved(page)
+
+    reader = person(desk, "Xenia", "writer").new_page()
+    reader.goto(f"/review/captions?queue={queue}")
+    next_picture(reader, None)
+    while not reader.get_by_role("heading", name="Second reader").count():
+        before = current(reader)
+        reader.get_by_label("Caption", exact=True).fill(f"{TEXT} Number {before}.")
+        reader.keyboard.press("Control+Enter")
+        next_picture(reader, before)
+    assert current(reader) == first
+    assert reader.get_by_text(TEXT, exact=True).is_visible()
+    reader.keyboard.press("Control+Enter")
+    saved(reader)
+    events = desk.get(reader.context, f"/api/queues/{queue}/mine?limit=50")["events"]
+    assert [(one["item_id"], one["kind"]) for one in events if one["kind"] == "approve"] == [
+        (first, "approve")
+    ]
+    written = desk.get(page.context, f"/api/queues/{queue}/mine?limit=50")["events"][0]["body"]
+    assert written["text"] == TEXT
+    assert {name for name, said in written["checklist"].items() if said} == {"subject", "light"}
+
+
+def test_words_that_were_not_saved_outlive_a_reload(desk: Any, person: Callable[..., Any]) -> None:
+    page = person(desk, "Yara", "writer").new_page()
+    page.goto(f"/review/captions?queue={desk.queue('captions')}")
+    next_picture(page, None)
+    text = page.get_by_label("Caption", exact=True)
+    if not text.count():
+        pytest.fail("the first picture of a new writer is one to write about")
+    text.fill("Half a sentence about")
+    page.reload()
+    next_picture(page, None)
+    assert page.get_by_label("Caption", exact=True).input_value() == "Half a sentence about"

@@ -1,0 +1,113 @@
+"""The lead's desk: invitations, what has been done, guidelines, disagreements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .watching import next_picture, saved, until
+
+pytestmark = pytest.mark.browser
+ROUNDS = [{"name": "Two see each", "screen": "loupe", "keep": 6, "overlap": 2}]
+
+
+@pytest.fixture
+def served(serve: Callable[..., Any]) -> Any:
+    return serve("lead", ROUNDS)
+
+
+def test_a_person_who_is_invited_signs_in_and_works(served: Any, chromium: Any) -> None:
+    desk = served.lead.new_page()
+    desk.goto("/review/lead")
+    desk.get_by_label("Name").fill("Zoë <b>Young</b>")
+    desk.get_by_label("Role").select_option("specialist")
+    desk.get_by_role("button", name="Make a link").click()
+    link = desk.get_by_label("Link for Zoë <b>Young</b>").input_value()
+    assert link.startswith(f"{served.url}/#invite=")
+
+    context = chromium.new_context(base_url=served.url)
+    page = context.new_page()
+    page.goto(link)
+    page.get_by_role("heading", name="Hello, Zoë <b>Young</b>").wait_for()
+    assert "invite" not in page.url
+    page.get_by_role("link", name="Two see each").click()
+    first = next_picture(page, None)
+    page.keyboard.press("p")
+    next_picture(page, first)
+    saved(page)
+
+    desk.reload()
+    worker = desk.get_by_role("region", name="Who works on it").get_by_role("row", name="Zoë")
+    assert worker.locator("td").nth(1).inner_text() == "1"
+    again = context.new_page()
+    again.context.clear_cookies()
+    again.goto(link)
+    again.get_by_role("alert").wait_for()
+    context.close()
+    desk.close()
+
+
+def test_the_guidelines_have_versions_and_examples(served: Any, person: Callable[..., Any]) -> None:
+    queue = served.queue("loupe")
+    page = served.lead.new_page()
+    page.goto(f"/review/guidelines?queue={queue}")
+    page.get_by_label("Text, in markdown").fill(
+        "# Stop at it\n\nWould **you** stop? <img src=x onerror=alert(1)>"
+    )
+    page.get_by_role("button", name="Lighting: choose the good example").click()
+    page.locator("dialog .picker button").first.click()
+    page.get_by_role("button", name="Save as a new version").click()
+    page.get_by_text("Version 1 is in force.").wait_for()
+    page.close()
+
+    worker = person(served, "Vera", "specialist").new_page()
+    worker.goto(f"/review/loupe?queue={queue}")
+    first = next_picture(worker, None)
+    worker.keyboard.press("b")
+    worker.get_by_role("heading", name="Stop at it").wait_for()
+    assert worker.get_by_role("heading", name="Lighting").is_visible()
+    assert worker.locator("dialog .markdown img").count() == 0
+    worker.keyboard.press("Escape")
+    worker.keyboard.press("x")
+    next_picture(worker, first)
+    saved(worker)
+    events = served.get(worker.context, f"/api/queues/{queue}/mine")["events"]
+    assert events[0]["body"]["guidelines_version"] == 1
+
+
+def test_disagreements_are_settled_with_the_votes_in_sight(served: Any, person: Callable[..., Any]) -> None:
+    queue = served.queue("loupe")
+    for name, key in (("Ola", "p"), ("Pia", "x"), ("Quentin", "u")):
+        page = person(served, name, "specialist").new_page()
+        page.goto(f"/review/loupe?queue={queue}")
+        before = next_picture(page, None)
+        for number in range(24):
+            if page.get_by_text("All done").count() or page.get_by_text("Others hold the rest").count():
+                break
+            page.keyboard.press(key)
+            until(
+                page,
+                f"() => document.querySelector('.half .empty') !== null || ![null, {before!r}]"
+                ".includes(document.querySelector('.half:last-of-type photo-stage').picture?.id ?? null)",
+            )
+            before = page.evaluate(
+                "() => document.querySelector('.half:last-of-type photo-stage').picture?.id ?? null"
+            )
+            assert number < 24
+        saved(page)
+    desk = served.lead.new_page()
+    desk.goto(f"/review/adjudicate?queue={queue}")
+    first = next_picture(desk, None)
+    assert desk.locator(".votes li").count() >= 2
+    assert {"Keep", "Drop"} <= set(desk.locator(".votes .said").all_inner_texts())
+    desk.keyboard.press("n")
+    desk.keyboard.type("The light decides.")
+    desk.keyboard.press("Escape")
+    desk.keyboard.press("p")
+    next_picture(desk, first)
+    saved(desk)
+    remaining = served.get(served.lead, f"/api/queues/{queue}/adjudicate")["items"]
+    assert first not in [item["id"] for item in remaining]
+    desk.close()

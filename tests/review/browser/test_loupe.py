@@ -1,0 +1,152 @@
+"""One picture, one key, the next picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .watching import STAGE, current, next_picture, saved
+
+pytestmark = pytest.mark.browser
+ROUNDS = [{"name": "Finest", "screen": "loupe", "keep": 4, "overlap": 9}]
+
+
+@pytest.fixture
+def loupe(
+    serve: Callable[..., Any], person: Callable[..., Any], request: pytest.FixtureRequest
+) -> tuple[Any, Any]:
+    """(server, page): the first picture on the stage, for somebody who is new."""
+    served = serve("finest", ROUNDS)
+    page = person(served, request.node.name.replace("_", " "), "specialist").new_page()
+    page.goto(f"/review/loupe?queue={served.queue('loupe')}")
+    next_picture(page, None)
+    return served, page
+
+
+def told(served: Any, page: Any) -> list[dict[str, Any]]:
+    """My decisions that hold, in the order I made them."""
+    events = served.get(page.context, f"/api/queues/{served.queue('loupe')}/mine?limit=100")["events"]
+    return [event for event in reversed(events) if event["kind"] == "decide" and not event["undone"]]
+
+
+def press(page: Any, *keys: str) -> str:
+    """The last of the keys moves on; the item that comes."""
+    before = current(page)
+    for key in keys:
+        page.keyboard.press(key)
+    return next_picture(page, before)
+
+
+def test_one_key_is_verdict_and_advance(loupe: tuple[Any, Any]) -> None:
+    served, page = loupe
+    first = current(page)
+    second = press(page, "4", "0", "5", "p")
+    third = press(page, "Shift+Digit2")
+    press(page, "u")
+    saved(page)
+    kept, dropped, unsure = told(served, page)
+    assert [kept["item_id"], dropped["item_id"], unsure["item_id"]] == [first, second, third]
+    assert kept["body"]["verdict"] == "keep"
+    assert {name: value for name, value in kept["body"]["criteria"].items() if value} == {
+        "composition": 4,
+        "colour_contrast": 5,
+    }
+    assert dropped["body"]["reason"] == "Text or watermark"
+    assert "criteria" not in dropped["body"]
+    assert unsure["body"]["verdict"] == "unsure"
+    assert kept["body"]["active_ms"] > 0
+
+
+def test_zoom_survives_the_next_picture(loupe: tuple[Any, Any]) -> None:
+    _, page = loupe
+    view = f"() => {STAGE}.view"
+    page.keyboard.press("z")
+    page.mouse.move(700, 400)
+    page.mouse.down()
+    page.mouse.move(500, 300, steps=4)
+    page.mouse.up()
+    before = page.evaluate(view)
+    assert before["zoomed"]
+    assert before["x"] > 0.5
+    press(page, "p")
+    assert page.evaluate(view) == before
+
+
+def test_compare_with_a_champion_moves_together(loupe: tuple[Any, Any]) -> None:
+    _, page = loupe
+    first = current(page)
+    page.keyboard.press("c")
+    press(page, "p")
+    stages = (
+        "() => [...document.querySelectorAll('photo-stage')]"
+        ".map(({ picture, view }) => [picture?.id, view.zoomed, view.x, view.y])"
+    )
+    page.keyboard.press("z")
+    champion, challenger = page.evaluate(stages)
+    assert champion[0] == first
+    assert challenger[0] == current(page)
+    assert champion[1:] == challenger[1:]
+    assert champion[1]
+
+
+def test_undo_goes_back_far_and_across_a_reload(loupe: tuple[Any, Any]) -> None:
+    served, page = loupe
+    first = current(page)
+    second = press(page, "p")
+    third = press(page, "x")
+    assert press(page, "Backspace") == second
+    assert press(page, "x") == third
+    saved(page)
+    page.reload()
+    assert next_picture(page, None) == third
+    assert press(page, "Control+z") == second
+    assert press(page, "Control+z") == first
+    saved(page)
+    assert told(served, page) == []
+
+
+def test_histogram_clipping_and_thirds_are_computed_here(loupe: tuple[Any, Any]) -> None:
+    _, page = loupe
+    page.keyboard.press("i")
+    page.get_by_text("Highlights blown").wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("t")
+    page.wait_for_timeout(300)
+    overlays = page.evaluate(
+        f"() => {{ const {{ clipping, thirds }} = {STAGE}.overlays; return [clipping?.width > 0, thirds]; }}"
+    )
+    assert overlays == [True, True]
+
+
+def test_decisions_without_a_network_are_kept_and_saved_once(loupe: tuple[Any, Any]) -> None:
+    served, page = loupe
+    items = [current(page)]
+    page.wait_for_timeout(1500)  # the pictures ahead are there
+    page.context.set_offline(True)
+    for _ in range(3):
+        items.append(press(page, "p"))
+    page.get_by_text("3 unsaved").wait_for()
+    page.context.set_offline(False)
+    saved(page)
+    assert [one["item_id"] for one in told(served, page)] == items[:3]
+
+
+def test_decisions_outlive_a_killed_server_and_a_reload(loupe: tuple[Any, Any]) -> None:
+    served, page = loupe
+    items = [current(page)]
+    page.wait_for_timeout(1500)
+    items.append(press(page, "p"))
+    saved(page)
+    served.kill()
+    items.append(press(page, "x"))
+    items.append(press(page, "p"))
+    page.get_by_text("2 unsaved").wait_for()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto("about:blank")
+    served.start()
+    page.goto(f"/review/loupe?queue={served.queue('loupe')}")
+    assert next_picture(page, None) == items[3], "what is decided but not sent yet is not shown again"
+    saved(page)
+    assert [one["item_id"] for one in told(served, page)] == items[:3]
