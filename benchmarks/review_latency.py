@@ -3,7 +3,7 @@
     python benchmarks/review_latency.py                                           # small: minutes
     python benchmarks/review_latency.py --photographs 2000 --ids 200000 --pictures 1000
 
-Prints, for each screen: key to painted (median, 95th percentile, slowest), the first screen, and the memory of
+Prints, for each screen: key to painted (median, 95th percentile, slowest), the first screen, the memory of
 the page (JavaScript heap after a collection, resident memory of its process) along the way. The server, the
 pictures, the database and the browser are the real ones and share this machine.
 """

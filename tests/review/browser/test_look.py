@@ -1,4 +1,4 @@
-"""Every page, both themes, both widths: no serious finding of axe, no sideways scrolling, no foreign request."""
+"""Every page, both themes, both widths: no serious finding of axe, no sideways scrolling, nothing foreign."""
 
 from __future__ import annotations
 
