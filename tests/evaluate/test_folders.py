@@ -1,0 +1,85 @@
+"""Folders of pictures made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photogenic.core.errors import RunError
+from photogenic.core.run import Run
+from photogenic.core.shards import read_table
+from photogenic.evaluate.blind import BlindFolder, open_rgb, spoil
+from photogenic.evaluate.folders import PromptRow, import_folders, match
+
+PROMPTS = [PromptRow(f"id-{number}", f"text {number}", "Animals", "Basic") for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["id-2", "id-0"], [2, 0]),  # by id
+        (["00001", "00000"], [1, 0]),  # by number, from 0
+        (["img_3", "img_1"], [2, 0]),  # by number, from 1
+        (["fox 10", "fox 9", "fox 20"], [1, 0, 2]),  # by place, numbers as numbers
+        (["red", "blue"], None),
+        (["7", "8"], None),
+    ],
+)
+def test_pictures_find_their_prompts(names: list[str], expected: list[int] | None) -> None:
+    assert match(names, 3, [prompt.prompt_id for prompt in PROMPTS]) == expected
+
+
+def folder(path: Path, names: list[str], size: tuple[int, int] = (40, 30)) -> Path:
+    path.mkdir()
+    for name in names:
+        Image.effect_noise(size, 60).convert("RGB").save(path / name)
+    return path
+
+
+def test_folders_become_models(tmp_path: Path) -> None:
+    ours = folder(tmp_path / "ours", ["0.png", "1.png", "2.png"])
+    theirs = folder(tmp_path / "theirs", ["1.jpg", "2.jpg", "3.jpg"], (60, 50))
+    run = Run(tmp_path / "run")
+    import_folders(run, {"ours": ours, "theirs": theirs}, PROMPTS)
+    for name, size in (("ours", 40), ("theirs", 60)):
+        table = read_table(run.folder / "generate" / name / "manifest.parquet").to_pylist()
+        assert [row["prompt_id"] for row in table] == ["id-0", "id-1", "id-2"]
+        assert {(row["model"], row["category"], row["width_px"]) for row in table} == {
+            (name, "Animals", size)
+        }
+        assert all((run.folder / "generate" / name / row["file"]).exists() for row in table)
+
+
+def test_mistakes_are_said(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    with pytest.raises(RunError, match="There is no folder"):
+        import_folders(run, {"a": tmp_path / "absent"}, PROMPTS)
+    odd = folder(tmp_path / "odd", ["red.png", "blue.png"])
+    with pytest.raises(RunError, match="cannot be told"):
+        import_folders(run, {"a": odd}, PROMPTS)
+    with pytest.raises(RunError, match="does not tell what its pictures were drawn from"):
+        import_folders(run, {"a": odd}, [])
+
+
+def test_a_pair_has_one_size_one_format_and_no_metadata(tmp_path: Path) -> None:
+    wide, tall = Image.new("RGB", (80, 40), "red"), Image.effect_noise((50, 60), 50).convert("RGB")
+    path = tmp_path / "told.png"
+    tall.info["parameters"] = "Model: tuned"
+    tall.save(path, pnginfo=None)
+    blind = BlindFolder(tmp_path / "blind", "secret")
+    pair = blind.add_pair(wide, open_rgb(path))
+    assert {(one.width_px, one.height_px) for one in pair} == {(50, 40)}
+    for one in pair:
+        with Image.open(blind.path(one.digest)) as image:
+            assert image.size == (50, 40) and image.format == "PNG" and image.info == {}
+    other = BlindFolder(tmp_path / "other", "another secret").add_pair(wide, tall)
+    assert {one.digest for one in other}.isdisjoint(one.digest for one in pair)
+
+
+def test_nobody_prefers_a_spoiled_picture() -> None:
+    image = Image.radial_gradient("L").convert("RGB")
+    ruined = np.asarray(spoil(image, 3)).astype(float)
+    assert np.corrcoef(ruined.ravel(), np.asarray(image).ravel().astype(float))[0, 1] < 0.3
