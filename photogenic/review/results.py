@@ -64,15 +64,14 @@ def progress(connection: Connection, queue: Row[Any]) -> dict[str, Any]:
 
 
 def _funnel(connection: Connection, queue: Row[Any], target: int | None) -> dict[str, Any]:
-    outcomes: dict[str | None, int] = dict(
-        connection.execute(
+    outcomes: dict[str | None, int] = {
+        row[0]: row[1]
+        for row in connection.execute(
             select(items.c.outcome, func.count())
             .where(items.c.queue_id == queue.queue_id, items.c.state == "done", items.c.purpose == "work")
             .group_by(items.c.outcome)
         )
-        .tuples()
-        .all()
-    )
+    }
     kept, done = outcomes.get("keep", 0) + outcomes.get("caption", 0), sum(outcomes.values())
     return {
         "total": queue.num_items,

@@ -148,8 +148,8 @@ def list_people(room: RoomHere) -> dict[str, Any]:
     )
     given = select(events.c.person_id, func.count().label("n")).group_by(events.c.person_id)
     with room.database.reading() as connection:
-        last = dict(connection.execute(seen).tuples().all())
-        counts: dict[str, int] = dict(connection.execute(given).tuples().all())
+        last = {row[0]: row[1] for row in connection.execute(seen)}
+        counts = {row[0]: row[1] for row in connection.execute(given)}
         rows = connection.execute(select(people).order_by(people.c.name)).all()
     return {
         "people": [

@@ -20,7 +20,17 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select,
 from photogenic.web.database import Database
 from photogenic.web.people import new_id
 from photogenic.web.registration import Item
-from photogenic.web.tables import items, judgments, leases, pictures, queue_pictures, queues, standings
+from photogenic.web.tables import (
+    ACTIVE,
+    NONE,
+    items,
+    judgments,
+    leases,
+    pictures,
+    queue_pictures,
+    queues,
+    standings,
+)
 
 MOST_PER_CLAIM = 60
 ROWS_AT_ONCE = 1000
@@ -196,7 +206,7 @@ def _leased_before(
     rows = connection.execute(
         select(items)
         .join(leases, leases.c.item_id == items.c.item_id)
-        .where(leases.c.queue_id == queue_id, leases.c.person_id == person_id, leases.c.state == "active")
+        .where(leases.c.queue_id == queue_id, leases.c.person_id == person_id, leases.c.state == ACTIVE)
         .order_by(items.c.position)
     ).all()
     known = set(held)
@@ -240,7 +250,7 @@ def _find(
     """Up to `count` open items: first those that came free again, then the next in order."""
     again, reopening = _scan(
         connection,
-        _open_items(queue_id, items.c.reopening, standing.reopening),
+        open_items(queue_id, items.c.reopening, standing.reopening),
         person_id,
         count,
         "reopening",
@@ -248,7 +258,7 @@ def _find(
     taken = {item.item_id for item in again}
     fresh, place = _scan(
         connection,
-        _open_items(queue_id, items.c.position, standing.place),
+        open_items(queue_id, items.c.position, standing.place),
         person_id,
         count - len(again),
         "position",
@@ -263,8 +273,10 @@ def _find(
     return [*again, *fresh]
 
 
-def _open_items(queue_id: str, along: Any, after: int) -> Select[Any]:
-    query = select(items).where(items.c.queue_id == queue_id, items.c.open_seats > 0, along > after)
+def open_items(queue_id: str, along: Any, after: int) -> Select[Any]:
+    query = select(items).where(items.c.queue_id == queue_id, items.c.open_seats > NONE, along > after)
+    if along is items.c.reopening:
+        query = query.where(along > NONE)
     return query.order_by(along)
 
 
@@ -305,7 +317,7 @@ def _mine(connection: Connection, person_id: str, ids: Sequence[str]) -> set[str
         judgments.c.person_id == person_id, judgments.c.item_id.in_(ids)
     )
     leased = select(leases.c.item_id).where(
-        leases.c.person_id == person_id, leases.c.state == "active", leases.c.item_id.in_(ids)
+        leases.c.person_id == person_id, leases.c.state == ACTIVE, leases.c.item_id.in_(ids)
     )
     return set(connection.execute(judged.union(leased)).scalars())
 
@@ -381,7 +393,7 @@ def release_expired(connection: Connection, queue_id: str, now: float) -> None:
     """Free the seats of leases that ran out; the items get in line again."""
     rows = connection.execute(
         select(leases.c.item_id, leases.c.person_id)
-        .where(leases.c.queue_id == queue_id, leases.c.state == "active", leases.c.expires_at < now)
+        .where(leases.c.queue_id == queue_id, leases.c.state == ACTIVE, leases.c.expires_at < now)
         .limit(ROWS_AT_ONCE)
     ).all()
     if not rows:

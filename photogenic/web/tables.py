@@ -13,10 +13,16 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    literal_column,
     text,
 )
 
 METADATA = MetaData()
+
+# For queries that are to use the partial indices below: a database must see the constant, not a parameter.
+NONE = literal_column("0")
+ACTIVE = literal_column("'active'")
+ADJUDICATE = literal_column("'adjudicate'")
 Sequence = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER key counts up in SQLite
 
 people = Table(
@@ -97,7 +103,7 @@ items = Table(
     Column("given", Integer, nullable=False),
     Column("open_seats", Integer, nullable=False),  # wanted - given - active leases, while pending
     Column("reopening", BigInteger, nullable=False),  # when a seat came free again; 0: never
-    Index("ix_items_queue", "queue_id", "position"),
+    Index("ix_items_purpose", "queue_id", "purpose", "position"),
     Index(
         "ix_items_open",
         "queue_id",

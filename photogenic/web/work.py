@@ -19,7 +19,16 @@ from photogenic.web.queues import MOST_PER_CLAIM, claim, item_of
 from photogenic.web.refusals import Refusal, not_found
 from photogenic.web.registration import EVERYONE, LEAD, Event, Item, Permissions, Person, QueueKind
 from photogenic.web.room import PersonHere, RoomHere, note
-from photogenic.web.tables import events, items, judgments, people, pictures, queue_pictures, queues
+from photogenic.web.tables import (
+    ADJUDICATE,
+    events,
+    items,
+    judgments,
+    people,
+    pictures,
+    queue_pictures,
+    queues,
+)
 
 router = APIRouter()
 PERMISSIONS: Permissions = {
@@ -234,7 +243,7 @@ def to_adjudicate(
         kind = room.kind_of(queue)
         rows = connection.execute(
             select(items)
-            .where(items.c.queue_id == queue_id, items.c.state == "adjudicate", items.c.position > after)
+            .where(items.c.queue_id == queue_id, items.c.state == ADJUDICATE, items.c.position > after)
             .order_by(items.c.position)
             .limit(limit)
         ).all()
