@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from photogenic.core.config import StrictModel
 from photogenic.core.errors import RecipeError, StorageError
 from photogenic.core.run import Run
-from photogenic.core.shards import Sources, write_json, write_table
+from photogenic.core.shards import Sources, write_json
 from photogenic.curate import agreement, neural, report
 from photogenic.curate.captions import caption_scorer
 from photogenic.curate.config import (
@@ -38,10 +38,9 @@ from photogenic.curate.config import (
     StepsConfig,
 )
 from photogenic.curate.filters import FIELD, Rule, columns_of, rules_for
-from photogenic.curate.ledger import DROPPED, FAILED, IS_SCORED, UNDECODABLE, Ledger, listing
+from photogenic.curate.ledger import DROPPED, FAILED, Ledger
 from photogenic.curate.own import drop_by_own, own_inputs, own_scorers
 from photogenic.curate.scorers import (
-    STORE_COLUMNS,
     Scorer,
     ocr_scorer,
     pixel_scorer,
@@ -141,6 +140,7 @@ class Funnel:
             "kept": last.entered - last.dropped - last.failed,
             "steps": [asdict(step) for step in self.steps],
             "scores": [scorer.folder_name for scorer in self._done],
+            "models": {scorer.folder_name: scorer.told for scorer in self._done if scorer.told},
         } | solved
 
     def _apply(self, name: str, step: StrictModel, config: CurateConfig) -> None:
@@ -249,31 +249,10 @@ class Funnel:
         if scorer in self._done:
             return
         self._done.append(scorer)
-        unreachable: dict[str, str] = {}
-        broke: dict[str, str] = {}
-        if not self._attach_kept(scorer):
-            scored = self.scores.fill(scorer, self.ledger, self.ledger.alive)
-            unreachable, broke = scored.unreachable, scored.broke
-            path = self.ledger.kept(scorer.folder_name, self._listing(scorer))
-            write_table(path, _aligned(scorer, scored.table))
-            self.ledger.attach(scorer.folder_name, path, _columns(scorer))
+        scored = self.scores.attach(scorer, self.ledger)
         self.ledger.drop_undecodable(scorer.folder_name, READ)
-        self.ledger.strike_ids(READ, FAILED, unreachable)
-        self.ledger.strike_ids(self.steps[-1].name, FAILED, broke)
-
-    def _attach_kept(self, scorer: Scorer) -> bool:
-        """Attach the table that an earlier walk has left, if every living sample has its score there."""
-        path = self.ledger.kept(scorer.folder_name, self._listing(scorer))
-        if not path.exists():
-            return False
-        self.ledger.attach(scorer.folder_name, path, _columns(scorer))
-        if not self.ledger.num_unscored(scorer.folder_name):
-            return True
-        self.ledger.detach(scorer.folder_name)
-        return False
-
-    def _listing(self, scorer: Scorer) -> str:
-        return listing([self.scores.folder / scorer.folder_name, *self.scores.beside(scorer)])
+        self.ledger.strike_ids(READ, FAILED, scored.unreachable)
+        self.ledger.strike_ids(self.steps[-1].name, FAILED, scored.broke)
 
     def _count(self) -> None:
         """Fill in what each step did."""
@@ -286,16 +265,6 @@ class Funnel:
             )
             step.failed = sum(num for name, verdict, num in counts if (name, verdict) == (step.name, FAILED))
             left -= step.dropped + step.failed
-
-
-def _columns(scorer: Scorer) -> pa.Schema:
-    return pa.schema([field for field in scorer.schema if field.name not in STORE_COLUMNS])
-
-
-def _aligned(scorer: Scorer, table: pa.Table) -> pa.Table:
-    """The scores of the whole pool as the ledger sets them beside the others."""
-    columns = table.select(_columns(scorer).names).append_column(UNDECODABLE, table[UNDECODABLE])
-    return columns.append_column(IS_SCORED, table["stamp"].is_valid())
 
 
 def all_scorers(steps: StepsConfig) -> list[Scorer]:

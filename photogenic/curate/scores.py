@@ -1,7 +1,8 @@
 """The score store: score once, decide often.
 
 `scores/<scorer>-<revision>/` holds one table per scorer, in the manifest's order, and while scoring is under
-way the parts that tasks have finished. A score is valid for its stamp (the bytes, and the text where it
+way the parts that tasks have finished. To decide, it is aligned with the pool once: a row for each sample,
+null where there is no score (`columns/`). A score is valid for its stamp (the bytes, and the text where it
 counts); what is valid is never computed again, so the store is also how an interrupted run goes on.
 
 Array jobs score slices of the pool at the same time, each into a store of its own
@@ -10,23 +11,26 @@ Array jobs score slices of the pool at the same time, each into a store of its o
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from photogenic.core.console import progress
-from photogenic.core.manifest import POOL_SCHEMA, iter_samples
-from photogenic.core.shards import Sources, read_json, read_table, write_json, write_table
+from photogenic.core.manifest import iter_samples
+from photogenic.core.shards import Sources, read_json, read_table, write_json
 from photogenic.curate.filters import Mask
-from photogenic.curate.ledger import Ledger
+from photogenic.curate.ledger import Ledger, listing
 from photogenic.curate.scorers import Scorer, ScoreTask, score
+from photogenic.curate.tables import BATCH_ROWS, write_batches
 from photogenic.engines.tasks import Engine, Failure
 
 MAX_SAMPLES_PER_TASK = 512
@@ -61,30 +65,58 @@ class Scores:
         self.timeout_s = timeout_s
 
     def fill(self, scorer: Scorer, ledger: Ledger, which: Mask, texts: Strings | None = None) -> Scored:
-        """Score what of `which` has no valid score yet; return the scores of the whole pool.
-
-        texts: [N], where a picture is to be judged with another text than its own.
-        """
-        texts = ledger.texts if texts is None else texts
+        """Score what of `which` has no valid score yet; return the scores of the whole pool, in memory."""
         if scorer.head is not None:
             from photogenic.curate.judging import fill_head
 
-            return fill_head(self, scorer, ledger, which, texts)
-        stamps = stamps_of(scorer, ledger, texts)
-        folder, beside = self.folder / scorer.folder_name, self.beside(scorer)
-        stored = valid_rows(stored_rows(scorer, [*beside, folder]), ledger, stamps)
-        missing = np.flatnonzero(which & pc.is_null(stored["stamp"]).to_numpy())
-        is_whole = (folder / "00000.parquet").exists() and not (folder / "parts").exists()
-        if is_whole and not len(missing) and (self.whole or not beside):
-            return Scored(stored)
-        scored = Scored(stored)
-        if len(missing):
-            self._score(scorer, _pool_rows(ledger, texts, missing), scored)
-            scored.table = valid_rows(stored_rows(scorer, [*beside, folder]), ledger, stamps)
-        write_table(folder / "00000.parquet", scored.table.filter(pc.is_valid(scored.table["stamp"])))
-        for taken_in in [folder / "parts", *([] if self.whole else beside)]:
-            shutil.rmtree(taken_in, ignore_errors=True)
+            return fill_head(self, scorer, ledger, which, ledger.texts if texts is None else texts)
+        scored = self.attach(scorer, ledger, ledger.marked(which))
+        scored.table = read_table(ledger.path(scorer.folder_name)).cast(scorer.schema)
         return scored
+
+    def attach(self, scorer: Scorer, ledger: Ledger, who: str | None = None) -> Scored:
+        """Set the scorer's table beside the ledger's; `who` (SQL; all who are alive) is scored first.
+
+        Nothing is held in memory but what is being scored. What the result tells is who could not be.
+        """
+        alias, scored = scorer.folder_name, Scored(scorer.schema.empty_table())
+        self._align(scorer, ledger)
+        missing = f"({ledger.living if who is None else who}) AND {ledger.unscored(alias)}"
+        num = ledger.count(missing)
+        if not num:
+            return scored
+        if scorer.head is not None:
+            self._judge(scorer, ledger, missing, scored)
+        else:
+            self._score(scorer, ledger.pool_rows(missing), num, scored)
+        ledger.detach(alias)
+        self._align(scorer, ledger)
+        return scored
+
+    def _judge(self, scorer: Scorer, ledger: Ledger, missing: str, scored: Scored) -> None:
+        from photogenic.curate.judging import fill_head
+
+        which = ledger.mask(missing)
+        found = fill_head(self, scorer, ledger, which, ledger.texts)
+        scored.unreachable, scored.broke = found.unreachable, found.broke
+
+    def _align(self, scorer: Scorer, ledger: Ledger) -> None:
+        """Attach one row per sample: its valid score, else null. Where parts lie about, they are taken in."""
+        folder, beside = self.folder / scorer.folder_name, self.beside(scorer)
+        path = ledger.kept(scorer.folder_name, listing([folder, *beside]))
+        store, parts = folder / "00000.parquet", [folder / "parts", *([] if self.whole else beside)]
+        if not path.exists():
+            files = sorted(file for each in (folder, *beside) for file in each.rglob("*.parquet"))
+            aligned = ledger.scratch / "aligned.parquet"
+            num = ledger.align(aligned, scorer.schema, scorer.basis, files)
+            if any(part.exists() for part in parts) or not store.exists() or _num_rows(store) != num:
+                write_batches(store, scorer.schema, scored_rows(aligned))
+                for taken_in in parts:
+                    shutil.rmtree(taken_in, ignore_errors=True)
+                path = ledger.kept(scorer.folder_name, listing([folder, *self.beside(scorer)]))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aligned.replace(path)
+        ledger.attach(scorer.folder_name, path, scorer.own_schema)
 
     def beside(self, scorer: Scorer) -> list[Path]:
         """The scorer's folders in other stores: a slice reads the whole pool's, a whole run all slices'."""
@@ -92,23 +124,24 @@ class Scores:
             return [self.whole / scorer.folder_name]
         return sorted((self.folder.parent / SLICES).glob(f"*/{scorer.folder_name}"))
 
-    def _score(self, scorer: Scorer, rows: pa.Table, scored: Scored) -> None:
+    def _score(self, scorer: Scorer, rows: Iterable[pa.RecordBatch], num: int, scored: Scored) -> None:
         begun = time.monotonic()
-        tasks = self._tasks(scorer, rows)
-        with progress(f"curate: {scorer.name}", rows.num_rows) as advance:
+        tasks = self._tasks(scorer, rows, num)
+        with progress(f"curate: {scorer.name}", num) as advance:
             for task, result in self.engine.map(score, tasks, timeout_s=self.timeout_s):
                 if isinstance(result, Failure):
                     scored.broke[task.samples[0].sample_id] = result.reason
                 else:
                     scored.unreachable.update(result)
                 advance(len(task))
-        self._note_time(scorer.name, rows.num_rows, time.monotonic() - begun)
+        self._note_time(scorer.name, num, time.monotonic() - begun)
 
-    def _tasks(self, scorer: Scorer, rows: pa.Table) -> Iterator[ScoreTask]:
-        size = min(max(scorer.samples_per_task, rows.num_rows // NUM_TASKS), MAX_SAMPLES_PER_TASK)
+    def _tasks(self, scorer: Scorer, rows: Iterable[pa.RecordBatch], num: int) -> Iterator[ScoreTask]:
+        size = min(max(scorer.samples_per_task, num // NUM_TASKS), MAX_SAMPLES_PER_TASK)
         parts = self.folder / scorer.folder_name / "parts"
-        for start in range(0, rows.num_rows, size):
-            yield ScoreTask(scorer, tuple(iter_samples(rows.slice(start, size))), self.roots, parts)
+        samples = (sample for batch in rows for sample in iter_samples(pa.Table.from_batches([batch])))
+        while some := tuple(itertools.islice(samples, size)):
+            yield ScoreTask(scorer, some, self.roots, parts)
 
     def _note_time(self, name: str, num: int, seconds: float) -> None:
         """Times are for the report alone; they stand in no table."""
@@ -140,8 +173,12 @@ def valid_rows(stored: pa.Table, ledger: Ledger, stamps: pa.Array) -> pa.Table:
     return stored.take(pc.index_in(ids, stored["sample_id"]))
 
 
-def _pool_rows(ledger: Ledger, texts: Strings, rows: NDArray[np.int64]) -> pa.Table:
-    """The samples to be scored, with their uids and the texts to score them with, without other fields."""
-    columns = {name: ledger.manifest[name] for name in POOL_SCHEMA.names}
-    columns |= {"uid": ledger.uids, "alt_text": texts, "fields": pa.nulls(len(ledger), pa.string())}
-    return pa.table(columns, schema=POOL_SCHEMA).take(rows)
+def _num_rows(path: Path) -> int:
+    return int(pq.read_metadata(path).num_rows)
+
+
+def scored_rows(aligned: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of an aligned table that hold a score."""
+    with pq.ParquetFile(aligned) as file:
+        for batch in file.iter_batches(BATCH_ROWS):
+            yield batch.filter(batch["stamp"].is_valid())

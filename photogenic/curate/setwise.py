@@ -108,7 +108,7 @@ def _quantiles(values: Floats, codes: Codes, num_groups: int, quantile: float) -
 def group_codes(ledger: Ledger, group: str | None) -> tuple[Codes, Sequence[str]]:
     """The number of each living sample's group, and the groups' names; one group without a column."""
     if group is None:
-        return np.zeros(ledger.num_alive(), np.int32), [""]
+        return np.zeros(ledger.count(ledger.living), np.int32), [""]
     value = first_of([(f"{group} IS NULL", literal(""))], f"{group}::VARCHAR")
     names = ledger.distinct(value)
     coded = ledger.of_alive({"group": value})["group"]

@@ -111,6 +111,19 @@ class Tables:
         named = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         return f"SELECT {named} FROM {self.from_clause(named, where, tail)} WHERE {where} {tail}"
 
+    def lookup(self, keys: Mapping[str, str], files: Sequence[Path]) -> str:
+        """A query for the rows of `files` with each sample's keys, and its `row`; in the pool's order.
+
+        keys: column of the files -> expression. A sample that has no such row comes with nulls, one that has
+        several comes as often.
+        """
+        wanted = self.select({"row": f"{quoted(ROWS)}.row"} | dict(keys))
+        same = " AND ".join(f"wanted.{quoted(name)} = found.{quoted(name)}" for name in keys)
+        return (
+            f"SELECT wanted.row, found.* FROM ({wanted}) AS wanted"
+            f" LEFT JOIN {files_of(files)} AS found ON {same} ORDER BY wanted.row"
+        )
+
     def table(self, query: str) -> pa.Table:
         """The whole result, in memory."""
         return self._db.sql(query).to_arrow_table()
@@ -133,6 +146,16 @@ class Tables:
             yield from cursor.sql(query).to_arrow_reader(batch_rows)
 
 
+# What a score is computed from -> its stamp, as Scorer.stamp has it.
+_UID = "coalesce({uid}, 'None')"
+STAMPS = {
+    "size_bytes": "{size_bytes}::VARCHAR",
+    "uid": _UID,
+    "uid and text": _UID + " || ' ' || sha256({alt_text})[1:16]",
+    "text": "sha256({alt_text})[1:16]",
+}
+
+
 def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
     """Write a parquet file atomically without holding it; the same rows are the same bytes. Their number.
 
@@ -147,6 +170,14 @@ def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             num += table.num_rows
     return num
+
+
+def num_nulls(path: Path, column: str) -> int:
+    """Nulls in a column of a parquet file, as its own statistics tell."""
+    with pq.ParquetFile(path) as file:
+        place = file.schema_arrow.names.index(column)
+        groups = (file.metadata.row_group(group) for group in range(file.num_row_groups))
+        return sum(group.column(place).statistics.null_count for group in groups)
 
 
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -5,12 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from photogenic.core.errors import DecodeError
+from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.records import Sample
 from photogenic.core.run import Run
-from photogenic.core.shards import read_table
+from photogenic.core.shards import read_table, write_table
 from photogenic.curate.config import PoolConfig
 from photogenic.curate.ledger import Ledger
 from photogenic.curate.pool import index
@@ -78,9 +80,13 @@ def test_only_what_is_missing_or_stale_is_scored(run: Run, ledger: Ledger) -> No
     assert table["length"].to_pylist() == [1, 2, None, None, None, 2, None, None, None, None]
     for path in run.sources().roots["pool"].glob("*.png"):
         path.unlink()
-    ledger.texts = ledger.texts.copy()
-    ledger.texts[1] = "another text"
-    again = scores.fill(SCORER, ledger, which)
+    manifest = read_table(run.folder / "pool" / "manifest").to_pylist()
+    manifest[1]["alt_text"] = "another text"
+    write_table(
+        run.folder / "pool" / "manifest" / "00000.parquet", pa.Table.from_pylist(manifest, POOL_SCHEMA)
+    )
+    with closing(Ledger(run.folder / "pool" / "manifest", run.folder)) as changed:
+        again = scores.fill(SCORER, changed, which)
     assert again.table["length"].to_pylist() == [1, None, None, None, None, 2, None, None, None, None]
     assert list(again.unreachable) == [ledger.ids[1]]  # its text changed, and its bytes are gone
     stored = read_table(run.folder / "scores" / SCORER.folder_name)
