@@ -22,6 +22,7 @@ STAGES = ("pool", "curate", "review", "pretrain", "tune", "generate", "evaluate"
 
 PACKAGE = Path(__file__).parent
 PACKAGED = (PACKAGE / "recipes", PACKAGE.parent / "recipes")  # installed; in a checkout
+ABLATIONS = "ablations"  # lies beside the recipes, and is a file of variants of one
 
 
 class Recipe(StrictModel):
@@ -114,4 +115,4 @@ def find_recipe(name: str | Path) -> Path:
 def packaged_recipes() -> dict[str, Path]:
     """Name -> file of the recipes that come with photogenic."""
     folder = next((folder for folder in PACKAGED if folder.is_dir()), PACKAGED[0])
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(folder.glob("*.yaml")) if path.stem != ABLATIONS}

@@ -23,6 +23,7 @@ from photogenic.core.shards import read_table
 from photogenic.demo.haystack import write_haystack
 from photogenic.demo.sources import DEMO_SOURCES
 from photogenic.models.checkpoint import save_pipeline
+from photogenic.recipe import load_recipe
 
 RECIPE = """
 name: road
@@ -125,6 +126,13 @@ def test_writers_captions_travel_along(walked: Path) -> None:
 def test_more_than_there_are_is_refused(walked: Path) -> None:
     with pytest.raises(RunError, match="1000 pictures are asked for"):
         choose(Chosen(take="random", num=1000), "appeal_score", Run(walked / "runs" / "road"), 0)
+
+
+def test_the_file_that_comes_along_varies_a_recipe_that_comes_along() -> None:
+    root = Path(__file__).parents[2]
+    config = load_config(root / "recipes" / "ablations.yaml", Ablations, ())
+    for variant in config.variants.values():
+        load_recipe(root / config.recipe, variant.set)
 
 
 @pytest.mark.parametrize(
