@@ -235,9 +235,9 @@ def _named_weights(config: Any) -> Path | None:
 
 
 def _pool(config: Any, road: Road) -> None:
-    from photogenic.curate.pool import index
+    from photogenic.curate.pool import write_manifest
 
-    index(config, road.run)
+    write_manifest(config, road.run)
 
 
 def _curate(config: Any, road: Road) -> None:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -97,14 +97,13 @@ class Sources:
             ) from None
         if root.suffix.lower() in CONTAINERS and root.is_file():
             root = root.parent  # a source may be one such file; its members begin with its name
-        member = PurePosixPath(locator.member)
-        if member.is_absolute() or ".." in member.parts:
+        parts = locator.member.split("/")
+        if parts[0] == "" or ".." in parts:
             raise StorageError(f"Member {locator.member!r} leaves its source {locator.source!r}.")
-        for depth, part in enumerate(member.parts[:-1], 1):
-            path = root.joinpath(*member.parts[:depth])
-            if part.lower().endswith(CONTAINERS) and path.is_file():
-                return path, "/".join(member.parts[depth:])
-        return root.joinpath(*member.parts), ""
+        for depth, part in enumerate(parts[:-1], 1):
+            if part.lower().endswith(CONTAINERS) and (path := root.joinpath(*parts[:depth])).is_file():
+                return path, "/".join(parts[depth:])
+        return root / locator.member, ""
 
     def _read_row(self, path: Root, inner: str) -> bytes:
         row, _, column = inner.partition("/")

@@ -10,6 +10,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.records import Sample
 from photogenic.core.storage import Root
 from photogenic.curate.config import Format, PoolConfig, SourceConfig
+from photogenic.curate.left_out import Survey
 from photogenic.curate.parquets import read_parquets
 from photogenic.curate.readers import METADATA_NAMES, Found, found_file, read_folder, walk
 from photogenic.curate.webdataset import read_tars
@@ -36,7 +37,10 @@ class Place:
         if self.file is None:
             yield from walk(self.root, left_out)
         else:
-            yield found_file(self.file)
+            found = found_file(self.file)
+            if isinstance(left_out, Survey):
+                left_out.note_version(found.member, found.version)
+            yield found
 
     def listed(self) -> Iterator[Found]:
         """All that the samples depend upon."""
@@ -93,7 +97,7 @@ def _format_by_files(place: Place) -> Format:
     for found in place.files(Counter()):
         if found.is_image:
             return "folder"
-        seen.add(found.path.suffix.lower())
+        seen.add(found.suffix)
     return next((form for suffix, form in FILE_FORMATS.items() if suffix in seen), "folder")
 
 

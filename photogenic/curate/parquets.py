@@ -16,7 +16,8 @@ from photogenic.core.parquet_rows import column_of, is_bytes, open_parquet
 from photogenic.core.records import Sample
 from photogenic.core.storage import RemotePath, Root, is_url
 from photogenic.curate.config import SourceConfig
-from photogenic.curate.readers import Found, sample_from, walk
+from photogenic.curate.readers import Found, plain, sample_from, walk
+from photogenic.curate.rows_on_disk import RowsOnDisk
 
 BATCH_ROWS = 64  # rows with the bytes of their pictures
 
@@ -29,7 +30,7 @@ def read_parquets(
     Raises:
         RunError: a file cannot be read, or it is not clear which column holds the pictures.
     """
-    tables = [found for found in files if found.path.suffix.lower() == ".parquet"]
+    tables = [found for found in files if found.suffix == ".parquet"]
     if config.path_column is not None:
         yield from _read_paths(name, root, tables, config, left_out)
         return
@@ -97,19 +98,17 @@ def _read_paths(
     name: str, root: Root, tables: list[Found], config: SourceConfig, left_out: Counter[str]
 ) -> Iterator[Sample]:
     """Paths start at the source's folder; a picture that is not there will be `failed`, with the reason."""
-    rows: dict[str, dict[str, Any]] = {}
+    rows = RowsOnDisk()
     for found in sorted(tables, key=lambda found: found.member):
         for row in _path_rows(found, config):
             member = _member(row.pop(str(config.path_column)), root)
             if member is None:
                 left_out["row without a path, or with one that leads out of the pool"] += 1
-            elif member in rows:
+            elif not rows.add(member, plain(row)):
                 left_out["row for a file that has one"] += 1
-            else:
-                rows[member] = row
     size_of = _sizes_below(root)
-    for member in sorted(rows):
-        yield sample_from(name, member, size_of(member), rows[member], config)
+    for member, row in rows.items():
+        yield sample_from(name, member, size_of(member), row, config)
 
 
 def _sizes_below(root: Root) -> Callable[[str], int]:

@@ -18,18 +18,25 @@ from photogenic.core.records import Sample
 from photogenic.core.run import OWN_NEEDLES, Run
 from photogenic.core.shards import fingerprint, read_json, read_table, write_json, write_table
 from photogenic.core.storage import root_as_json
+from photogenic.core.tombstones import read_tombstones
 from photogenic.curate.config import PoolConfig
 from photogenic.curate.formats import Place, places, read_source
-from photogenic.curate.left_out import LeftOut, write_left_out
+from photogenic.curate.left_out import Survey, write_left_out
 from photogenic.curate.readers import plain
-from photogenic.curate.rewritten import forget, listing, rewritten
+from photogenic.curate.rewritten import forget, rewritten
 
 LEFT_OUT = "left_out.parquet"
 ASIDE = "sources.aside.json"  # while sources.json is not there
 
 
 def index(config: PoolConfig, run: Run) -> pa.Table:
-    """Write RUN/pool/manifest/*.parquet and, last, RUN/pool/sources.json; return the manifest.
+    """As write_manifest; return the manifest."""
+    write_manifest(config, run)
+    return read_table(run.folder / "pool" / "manifest")
+
+
+def write_manifest(config: PoolConfig, run: Run) -> int:
+    """Write RUN/pool/manifest/*.parquet and, last, RUN/pool/sources.json; return the number of shards.
 
     Rows are sorted by (source, member), so the result does not depend on the order in which files are listed.
 
@@ -41,24 +48,24 @@ def index(config: PoolConfig, run: Run) -> pa.Table:
     folder = run.stage("pool")
     beside = _kept_aside(folder, sources)
     (folder / "sources.json").unlink(missing_ok=True)  # its existence means that the manifest is complete
-    left_out = {place.name: LeftOut() for place in sources}
-    samples = itertools.chain.from_iterable(read_source(place, left_out[place.name]) for place in sources)
+    surveys = {place.name: Survey(place.name) for place in sources}
+    found = itertools.chain.from_iterable(read_source(place, surveys[place.name]) for place in sources)
+    samples = read_tombstones(run.folder).living(found)
     num_shards = _write_shards(folder / "manifest", samples, config.rows_per_shard)
-    for reason, count in sorted(sum(left_out.values(), Counter()).items()):
+    for reason, count in sorted(sum(surveys.values(), Counter()).items()):
         run.log.info("pool: left out %d: %s", count, reason)
-    write_left_out(folder / LEFT_OUT, left_out)
+    write_left_out(folder / LEFT_OUT, surveys.values())
     if not num_shards:
         raise RunError(
             f"There is no picture in {', '.join(str(place.path) for place in sources)}.",
             "Check the paths under `pool`; RUN/log.txt says what was left out.",
         )
-    table = read_table(folder / "manifest")
-    _forget_rewritten(sources, table, run)
+    _forget_rewritten(surveys.values(), run)
     roots = {place.name: root_as_json(place.path) for place in sources}
     write_json(folder / "sources.json", roots | beside)
     (folder / ASIDE).unlink(missing_ok=True)
-    run.log.info("pool: %d samples in %d shards", table.num_rows, num_shards)
-    return table
+    run.log.info("pool: %d shards of up to %d samples", num_shards, config.rows_per_shard)
+    return num_shards
 
 
 def listing_fingerprint(config: PoolConfig) -> str:
@@ -110,9 +117,10 @@ def _kept_aside(folder: Path, sources: list[Place]) -> dict[str, Any]:
     return {}
 
 
-def _forget_rewritten(sources: list[Place], manifest: pa.Table, run: Run) -> None:
-    path, now = run.stage("pool") / "listing.parquet", listing(sources)
-    if path.exists() and (gone := rewritten(read_table(path), now, manifest)):
+def _forget_rewritten(surveys: Iterable[Survey], run: Run) -> None:
+    path = run.stage("pool") / "listing.parquet"
+    now = pa.concat_tables([survey.versions() for survey in surveys])
+    if path.exists() and (gone := rewritten(read_table(path), now, path.with_name("manifest"))):
         forget(run.folder / "curate", gone)
         run.log.info("pool: %d pictures were rewritten", len(gone))
     write_table(path, now)

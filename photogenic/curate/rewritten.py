@@ -7,47 +7,28 @@ all old scores. RUN/pool/listing.parquet remembers when each file was written; i
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from photogenic.core.shards import CONTAINERS, read_table, write_table
-from photogenic.curate.formats import Place
-
-SCHEMA = pa.schema([("source", pa.string()), ("member", pa.string()), ("version", pa.int64())])
-BATCH_ROWS = 10_000
 
 
-def listing(sources: Iterable[Place]) -> pa.Table:
-    """Every file that holds pictures or is one, with its version. SCHEMA"""
-    return pa.Table.from_batches(_batches(sources), schema=SCHEMA)
+def rewritten(before: pa.Table, now: pa.Table, manifest: Path) -> list[str]:
+    """sample_id of each picture whose file has another version than before.
 
-
-def _batches(sources: Iterable[Place]) -> Iterator[pa.RecordBatch]:
-    rows = _rows(sources)
-    while some := list(itertools.islice(rows, BATCH_ROWS)):
-        yield pa.RecordBatch.from_pylist(some, schema=SCHEMA)
-
-
-def _rows(sources: Iterable[Place]) -> Iterator[dict[str, Any]]:
-    for place in sources:
-        for found in place.files(Counter()):
-            if found.is_image or found.path.suffix.lower() in CONTAINERS:
-                yield {"source": place.name, "member": found.member, "version": found.version}
-
-
-def rewritten(before: pa.Table, now: pa.Table, manifest: pa.Table) -> list[str]:
-    """sample_id of each picture whose file has another version than before."""
-    both = before.join(now, keys=["source", "member"], join_type="inner", right_suffix="_now")
+    before, now: VERSIONS_SCHEMA
+    """
+    now = now.group_by(["source", "member"]).aggregate([("version", "max")])
+    now = now.rename_columns(["source", "member", "version_now"])
+    both = before.join(now, keys=["source", "member"], join_type="inner")
     changed = both.filter(pc.not_equal(both["version"], both["version_now"]))
     files = set(zip(changed["source"].to_pylist(), changed["member"].to_pylist(), strict=True))
     if not files:
         return []
-    rows = manifest.select(["sample_id", "source", "member"]).to_pylist()
+    rows = read_table(manifest, ["sample_id", "source", "member"]).to_pylist()
     return [
         row["sample_id"]
         for row in rows

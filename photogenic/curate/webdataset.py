@@ -32,9 +32,9 @@ def read_tars(
     """
     tars = []
     for found in files:
-        if found.path.suffix.lower() == ".tar":
+        if found.suffix == ".tar":
             tars.append(found)
-        elif found.path.suffix.lower() in (".gz", ".tgz", ".bz2", ".xz", ".zst"):
+        elif found.suffix in (".gz", ".tgz", ".bz2", ".xz", ".zst"):
             left_out["compressed tar (unpack it to a .tar: pictures are read where they lie)"] += 1
     for tar in sorted(tars, key=lambda found: found.member + "/"):
         yield from _read_tar(name, tar, config, left_out)
