@@ -100,7 +100,12 @@ def clip_model(name_or_path: str) -> ModelFolder:
 def image_scorer(model: ModelFolder) -> Scorer:
     """The unit vector of the picture, shared by all heads on it."""
     return Scorer(
-        "image_embedding", measure_image, {EMBEDDING: VECTOR}, _revision("image 1", model), model=model.path
+        "image_embedding",
+        measure_image,
+        {EMBEDDING: VECTOR},
+        _revision("image 1", model),
+        model=model.path,
+        told=_told(model),
     )
 
 
@@ -122,6 +127,7 @@ def text_scorer(model: ModelFolder) -> Scorer:
         basis="text",
         model=model.path,
         reads_bytes=False,
+        told=_told(model),
         samples_per_task=64,
     )
 
@@ -140,7 +146,8 @@ def measure_text(sample: Sample, data: bytes, model: Any) -> Values:
 def clip_scorer(model: ModelFolder) -> Scorer:
     """100 x cosine of picture and text; null where there is no text."""
     head = Head((image_scorer(model), text_scorer(model)), judge_agreement)
-    return _head_scorer("clip", {"clip_score": "float64"}, _revision("clip 2", model), head, "uid and text")
+    revision = _revision("clip 2", model)
+    return _head_scorer("clip", {"clip_score": "float64"}, revision, head, "uid and text", told=_told(model))
 
 
 def judge_agreement(vectors: list[Vectors], model: Any) -> dict[str, NDArray[Any]]:
@@ -167,9 +174,8 @@ def aesthetic_scorer(model: ModelFolder, head: ModelFolder) -> Scorer:
         )
     revision = _revision("aesthetic 1", model, head.revision)
     columns = {"aesthetic_score": "float64"}
-    return _head_scorer(
-        "aesthetic", columns, revision, Head((image_scorer(model),), judge_appeal), "uid", head.path
-    )
+    judge, told = Head((image_scorer(model),), judge_appeal), f"{_told(head)} on {_told(model)}"
+    return _head_scorer("aesthetic", columns, revision, judge, "uid", head.path, told=told)
 
 
 def judge_appeal(vectors: list[Vectors], model: Any) -> dict[str, NDArray[Any]]:
@@ -196,12 +202,13 @@ def concept_scorer(step: ConceptStep) -> Scorer:
         model = model_folder(step.model)
         read_labels(model.path)
         revision = _revision("concept 1", model, kind="classifier")
-        return Scorer("concept", measure_concept, columns, revision, model=model.path)
+        told = _told(model)
+        return Scorer("concept", measure_concept, columns, revision, model=model.path, told=told)
     model = clip_model(step.model)
     revision = _revision("named concept 1", model, [step.names, step.template])
     head = Head((image_scorer(model),), judge_concept)
     concepts = Concepts(model.path, step.names, step.template)
-    return _head_scorer("concept", columns, revision, head, "uid", concepts)
+    return _head_scorer("concept", columns, revision, head, "uid", concepts, told=_told(model))
 
 
 def measure_concept(sample: Sample, data: bytes, model: Any) -> Values:
@@ -235,7 +242,12 @@ def unsafe_by_labels_scorer(model: ModelFolder, labels: tuple[str, ...]) -> Scor
     outputs = unsafe_outputs(model.path, labels)
     revision = _revision("unsafe by labels 1", model, outputs, kind="classifier")
     return Scorer(
-        "unsafe", measure_unsafe_labels, {"unsafe_prob": "float64"}, revision, model=(model.path, labels)
+        "unsafe",
+        measure_unsafe_labels,
+        {"unsafe_prob": "float64"},
+        revision,
+        model=(model.path, labels),
+        told=_told(model),
     )
 
 
@@ -247,9 +259,22 @@ def measure_unsafe_labels(sample: Sample, data: bytes, model: Any) -> Values:
 
 
 def _head_scorer(
-    name: str, columns: dict[str, Any], revision: str, head: Head, basis: Any, model: Any = None
+    name: str,
+    columns: dict[str, Any],
+    revision: str,
+    head: Head,
+    basis: Any,
+    model: Any = None,
+    *,
+    told: str,
 ) -> Scorer:
-    return Scorer(name, _no_measure, columns, revision, basis=basis, model=model, head=head)
+    return Scorer(name, _no_measure, columns, revision, basis=basis, model=model, head=head, told=told)
+
+
+def _told(model: ModelFolder) -> str:
+    """Name and revision. A folder is told by its own name: run folders hold no paths of this machine."""
+    name = Path(model.name).name if Path(model.name).expanduser().exists() else model.name
+    return f"{name} at {model.revision[:12]}"
 
 
 def _no_measure(sample: Sample, data: bytes, model: Any) -> Values:

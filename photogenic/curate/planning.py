@@ -22,7 +22,8 @@ from photogenic.core.errors import RunError
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import read_json, read_table, write_table
 from photogenic.curate.config import CurateConfig, PoolConfig
-from photogenic.curate.scorers import Scorer
+from photogenic.curate.costs import scorers_by_step
+from photogenic.curate.filters import Rule
 
 WARM_UP = 4  # pictures, so that the loading of models is no picture's time
 HASHES_PER_S = 40_000  # near-duplicates by hash: a million in 25 s on one core (docs/measures.md)
@@ -146,15 +147,16 @@ def _costs(
     config: CurateConfig, counts: dict[str, Any], seconds: dict[str, float], pool_size: float, size: float
 ) -> Iterator[StepCost]:
     """Each step in order. A scorer is paid for by the first step that needs one of its columns."""
-    share, paid = pool_size / counts["pool"], set[str]()
+    share = pool_size / counts["pool"]
+    told = [(step["name"], [Rule(**rule) for rule in step["rules"]]) for step in counts["steps"]]
+    needed = scorers_by_step(config, told)
     most = float("inf") if config.steps.select is None else config.steps.select.num
     for step in counts["steps"]:
         entered = step["entered"] * share
         left = (step["entered"] - step["dropped"] - step["failed"]) * share
         if step["name"] == "select":
             left = min(entered, most)  # a number, whatever the pool's size
-        names = [name for name in _needed(config, step) if name in seconds and name not in paid]
-        paid.update(names)
+        names = [name for name in needed[step["name"]] if name in seconds]
         reads = sum(name != "text_embedding" for name in names)
         yield StepCost(
             name=step["name"],
@@ -165,30 +167,6 @@ def _costs(
             seconds_each=sum(seconds[name] for name in names),
             read_bytes=reads * entered * size,
         )
-
-
-def _needed(config: CurateConfig, step: dict[str, Any]) -> list[str]:
-    """Names of the scorers whose columns the step reads."""
-    from photogenic.curate.funnel import READ, all_scorers
-
-    if step["name"] == READ:
-        return [READ]
-    columns = {rule["column"] for rule in step["rules"]}
-    if step["name"] == "duplicates" and config.steps.duplicates:
-        columns |= {"phash", config.steps.duplicates.keep}
-    if step["name"] == "select" and config.steps.select:
-        columns |= {"appeal_score", config.steps.select.by, config.steps.select.balance or ""}
-    if step["name"] == "concept":
-        columns |= {"concept"}
-    found: list[str] = []
-    for column in sorted(columns):
-        scorer = next((it for it in all_scorers(config.steps) if column in it.columns), None)
-        found += [] if scorer is None else _sources(scorer)
-    return list(dict.fromkeys(found))
-
-
-def _sources(scorer: Scorer) -> list[str]:
-    return [source.name for source in scorer.head.sources] if scorer.head else [scorer.name]
 
 
 def _assumptions(

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -16,6 +19,7 @@ from photogenic.core.manifest import iter_samples
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import atomic_path, read_json
 from photogenic.curate.config import CurateConfig
+from photogenic.curate.costs import scorers_by_step
 from photogenic.curate.evidence import Evidence, StepRecord
 from photogenic.curate.filters import Rule
 from photogenic.curate.ledger import DROPPED, FAILED
@@ -44,6 +48,8 @@ SAYS = {
     "unsafe": "Is it free of offensive content?",
     "duplicates": "Of all that look alike, is it the best?",
     "clip_score": "Does its text say what it shows?",
+    "aesthetic": "Would people call it beautiful, as far as a head on an embedding can tell?",
+    "concept": "Does it show something that can be named?",
     "popularity": "Did people like it where it came from?",
     "appeal": "Is it appealing, as far as pixel measures can tell?",
     "select": "Is it among the best of its kind?",
@@ -77,6 +83,7 @@ class StepView:
 
     record: StepRecord
     says: str
+    cost: str = ""  # of the scorers that run because of it
     rules: list[RuleView] = field(default_factory=list)
     dropped: Sheet | None = None
     pairs: Sheet | None = None  # near-duplicates: the one that stayed, the one that went, and so on
@@ -92,6 +99,7 @@ def write(config: CurateConfig, run: Run, engine: Engine) -> Path:
     """Write the report from the run's tables; the engine draws the thumbnails."""
     evidence = Evidence.read(run)
     steps = [_step_view(evidence, place) for place in range(len(evidence.steps))]
+    _tell_costs(config, run, steps)
     kept = _random(evidence, np.flatnonzero(evidence.kept), NUM_KEPT, "kept")
     _fill(
         evidence, run, engine, config.timeout_s, [kept, *(sheet for step in steps for sheet in step.sheets)]
@@ -99,7 +107,7 @@ def write(config: CurateConfig, run: Run, engine: Engine) -> Path:
     page = render(
         Path(__file__).with_name("report.html.j2"),
         "Curation",
-        num_pool=evidence.table.num_rows,
+        num_pool=len(evidence),
         num_kept=int(evidence.kept.sum()),
         num_failed=sum(step.failed for step in evidence.steps),
         steps=steps,
@@ -114,6 +122,22 @@ def write(config: CurateConfig, run: Run, engine: Engine) -> Path:
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
+
+
+def _tell_costs(config: CurateConfig, run: Run, steps: list[StepView]) -> None:
+    """What each step's own scorers took, over all runs of this folder."""
+    seconds = {name: took for name, _, took in _times(run)}
+    scorers = scorers_by_step(config, [(step.record.name, step.record.rules) for step in steps])
+    for step in steps:
+        took = [seconds[name] for name in scorers[step.record.name] if name in seconds]
+        step.cost = _duration(sum(took)) if took else ""
+
+
+def _duration(seconds: float) -> str:
+    """12.3 s, 4.5 min or 6.7 h."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _step_view(evidence: Evidence, place: int) -> StepView:
@@ -131,8 +155,7 @@ def _step_view(evidence: Evidence, place: int) -> StepView:
 def _rule_view(evidence: Evidence, place: int, rule: Rule) -> RuleView:
     values = evidence.numbers(rule.column)
     entered = evidence.stopped_at >= place
-    reasons = np.array(evidence.table["drop_reason"].to_pylist(), dtype=object)
-    broke = (evidence.stopped_at == place) & (reasons == rule.sentence)
+    broke = (evidence.stopped_at == place) & evidence.because(rule.sentence)
     # The dropped and the kept ones nearest to the threshold, both drawn from the outside towards the inside.
     outward = values if rule.side == "min" else -values
     measured = entered & ~np.isnan(values)
@@ -145,13 +168,13 @@ def _rule_view(evidence: Evidence, place: int, rule: Rule) -> RuleView:
         rule=rule,
         num_dropped=int(broke.sum()),
         chart=histogram(values[measured], thresholds, x_label=rule.column),
-        says=_column_says(rule.column),
+        says=column_says(rule.column),
         just_dropped=_sheet(nearest_dropped, [f"{values[row]:.4g}" for row in nearest_dropped]),
         just_kept=_sheet(nearest_kept, [f"{values[row]:.4g}" for row in nearest_kept]),
     )
 
 
-def _column_says(column: str) -> str:
+def column_says(column: str) -> str:
     from photogenic.measures.pixel import COLUMNS
 
     return COLUMNS.get(column, "")
@@ -161,25 +184,28 @@ def _random(evidence: Evidence, rows: NDArray[np.int64], num: int, name: str) ->
     """Some of `rows`, drawn with a fixed seed, in the order of the pool."""
     generator = np.random.default_rng(seed_for("curate report", name))
     drawn = np.sort(generator.permutation(rows)[:num])
-    return _sheet(drawn, [_caption(evidence, int(row)) for row in drawn])
+    return _sheet(drawn, [_caption(sample) for sample in evidence.rows(drawn).to_pylist()])
 
 
 def _pairs(evidence: Evidence, gone: NDArray[np.int64]) -> Sheet:
     """Of some near-duplicates: the one that stayed, then the one that went."""
-    places = {sample_id: row for row, sample_id in enumerate(evidence.table["sample_id"].to_pylist())}
     drawn = _random(evidence, gone, NUM_PAIRS, "duplicates").rows
-    rows, captions = [], []
-    for row in drawn:
-        reason = str(evidence.table["drop_reason"][row].as_py())
-        value = evidence.table["value"][row].as_py()
+    table, rows, captions = evidence.verdicts, [], []
+    reasons = [str(table["drop_reason"][row].as_py()) for row in drawn]
+    stayed = pa.array([reason.rsplit(maxsplit=1)[1] for reason in reasons], pa.string())
+    places = pc.index_in(stayed, table["sample_id"].combine_chunks()).to_pylist()
+    for row, place, reason in zip(drawn, places, reasons, strict=True):
+        if place is None:  # it failed; nobody stands for it
+            continue
+        value = table["value"][row].as_py()
         same = reason.startswith("same bytes")
-        rows += [places[reason.rsplit(maxsplit=1)[1]], row]
-        captions += ["kept", "dropped: same bytes" if same else f"dropped: {value:.0f} bits differ"]
+        rows += [place, row]
+        alike = f"cosine {value:.3f}" if reason.startswith("looks like") else f"{value:.0f} bits differ"
+        captions += ["kept", "dropped: same bytes" if same else f"dropped: {alike}"]
     return Sheet(rows, captions)
 
 
-def _caption(evidence: Evidence, row: int) -> str:
-    sample = evidence.table.slice(row, 1).to_pylist()[0]
+def _caption(sample: dict[str, Any]) -> str:
     if sample["drop_reason"] is None:
         return str(sample["alt_text"] or sample["key"])
     reason = sample["drop_reason"].split(" (")[0]
@@ -196,9 +222,10 @@ def _sheet(rows: NDArray[np.int64], captions: list[str]) -> Sheet:
 def _fill(evidence: Evidence, run: Run, engine: Engine, timeout_s: float, sheets: list[Sheet]) -> None:
     """Draw every thumbnail once, and the sheets with them."""
     rows = sorted({row for sheet in sheets for row in sheet.rows})
-    samples = iter_samples(evidence.table.take(rows))
+    shown = evidence.rows(rows)
+    samples = iter_samples(shown)
     uris = thumbnails(samples, run.sources(), engine, timeout_s=timeout_s)
-    ids = evidence.table["sample_id"].to_pylist()
+    ids = dict(zip(rows, shown["sample_id"].to_pylist(), strict=True))
     for sheet in sheets:
         pictures = [(uris.get(ids[row]), text) for row, text in zip(sheet.rows, sheet.captions, strict=True)]
         sheet.markup = contact_sheet([(uri, text) for uri, text in pictures if uri], SIZE_PX)
@@ -208,19 +235,22 @@ def _troubles(evidence: Evidence) -> list[tuple[str, str, int, str]]:
     """What could not be decoded or judged: verdict, reason, count, an example."""
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
-    table = evidence.table.select(["verdict", "drop_step", "drop_reason", "member"])
-    for row in table.to_pylist():
-        if row["verdict"] == FAILED or (row["verdict"] == DROPPED and row["drop_step"] == "read"):
-            kind = (row["verdict"], row["drop_reason"].replace(row["member"], "FILE"))
-            counts[kind] += 1
-            examples.setdefault(kind, row["member"])
+    verdict, step = evidence.verdicts["verdict"], evidence.verdicts["drop_step"]
+    unread = pc.and_(pc.equal(verdict, DROPPED), pc.fill_null(pc.equal(step, "read"), False))
+    rows = np.flatnonzero(pc.or_(pc.equal(verdict, FAILED), unread).to_numpy())
+    members = evidence.column("member").take(pa.array(rows)).to_pylist()
+    for row, member in zip(evidence.verdicts.take(pa.array(rows)).to_pylist(), members, strict=True):
+        kind = (row["verdict"], row["drop_reason"].replace(member, "FILE"))
+        counts[kind] += 1
+        examples.setdefault(kind, member)
     return [(*kind, count, examples[kind]) for kind, count in counts.most_common()]
 
 
 def _balance(evidence: Evidence, config: CurateConfig) -> tuple[str, list[tuple[str, int, int]], float]:
     """The field of concepts, each concept's count in the pool and among the candidates, the largest share."""
-    name = (config.steps.select and config.steps.select.balance) or "group"
-    concepts = ["" if value is None else str(value) for value in evidence.fields(name)]
+    by_step = "concept" if "concept" in evidence.homes else "group"
+    name = (config.steps.select and config.steps.select.balance) or by_step
+    concepts = ["" if value is None else str(value) for value in evidence.words(name)]
     before = Counter(concepts)
     if set(before) <= {""}:
         return name, [], 1.0

@@ -152,7 +152,7 @@ def read_scorer() -> Scorer:
         "num_frames": "int32",
     }
     revision = _revision("read 1", columns, "pillow")
-    return Scorer("read", measure_header, columns, revision, basis="size_bytes", samples_per_task=64)
+    return Scorer("read", measure_header, columns, revision, basis="size_bytes", samples_per_task=128)
 
 
 def measure_header(sample: Sample, data: bytes, model: Any) -> Values:

@@ -39,8 +39,9 @@ class Line:
 class Story:
     """One sample on its way through the funnel; prints itself on a rich console."""
 
-    sample: dict[str, Any]  # the sample's row of Evidence.table
+    sample: dict[str, Any]  # the sample's row of Evidence.rows
     lines: tuple[Line, ...]
+    measured: tuple[tuple[str, str], ...] = ()  # (scorer with revision and model, all its values)
 
     @property
     def verdict(self) -> str:
@@ -62,7 +63,13 @@ class Story:
         for line in self.lines:
             style = COLOURS.get(line.outcome, "dim")
             table.add_row(line.step, line.said, Text(line.outcome, style))
-        return Group(head, names, table, Text(self.verdict, COLOURS.get(row["verdict"], "")))
+        values = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+        for title in ("measured by", "values"):
+            values.add_column(title, style="dim")
+        for scorer, said in self.measured:
+            values.add_row(scorer, said)
+        verdict = Text(self.verdict, COLOURS.get(row["verdict"], ""))
+        return Group(head, names, table, verdict, *([values] if self.measured else []))
 
 
 def why(run: Run, name: str) -> list[Story]:
@@ -72,24 +79,40 @@ def why(run: Run, name: str) -> list[Story]:
         RunError: the run has not been curated, or no sample has that name.
     """
     evidence = Evidence.read(run)
-    rows = find(evidence.table, run, name)
+    rows = find(evidence, run, name)
     if not rows:
         if reason := reason_for(run.folder / "pool" / "left_out.parquet", name):
             raise RunError(f"{name} was left out of the pool: {reason}.", "Nothing looked at it.")
-        keys = evidence.table["key"].to_pylist()
+        keys = evidence.column("key").to_pylist()
         near = difflib.get_close_matches(name, keys, n=3)
         hint = f"Near it: {', '.join(near)}." if near else "Give a key, a path, a sample_id or a uid."
         raise RunError(f"There is no sample {name!r} in the pool of {run.folder}.", hint)
-    samples = evidence.table.take(rows).to_pylist()
+    samples = evidence.rows(rows).to_pylist()
     return [
-        Story(sample, tuple(_lines(evidence, sample, row))) for row, sample in zip(rows, samples, strict=True)
+        Story(sample, tuple(_lines(evidence, sample, row)), tuple(_values(evidence, sample)))
+        for row, sample in zip(rows, samples, strict=True)
     ]
 
 
-def find(table: pa.Table, run: Run, name: str) -> list[int]:
+def _values(evidence: Evidence, sample: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """All that was measured of it, whether or not a step asked: scorer by scorer."""
+    for folder in evidence.folders[1:]:
+        known = {name: sample[name] for name, home in evidence.homes.items() if home == folder}
+        said = ", ".join(f"{name} {_short(value)}" for name, value in known.items() if value is not None)
+        if said:
+            name, _, revision = folder.name.rpartition("-")
+            model = evidence.models.get(folder.name)
+            yield f"{name}, revision {revision}{f', {model}' if model else ''}", said
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def find(evidence: Evidence, run: Run, name: str) -> list[int]:
     """Rows of the samples that `name` means; the first kind of name that fits any sample counts."""
     for column in ("sample_id", "uid", "key", "member"):
-        rows = _where(pc.equal(table[column], name))
+        rows = _where(pc.equal(evidence.column(column), name))
         if rows:
             return rows
     path = Path(name).expanduser().resolve()
@@ -97,8 +120,9 @@ def find(table: pa.Table, run: Run, name: str) -> list[int]:
         at = str(path) if isinstance(root, Path) else name
         if at.startswith(f"{root}/"):
             member = at.removeprefix(f"{root}/")
-            return _where(pc.and_(pc.equal(table["source"], source), pc.equal(table["member"], member)))
-    return _where(pc.equal(pc.replace_substring_regex(table["member"], "^.*/", ""), name))
+            same = pc.equal(evidence.column("member"), member)
+            return _where(pc.and_(pc.equal(evidence.column("source"), source), same))
+    return _where(pc.equal(pc.replace_substring_regex(evidence.column("member"), "^.*/", ""), name))
 
 
 def _where(mask: pa.ChunkedArray) -> list[int]:

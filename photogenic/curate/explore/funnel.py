@@ -6,10 +6,9 @@ never measured for it is counted as not yet scored, and goes no further.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +41,16 @@ class Explorer:
     def __init__(self, pool: ExploredPool) -> None:
         self.pool = pool
         self._before: list[tuple[Mask, Any]] = []  # per step: who entered it, and under which changes
+        self._last: tuple[dict[str, float], list[Count]] | None = None
         self._orders: dict[str, NDArray[np.int64]] = {}
         self._ranking = _Ranking(pool.choice) if pool.choice else None
 
     def counts(self, changes: Changes) -> list[Count]:
         """Each step's counts under `changes`; what comes before the first changed step is not done again."""
-        counts, alive, done = [], np.ones(len(self.pool), bool), []
+        if self._last is not None and self._last[0] == changes:
+            return self._last[1]
+        counts, alive = [], np.ones(len(self.pool), bool)
+        done: list[tuple[str, float]] = []
         for place, step in enumerate(self.pool.steps):
             settled = [(key, changes[key]) for key in keys_of(step) if key in changes]
             known = self._before[place] if place < len(self._before) else None
@@ -58,6 +61,7 @@ class Explorer:
             left = int(alive.sum())
             counts.append(Count(step.name, before, before - left - unscored, unscored, left, thresholds))
             done += settled
+        self._last = dict(changes), counts
         return counts
 
     def entering(self, rule_key: str, changes: Changes) -> Mask:
@@ -93,8 +97,8 @@ class Explorer:
         if threshold is None:
             return {"below": [], "above": []}
         order = self._order(rule.column)
-        side = "left" if rule.side == "min" else "right"
-        middle = int(np.searchsorted(values, np.float32(threshold), side=side, sorter=order))
+        side: Literal["left", "right"] = "left" if rule.side == "min" else "right"
+        middle = int(np.searchsorted(values, float(np.float32(threshold)), side=side, sorter=order))
         return {
             "below": _first(order[:middle][::-1], entering, values),
             "above": _first(order[middle:], entering, values),
@@ -147,8 +151,7 @@ class Explorer:
         if change is None:
             wanted = rule.quantile is not None
             threshold = self._threshold(rule, column.values[scored] if wanted else column.values, None)
-        breaks = dataclasses.replace(rule, threshold=threshold).breaks(column.values)
-        return scored & ~breaks, threshold
+        return scored & ~_breaks(rule, threshold, column.values), threshold
 
     def _threshold(self, rule: Rule, values: Values, change: float | None) -> float | None:
         """As given, as the recipe says it, or the quantile of `values`."""
@@ -157,7 +160,7 @@ class Explorer:
         if rule.quantile is None:
             return rule.threshold
         measured = values[~np.isnan(values)]
-        return float(np.quantile(measured.astype(np.float64), rule.quantile)) if measured.size else None
+        return float(np.quantile(measured, rule.quantile)) if measured.size else None
 
 
 class _Ranking:
@@ -180,6 +183,13 @@ class _Ranking:
         best = np.zeros(len(alive), bool)
         best[self._order[here][rank < parts[groups]]] = True
         return best
+
+
+def _breaks(rule: Rule, threshold: float | None, values: Values) -> Mask:
+    """As Rule.breaks, in float32."""
+    limit = np.float32(np.nan if threshold is None else threshold)
+    wrong = values < limit if rule.side == "min" else values > limit
+    return wrong if rule.keep_unknown else wrong | np.isnan(values)
 
 
 def can_move(rule: Rule) -> bool:
