@@ -53,7 +53,7 @@ class Adjudication {
     this.votes.replaceChildren(
       el("h2", {}, `${this.left ?? this.items.length} to settle`),
       el("ul", {}, this.item.judgments.map(vote)),
-      el("label", { class: "field" }, el("span", {}, "Your reason, which those who voted may read"), this.words));
+      el("label", { class: "field" }, el("span", {}, "Your reason"), this.words));
     this.votes.scrollTop = 0;
   }
 

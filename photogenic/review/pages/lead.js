@@ -76,7 +76,7 @@ class Desk {
     const share = (part, whole) => (whole ? percent(part / whole, 1) : "–");
     return [
       el("h3", {}, queue.title),
-      el("div", { class: "legend" }, ["keep", "drop", "unsure", "adjudicate"].map((name) =>
+      el("div", { class: "legend" }, ["keep", "drop", "unsure", "adjudicate"].filter((name) => name in funnel).map((name) =>
         el("span", { class: name }, `${{ keep: "Kept", drop: "Dropped", unsure: "Unsure", adjudicate: "To settle" }[name]} ${number(funnel[name] ?? 0)}`)),
       el("span", {}, `Open ${number(Math.max(0, funnel.total - funnel.done - (funnel.adjudicate ?? 0)))}`)),
       el("ul", { class: "figures" },

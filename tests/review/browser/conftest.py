@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ from .photographs import write_haystack
 NUM_PICTURES = 24
 START = """
 import sys
+import time
 from photogenic.cli import main
 sys.argv[0] = "photogenic"
 main()
@@ -58,6 +61,15 @@ class Served:
         if not self.link:
             assert self.process.stderr is not None
             raise RuntimeError(self.process.stderr.read())
+        self._wait_for_answers()
+
+    def _wait_for_answers(self) -> None:
+        """The link is printed a moment before the first request can be answered."""
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
+                return
+            time.sleep(0.05)
+        raise RuntimeError("the server does not answer")
 
     def kill(self) -> None:
         """As a power cut would."""
