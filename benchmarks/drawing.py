@@ -46,13 +46,14 @@ def main() -> None:
     prompts = (ROOT / "recipes" / "prompts" / "emu-tiny.txt").read_text(encoding="utf-8").split("\n")
     prompts = [line for line in prompts if line.strip()][: options.num_prompts]
     plain = load_pipeline(weights_folder("emu-tiny"))
-    against_diffusers("emu-tiny", plain, load("emu-tiny"), prompts, options)
-    against_diffusers("a random Stable Diffusion", random_sd(), random_sd(), prompts, options)
+    for some, name in ((prompts, f"{len(prompts)} pictures"), (prompts[:1], "1 picture")):
+        compare(f"emu-tiny, {name}", plain, load("emu-tiny", one_by_one=len(some) == 1), some, options)
+        compare(f"a random Stable Diffusion, {name}", random_sd(), random_sd(), some, options)
     levers(prompts, options)
 
 
-def load(name: str) -> Any:
-    return load_for_drawing(weights_folder(name), "cpu")[0]
+def load(name: str, *, one_by_one: bool = False) -> Any:
+    return load_for_drawing(weights_folder(name), "cpu", one_by_one=one_by_one)[0]
 
 
 def random_sd() -> Any:
@@ -62,13 +63,8 @@ def random_sd() -> Any:
     return tiny.sd()
 
 
-def against_diffusers(name: str, plain: Any, ours: Any, prompts: list[str], options: Any) -> None:
-    """`draw` and the pipeline's own call, for many pictures and for one."""
-    for count in (len(prompts), 1):
-        compare(f"{name}, {count} pictures", plain, ours, prompts[:count], options)
-
-
 def compare(name: str, plain: Any, ours: Any, prompts: list[str], options: Any) -> None:
+    """`draw` and the pipeline's own call."""
     seeds, settings = list(range(len(prompts))), {"num_inference_steps": options.steps, "guidance_scale": 4.0}
     jobs: dict[str, Draw] = {
         "diffusers": lambda: own_call(plain, prompts, seeds, **settings),

@@ -20,9 +20,11 @@ from photogenic.commands.demo_pool import demo_pool
 from photogenic.commands.encode import encode
 from photogenic.commands.evaluate import evaluate
 from photogenic.commands.explore import explore
+from photogenic.commands.forget import forget
 from photogenic.commands.generate import generate
 from photogenic.commands.plan import plan
 from photogenic.commands.review import review
+from photogenic.commands.studio import studio
 from photogenic.core.errors import PhotogenicError
 from photogenic.options import (
     DryRunOption,
@@ -283,7 +285,7 @@ def demo(
     take_tour(run, workers or num_cores())
 
 
-for _tool in (ablate, average, encode, tools.verdict, tools.export, demo_pool, explore, plan):
+for _tool in (ablate, average, encode, tools.verdict, tools.export, forget, demo_pool, explore, plan, studio):
     app.command(_tool.__name__.replace("_", "-"))(_tool)
 
 

@@ -18,6 +18,7 @@ COMMANDS = (
     *STAGES,
     "run",
     "verdict",
+    "studio",
     "why",
     "status",
     "export",

@@ -73,12 +73,13 @@ def denoise(
         generators: one per picture, for schedulers that add noise at each step.
     """
     denoiser, noise_schedule = denoiser_of(pipeline), pipeline.scheduler
-    noise_schedule.set_timesteps(steps.num_inference_steps, device=denoiser.device)
+    device, dtype = denoiser.device, denoiser.dtype  # asking takes diffusers a walk over all weights
+    noise_schedule.set_timesteps(steps.num_inference_steps, device=device)
     noise_of_steps = _noise_of_steps(noise_schedule, generators)
-    alone = _on(denoiser, positive)
-    both = alone if negative is None else _joined(_on(denoiser, negative), alone)
-    time_ids = _time_ids(pipeline, denoiser, latents)
-    latents = latents.to(denoiser.device) * getattr(noise_schedule, "init_noise_sigma", 1.0)
+    alone = positive.to(device).as_type(dtype)
+    both = alone if negative is None else _joined(negative.to(device).as_type(dtype), alone)
+    time_ids = _time_ids(pipeline, latents).to(device, dtype)
+    latents = latents.to(device) * getattr(noise_schedule, "init_noise_sigma", 1.0)
     total = len(noise_schedule.timesteps)
     with _deep_blocks(denoiser, steps.cache_interval) as deep:
         for number, timestep in enumerate(noise_schedule.timesteps):
@@ -91,7 +92,7 @@ def denoise(
             # The solver works in float32 whatever the U-Net's weights are.
             model_pred = predict(
                 denoiser,
-                rows.to(denoiser.dtype),
+                rows.to(dtype),
                 timestep.expand(len(rows)),
                 condition,
                 time_ids.expand(len(rows), -1),
@@ -150,11 +151,6 @@ def _noise_of_steps(noise_schedule: Any, generators: Sequence[torch.Generator]) 
     return {"generator": list(generators)} if takes else {}
 
 
-def _on(denoiser: Any, condition: Condition) -> Condition:
-    """Where the denoiser is, and of its type."""
-    return condition.to(denoiser.device).as_type(denoiser.dtype)
-
-
 def _joined(negative: Condition, positive: Condition) -> Condition:
     states, mask, pooled = (
         None if left is None or right is None else torch.cat([left, right])
@@ -165,11 +161,10 @@ def _joined(negative: Condition, positive: Condition) -> Condition:
     return Condition(states, mask, pooled)
 
 
-def _time_ids(pipeline: Any, denoiser: Any, latents: Tensor) -> Tensor:
+def _time_ids(pipeline: Any, latents: Tensor) -> Tensor:
     """[1, 6]: as if the picture had been neither scaled nor cut."""
     height, width = (int(side * pipeline.vae_scale_factor) for side in latents.shape[-2:])
-    ids = size_time_ids((height, width), (0, 0), (height, width))
-    return ids.to(denoiser.device, denoiser.dtype)[None]
+    return size_time_ids((height, width), (0, 0), (height, width))[None]
 
 
 @contextlib.contextmanager

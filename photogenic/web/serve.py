@@ -35,8 +35,8 @@ def serve(
             f"On {host} others can reach this server, so it has to know the address that they use.",
             "Add --origin https://review.example.org (or http://NAME:PORT in a trusted network).",
         )
-    listening = _listen(host, port)
-    settings = replace(settings, origins=tuple(origins) or _local_origins(listening.getsockname()[1]))
+    listening = listen(host, port)
+    settings = replace(settings, origins=tuple(origins) or local_origins(listening.getsockname()[1]))
     app = create_app(settings, *registrations)
     link = lead_link(app.state.room)
     console.print(f"Serving on {settings.origins[0]}. Sign in as the lead, once, within a week:")
@@ -66,7 +66,7 @@ def lead_link(room: Room) -> str:
     return f"{room.settings.origins[0]}/#invite={made.token}"
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -80,5 +80,5 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _local_origins(port: int) -> tuple[str, ...]:
+def local_origins(port: int) -> tuple[str, ...]:
     return tuple(f"http://{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))

@@ -1,0 +1,35 @@
+"""`photogenic studio`: type a prompt and see models draw it, side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def studio(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Models side by side: folders, runs, packaged names."),
+    ],
+    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 0,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", metavar="URL", help="The address that others use. Repeatable."),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps or auto.")] = "auto",
+    check_unsafe: Annotated[
+        bool, typer.Option("--check-unsafe/--no-check-unsafe", help="Withhold pictures that look unsafe.")
+    ] = True,
+) -> None:
+    """Serve a page where a prompt becomes pictures of each model, from the same seed, as they form.
+
+    \b
+    Examples:
+      photogenic studio emu-tiny
+      photogenic studio emu-tiny runs/demo
+    """
+    from photogenic.generate.studio.serve import serve_studio
+
+    serve_studio(models, host, port, origin or [], device, 0.5 if check_unsafe else None)

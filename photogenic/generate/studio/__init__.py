@@ -1,0 +1,1 @@
+"""The studio: a local page where a prompt becomes pictures of several models, side by side, as they form."""
