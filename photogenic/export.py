@@ -33,6 +33,7 @@ FORMS = ("webdataset", "folder", "parquet", "ids")
 SAMPLES_PER_SHARD = 1000
 ROW_GROUP_BYTES = 64 * 2**20  # of pictures held in memory, and read at once by whoever opens the file
 RECORDS = ".export"  # what is finished, in the export's own folder
+EXPORTS = "exports.json"  # in the run folder: where its exports lie
 REVISION = 1
 
 
@@ -85,6 +86,7 @@ def export(
     sources = run.sources()
     _refuse_inside(folder, sources)
     _open(folder, {"what": what, "to": to, "samples_per_shard": samples_per_shard, "revision": REVISION})
+    _note(run, folder)
     if to == "ids":
         _write_ids(folder / "ids.csv", table)
         return Exported(folder, table.num_rows, ())
@@ -123,6 +125,14 @@ def _open(folder: Path, form: dict[str, Any]) -> None:
     write_json(path, form)
 
 
+def _note(run: Run, folder: Path) -> None:
+    """So that what is forgotten later can be taken out of the export as well."""
+    path = run.folder / EXPORTS
+    known = read_json(path) if path.exists() else []
+    if str(folder.resolve()) not in known:
+        write_json(path, [*known, str(folder.resolve())])
+
+
 def _refuse_inside(folder: Path, sources: Sources) -> None:
     for name, root in sources.folders.items():
         if root.is_dir() and folder.resolve().is_relative_to(root):
@@ -141,6 +151,8 @@ def _shard(folder: Path, name: str, to: str, rows: pa.Table, sources: Sources) -
     if path.exists() and record.exists() and read_json(record) == {"key": key, "unreadable": []}:
         return []
     record.unlink(missing_ok=True)
+    with atomic_path(record.with_suffix(".ids")) as ids:
+        ids.write_text("".join(f"{sample_id}\n" for sample_id in rows["sample_id"].to_pylist()))
     unreadable: list[Unreadable] = []
     WRITERS[to](path, rows.schema, _pictures(rows, sources, unreadable))
     write_json(record, {"key": key, "unreadable": [lost.sample_id for lost in unreadable]})

@@ -21,6 +21,7 @@ from photogenic.core.config import StrictModel
 from photogenic.core.errors import RecipeError, StorageError
 from photogenic.core.run import Run
 from photogenic.core.shards import Sources, write_json
+from photogenic.core.tombstones import read_tombstones
 from photogenic.curate import agreement, neural, report
 from photogenic.curate.captions import caption_scorer
 from photogenic.curate.config import (
@@ -46,6 +47,7 @@ from photogenic.curate.scorers import (
     pixel_scorer,
     read_scorer,
     unsafe_scorer,
+    watermark_scorer,
 )
 from photogenic.curate.scores import SLICES, Scores
 from photogenic.curate.setwise import drop_duplicates, drop_look_alikes, drop_within, select_best
@@ -86,7 +88,8 @@ def curate(config: CurateConfig, run: Run, *, workers: int, engine: EngineName =
         closing(engine_for(workers, engine)) as hands,
         closing(Ledger(run.folder / "pool" / "manifest", folder)) as ledger,
     ):
-        funnel = Funnel(ledger, Scores(folder / "scores", sources, hands, config.timeout_s))
+        stores = Scores(folder / "scores", sources, hands, config.timeout_s)
+        funnel = Funnel(ledger, stores, forgotten=read_tombstones(run.folder).uids)
         funnel.walk(config)
         ledger.write_candidates(folder / "candidates.parquet")
         ledger.write_verdicts(folder / "verdicts.parquet")
@@ -112,7 +115,16 @@ class Funnel:
     On a slice of the pool, what is decided over the whole set drops nothing: the walk then only scores.
     """
 
-    def __init__(self, ledger: Ledger, scores: Scores, *, is_slice: bool = False) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        scores: Scores,
+        *,
+        is_slice: bool = False,
+        forgotten: frozenset[str] = frozenset(),
+    ) -> None:
+        """forgotten: uids of what was taken out for good."""
+        self._forgotten = forgotten
         self.is_slice = is_slice
         self.ledger = ledger
         self.scores = scores
@@ -125,6 +137,7 @@ class Funnel:
         """Apply all steps. Whoever is left has been decoded and has every pixel measure."""
         self._scorers = all_scorers(config.steps)
         self._scored(read_scorer())
+        self.ledger.drop_copies(READ, self._forgotten)
         for name, step in config.steps.items():
             self.steps.append(StepCount(name))
             self._apply(name, step, config)
@@ -269,7 +282,7 @@ class Funnel:
 
 def all_scorers(steps: StepsConfig) -> list[Scorer]:
     """Whatever can make a column, cheap first; a classifier that the recipe names comes before ours."""
-    cheap = [read_scorer(), pixel_scorer(), caption_scorer(), ocr_scorer()]
+    cheap = [read_scorer(), pixel_scorer(), caption_scorer(), watermark_scorer(), ocr_scorer()]
     return [*cheap, *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -291,6 +291,13 @@ class Ledger:
         value = self.value(column)
         condition = f"({value} IS NOT NULL AND NOT ({like_any(value, means_no)}))"
         self._drop_where(condition, step, literal(f"opted out ({column})"))
+
+    def drop_copies(self, step: str, uids: Iterable[str]) -> None:
+        """Drop those whose bytes were taken out for good under another name."""
+        gone = ", ".join(map(literal, sorted(uids)))
+        if gone:
+            reason = literal("forgotten: its bytes were taken out for good")
+            self._drop_where(f"{self._uid} IN ({gone})", step, reason)
 
     def drop_undecodable(self, alias: str, step: str) -> None:
         """Drop whom the scorer of an attached table could not decode, each for its own reason."""

@@ -14,6 +14,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.manifest import NEEDLES_SCHEMA, POOL_SCHEMA, iter_samples
 from photogenic.core.run import Run
 from photogenic.core.shards import write_table
+from photogenic.core.tombstones import read_tombstones
 from photogenic.review.captions import Caption
 
 
@@ -53,6 +54,7 @@ def write_needles(needles: Needles, run: Run) -> pa.Table:
             "The review found no needles.", "Loosen the funnel under `curate`, or look at the decisions."
         )
     table = needles_table(replace(needles, rows=_with_uids(needles.rows, run)))
+    table = read_tombstones(run.folder).without(table)
     write_table(run.stage("review") / "needles.parquet", table)
     without = sum(not caption.text for caption in needles.captions)
     if without:

@@ -18,6 +18,7 @@ from photogenic.core.console import console
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import fingerprint, read_table, write_json
+from photogenic.core.tombstones import read_tombstones
 from photogenic.core.weights import folder_fingerprint
 from photogenic.models.checkpoint import load_pipeline
 from photogenic.models.families import denoiser_of, training_scheduler
@@ -106,7 +107,7 @@ def load_needles(config: TuneConfig, run: Run, pipeline: DiffusionPipeline, base
     path = run.folder / "review" / "needles.parquet"
     if not path.exists():
         raise RunError(f"{run.folder} has no needles yet.", "Run `photogenic review RECIPE` first.")
-    table = read_table(path)
+    table = read_tombstones(run.folder).without(read_table(path))
     size_px, world = default_size_px(pipeline), current_world()
 
     def encoded() -> EncodedNeedles:

@@ -1,0 +1,278 @@
+"""Take samples out of a run for good: opt-outs and takedowns.
+
+The tombstone is written first. Whatever happens then, the same command again removes what is left, and
+nothing lets the sample in again. Originals are the pool's own and are not touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from photogenic.core.errors import RunError, StorageError
+from photogenic.core.manifest import iter_samples
+from photogenic.core.run import Run
+from photogenic.core.shards import read_json, write_json
+from photogenic.core.tombstones import Tombstone, add_tombstones, read_tombstones
+from photogenic.curate.scorers import read_scorer
+from photogenic.curate.tables import BATCH_ROWS, write_batches
+from photogenic.export import EXPORTS, RECORDS, export
+from photogenic.road import run_lock
+
+NAMES = ("sample_id", "uid", "key", "member")
+# Made again by the next run from what is left; pictures are inlined in pages, and caches go by fingerprints.
+PAGES = ("report.html", "curate/report.html", "evaluate/report.html", "explore.html")
+CACHES = ("curate/columns", "tune/encoded", "tune/cache", "pretrain/cache", "pretrain/encoded")
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that holds, or may hold, a part of a sample."""
+
+    path: Path
+    what: str
+
+
+@dataclass
+class Forgotten:
+    """What was taken out, or would be."""
+
+    stones: tuple[Tombstone, ...]
+    changes: list[Change] = field(default_factory=list)
+    models: list[Change] = field(default_factory=list)  # trained on it; cannot forget
+    warnings: list[str] = field(default_factory=list)
+
+
+def forget(run: Run, names: Iterable[str], *, reason: str = "", dry_run: bool = False) -> Forgotten:
+    """Take out all samples that the names mean, with every copy of their bytes.
+
+    names: sample_ids, uids, keys, or members.
+
+    Raises:
+        RunError: the run has no pool, a name means nothing, or another process is at work.
+    """
+    if not (run.folder / "pool" / "manifest").is_dir():
+        raise RunError(f"{run.folder} has no indexed pool.", "Name a run folder, or a recipe that has run.")
+    with run_lock(run.folder):
+        before = read_tombstones(run.folder)
+        fresh = _find(run, list(dict.fromkeys(names)), before.stones, reason)
+        forgotten = Forgotten((*fresh, *_again(before.stones, names)))
+        ids = {stone.sample_id for stone in forgotten.stones}
+        forgotten.models = _models(run, ids)
+        if not dry_run:
+            add_tombstones(run.folder, fresh)
+        for change, remove in _work(run, ids, forgotten):
+            forgotten.changes.append(change)
+            if not dry_run:
+                remove()
+        if not dry_run:
+            for change in forgotten.changes:
+                run.log.info("forget: %s: %s", change.path, change.what)
+    return forgotten
+
+
+# --- who is meant --------------------------------------------------------------------------------------
+
+
+def _again(stones: Iterable[Tombstone], names: Iterable[str]) -> Iterator[Tombstone]:
+    named = set(names)
+    return (stone for stone in stones if {stone.sample_id, stone.uid} & named)
+
+
+def _find(run: Run, names: list[str], stones: tuple[Tombstone, ...], reason: str) -> list[Tombstone]:
+    known = {name for stone in stones for name in (stone.sample_id, stone.uid) if name}
+    read = run.folder / "curate" / "scores" / read_scorer().folder_name
+    uids = _uids(read)
+    found: dict[str, str | None] = {}
+    unmatched = set(names) - known
+    named = pa.array(names, pa.string())
+    for batch in _batches(run.folder / "pool" / "manifest"):
+        matches = [
+            pc.fill_null(pc.is_in(batch[name], named), False) for name in ("sample_id", "key", "member")
+        ]
+        own = [uids.get(sample_id) for sample_id in batch["sample_id"].to_pylist()]
+        matches.append(pc.fill_null(pc.is_in(pa.array(own, pa.string()), named), False))
+        rows = pa.Table.from_batches([batch]).filter(_any(matches))
+        for row in rows.to_pylist():
+            uid = uids.get(row["sample_id"]) or _uid_of(run, row)
+            found[row["sample_id"]] = uid
+            unmatched -= {row["sample_id"], row["key"], row["member"], uid}
+    if unmatched:
+        raise RunError(
+            f"The pool of {run.folder} has no sample {', '.join(sorted(unmatched))}.",
+            "Give a sample_id, uid, key or member, as `photogenic why` tells them.",
+        )
+    wanted = {uid for uid in found.values() if uid}
+    found |= {sample_id: uid for sample_id, uid in uids.items() if uid in wanted}
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    return [Tombstone(sample_id, uid, when, reason) for sample_id, uid in sorted(found.items())]
+
+
+def _any(masks: list[pa.Array]) -> pa.Array:
+    either = masks[0]
+    for mask in masks[1:]:
+        either = pc.or_(either, mask)
+    return either
+
+
+def _uids(folder: Path) -> dict[str, str]:
+    """sample_id -> uid of all whose bytes were read."""
+    uids: dict[str, str] = {}
+    for path in sorted(folder.rglob("*.parquet")):
+        table = pq.read_table(path, columns=["sample_id", "uid"])
+        uids |= dict(zip(table["sample_id"].to_pylist(), table["uid"].to_pylist(), strict=True))
+    return uids
+
+
+def _uid_of(run: Run, row: dict[str, Any]) -> str | None:
+    """Of bytes that no funnel has read so far."""
+    (sample,) = iter_samples(pa.Table.from_pylist([row]))
+    try:
+        return hashlib.sha256(run.sources().read(sample.locator)).hexdigest()
+    except StorageError:
+        return None
+
+
+def _batches(folder: Path) -> Iterator[pa.RecordBatch]:
+    for path in sorted(folder.glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(BATCH_ROWS)
+
+
+# --- where it is ---------------------------------------------------------------------------------------
+
+
+def _models(run: Run, ids: set[str]) -> list[Change]:
+    """Those that were trained here while the samples were there to be seen."""
+    seen = []
+    needles = run.folder / "review" / "needles.parquet"
+    if (run.folder / "tune" / "model").is_dir() and needles.exists() and _num_rows(needles, ids):
+        seen.append(Change(run.folder / "tune" / "model", "was tuned on it: tune again"))
+    if (run.folder / "pretrain" / "model").is_dir():
+        seen.append(Change(run.folder / "pretrain" / "model", "may have been trained on it: train again"))
+    return seen
+
+
+def _work(run: Run, ids: set[str], forgotten: Forgotten) -> Iterator[tuple[Change, Any]]:
+    """What is to be done, in order, each with the function that does it."""
+    touches_models = bool(forgotten.models)
+    for path in sorted(run.folder.rglob("*.parquet")):
+        if path.is_relative_to(run.folder / "curate" / "columns") or "sample_id" not in _columns(path):
+            continue
+        num = _num_rows(path, ids)
+        if num:
+            yield Change(path, f"{num} rows"), lambda path=path: _without(path, ids)
+    for stone in forgotten.stones:  # small pictures are named after their bytes
+        for path in sorted((run.folder / "review").rglob(f"{(stone.uid or 'no uid')[:32]}*")):
+            yield Change(path, "a picture of it"), path.unlink
+    if (run.folder / "review" / "review.db").exists():
+        forgotten.warnings.append(
+            "Rounds that are open still list it in review.db; it cannot become a needle."
+        )
+    for name in PAGES:
+        if (run.folder / name).exists():
+            yield Change(run.folder / name, "the next run writes it again"), (run.folder / name).unlink
+    for name in CACHES:
+        folder = run.folder / name
+        if folder.is_dir() and (touches_models or name == "curate/columns"):
+            yield Change(folder, "a cache, filled again when needed"), lambda it=folder: shutil.rmtree(it)
+    counts, done = run.folder / "curate" / "counts.json", run.folder / "curate" / "done.json"
+    if counts.exists():
+        yield Change(counts, "counted again"), lambda: _count_again(run)
+    if done.exists():  # a look-alike that went for the forgotten one has a claim to its place
+        yield Change(done, "the next run decides anew, and opens no picture"), done.unlink
+    yield from _exports(run, ids, forgotten)
+
+
+def _exports(run: Run, ids: set[str], forgotten: Forgotten) -> Iterator[tuple[Change, Any]]:
+    """Exports of this run are written again without the samples, where they still are."""
+    path = run.folder / EXPORTS
+    for name in read_json(path) if path.exists() else []:
+        folder = Path(name)
+        form = folder / RECORDS / "form.json"
+        if not form.exists():
+            forgotten.warnings.append(
+                f"The export {folder} is not there any more: copies of it are yours to mend."
+            )
+            continue
+        if not _holds(folder, ids):
+            continue
+        made = read_json(form)
+
+        def again(folder: Path = folder, made: dict[str, Any] = made) -> None:
+            _clear(folder, ids)
+            export(run, made["what"], made["to"], folder, samples_per_shard=made["samples_per_shard"])
+
+        yield Change(folder, f"export of {made['what']}, written again without it"), again
+
+
+def _holds(folder: Path, ids: set[str]) -> bool:
+    """Whether the export names one of the samples."""
+    return any(sample_id in listed for listed in map(_listed, _record_files(folder)) for sample_id in ids)
+
+
+def _record_files(folder: Path) -> list[Path]:
+    return [*sorted((folder / RECORDS).glob("*.ids")), *folder.glob("ids.csv")]
+
+
+def _listed(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _clear(folder: Path, ids: set[str]) -> None:
+    """Remove the shards that hold the samples at once: the originals of the others may be out of reach."""
+    for path in _record_files(folder):
+        if any(sample_id in _listed(path) for sample_id in ids):
+            for shard in (*folder.glob(f"{path.stem}*"), *(folder / RECORDS).glob(f"{path.stem}.*")):
+                shutil.rmtree(shard) if shard.is_dir() else shard.unlink()
+    for name in ("metadata.jsonl", "export.json", "unreadable.jsonl"):
+        (folder / name).unlink(missing_ok=True)
+
+
+# --- taking out ----------------------------------------------------------------------------------------
+
+
+def _columns(path: Path) -> list[str]:
+    return list(pq.read_schema(path).names)
+
+
+def _num_rows(path: Path, ids: set[str]) -> int:
+    wanted = pa.array(sorted(ids), pa.string())
+    with pq.ParquetFile(path) as file:
+        batches = file.iter_batches(BATCH_ROWS, columns=["sample_id"])
+        return sum(pc.sum(pc.is_in(batch["sample_id"], wanted)).as_py() or 0 for batch in batches)
+
+
+def _without(path: Path, ids: set[str]) -> None:
+    """Write a table again without the samples' rows."""
+    wanted = pa.array(sorted(ids), pa.string())
+    with pq.ParquetFile(path) as file:
+        kept = (
+            batch.filter(pc.invert(pc.is_in(batch["sample_id"], wanted)))
+            for batch in file.iter_batches(BATCH_ROWS)
+        )
+        write_batches(path, file.schema_arrow, kept)
+
+
+def _count_again(run: Run) -> None:
+    """The funnel's counts, from the verdicts that are left."""
+    folder = run.folder / "curate"
+    counts = read_json(folder / "counts.json")
+    table = pq.read_table(folder / "verdicts.parquet", columns=["verdict", "drop_step"])
+    found = Counter(zip(table["drop_step"].to_pylist(), table["verdict"].to_pylist(), strict=True))
+    left = table.num_rows
+    for step in counts["steps"]:
+        dropped, failed = found[(step["name"], "dropped")], found[(step["name"], "failed")]
+        step |= {"entered": left, "dropped": dropped, "failed": failed}
+        left -= dropped + failed
+    write_json(folder / "counts.json", counts | {"pool": table.num_rows, "kept": left})
