@@ -39,6 +39,9 @@ def review(
         typer.Option("--export", metavar="FILE", help="Write all decisions: .jsonl, .csv or .parquet."),
     ] = None,
     finish: Annotated[bool, typer.Option("--finish", help="Write needles.parquet.")] = False,
+    learn: Annotated[
+        bool, typer.Option("--learn", help="Learn a taste from the decisions so far: RUN/review/taste.json.")
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the state anew from the events; the server must not run.")
     ] = False,
@@ -64,9 +67,9 @@ def review(
         show_plan(road, ["review"])
     elif section.decisions != "people":
         road.only("review")
-    elif backup or restore or export or rebuild or finish:
+    elif backup or restore or export or learn or rebuild or finish:
         files = {"restore": restore, "backup": backup, "export": export}
-        _administer(road, section, files, rebuild=rebuild, finish=finish)
+        _administer(road, section, files, learn=learn, rebuild=rebuild, finish=finish)
     else:
         _serve(road, section, host, port, origin or [])
 
@@ -93,7 +96,13 @@ def _encoders(road: Road) -> Path | None:
 
 
 def _administer(
-    road: Road, section: ReviewConfig, files: dict[str, Path | None], *, rebuild: bool, finish: bool
+    road: Road,
+    section: ReviewConfig,
+    files: dict[str, Path | None],
+    *,
+    learn: bool,
+    rebuild: bool,
+    finish: bool,
 ) -> None:
     from photogenic.review import administration
     from photogenic.review.desk import Review
@@ -102,6 +111,8 @@ def _administer(
     for name, path in files.items():
         if path is not None:
             typer.echo(administration.DUTIES[name](review, path))
+    if learn:
+        typer.echo(administration.learn(review))
     if rebuild:
         typer.echo(administration.rebuild(review))
     if finish:

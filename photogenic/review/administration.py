@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photogenic.review.decisions_table import write_decisions
+from photogenic.review.learning import learn_taste
 from photogenic.review.needles import write_decided
 from photogenic.review.tables import METADATA
 from photogenic.web import backup as backups
@@ -43,6 +44,13 @@ def export(review: Review, path: Path) -> str:
     """Write all decisions; a sentence about it."""
     with _room(review) as room, room.database.reading() as connection:
         return f"{path}: {write_decisions(connection, path)} events"
+
+
+def learn(review: Review) -> str:
+    """Learn a taste from the decisions so far; a sentence about what it saves."""
+    with _room(review) as room, room.database.reading() as connection:
+        report = learn_taste(review, connection)
+    return f"{review.run.folder / 'review' / 'taste.json'}. {report['words']}"
 
 
 def rebuild(review: Review) -> str:

@@ -113,6 +113,11 @@ class ReviewConfig(StrictModel):
         description="With `people`: a table of pictures with known answers (as for `decisions`); they become"
         " gold and calibration items.",
     )
+    taste: Path | None = Field(
+        None,
+        description="With `people`: a taste learnt elsewhere, for rounds in its order; default: the run's,"
+        " RUN/review/taste.json, once `--learn` has written it.",
+    )
     forbidden_phrases: tuple[str, ...] = Field(
         ("image of", "photo of", "picture of", "stock photo", "getty", "shutterstock"),
         description="With `people`: the caption desk warns when a caption has one of these.",

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, select, update
 
 from photogenic.core.errors import RunError
 from photogenic.core.records import Locator
 from photogenic.core.run import Run
+from photogenic.measures.taste import load
 from photogenic.review.config import ReviewConfig
 from photogenic.review.imports import known_answers
 from photogenic.review.kinds import KINDS
@@ -109,4 +112,20 @@ class Review:
 
     def _open(self, connection: Connection, number: int, rows: pa.Table) -> str:
         answers = known_answers(self.config.gold, self.run) if self.config.gold else {}
-        return open_round(connection, self.run, self.config, number, rows, answers=answers, seed=self.seed)
+        return open_round(
+            connection,
+            self.run,
+            self.config,
+            number,
+            rows,
+            answers=answers,
+            seed=self.seed,
+            taste=self._taste(rows) if self.config.rounds[number].order == "taste" else None,
+        )
+
+    def _taste(self, rows: pa.Table) -> NDArray[np.float64] | None:
+        """How likely each row would be kept, by what was learnt so far; None: nothing was yet."""
+        path = self.config.taste or self.run.folder / "review" / "taste.json"
+        if self.config.taste is None and not path.exists():
+            return None
+        return load(path.expanduser()).score(rows)

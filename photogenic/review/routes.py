@@ -12,7 +12,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import Connection, insert, select
 
+from photogenic.core.shards import read_json
 from photogenic.review.decisions_table import decision_rows, encoded
+from photogenic.review.learning import learn_taste
 from photogenic.review.needles import write_decided
 from photogenic.review.results import disagreements, progress
 from photogenic.review.tables import guidelines
@@ -33,6 +35,7 @@ PERMISSIONS: Permissions = {
     ("PUT", "/api/queues/{queue_id}/guidelines"): LEAD,
     ("POST", "/api/review/advance"): LEAD,
     ("POST", "/api/needles"): LEAD,
+    ("POST", "/api/review/taste"): LEAD,
     ("GET", "/api/queues/{queue_id}/progress"): LEAD,
     ("GET", "/api/queues/{queue_id}/disagreements"): LEAD,
     ("GET", "/api/queues/{queue_id}/items"): LEAD,
@@ -114,6 +117,12 @@ def router_for(review: Review) -> APIRouter:
             note(connection, person, "advance", queue.title, queue_id=following)
         return {"queue_id": following}
 
+    @router.post("/api/review/taste")
+    def learn(room: RoomHere) -> dict[str, Any]:
+        """Learn a taste from the decisions so far; what it saves and what it proposes to look at."""
+        with room.database.reading() as connection:
+            return learn_taste(review, connection)
+
     @router.post("/api/needles")
     def write_needles(room: RoomHere, person: PersonHere) -> dict[str, Any]:
         """Write needles.parquet from what was kept, so that the road goes on with it."""
@@ -127,18 +136,20 @@ def router_for(review: Review) -> APIRouter:
         """How many tokens the encoders of the recipe make of a caption, and how many they read."""
         return {"encoders": [] if review.encoders is None else count_tokens(review.encoders, body.text)}
 
-    _add_results(router)
+    _add_results(router, review)
     return router
 
 
-def _add_results(router: APIRouter) -> None:
+def _add_results(router: APIRouter, review: Review) -> None:
     """What the lead's desk shows."""
 
     @router.get("/api/queues/{queue_id}/progress")
     def read_progress(queue_id: str, room: RoomHere, person: PersonHere) -> dict[str, Any]:
         """Funnel, people, speed, agreement, gold, second looks, estimate."""
         with room.database.reading() as connection:
-            return progress(connection, room.queue(connection, queue_id, person))
+            told = progress(connection, room.queue(connection, queue_id, person))
+        report = review.run.folder / "review" / "taste-report.json"
+        return told | ({"taste": read_json(report)} if report.exists() else {})
 
     @router.get("/api/queues/{queue_id}/disagreements")
     def read_disagreements(

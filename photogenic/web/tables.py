@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Float,
     Index,
     Integer,
@@ -20,9 +21,9 @@ from sqlalchemy import (
 METADATA = MetaData()
 
 # For queries that are to use the partial indices below: a database must see the constant, not a parameter.
-NONE = literal_column("0")
-ACTIVE = literal_column("'active'")
-ADJUDICATE = literal_column("'adjudicate'")
+NONE: ColumnElement[int] = literal_column("0")
+ACTIVE: ColumnElement[str] = literal_column("'active'")
+ADJUDICATE: ColumnElement[str] = literal_column("'adjudicate'")
 Sequence = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER key counts up in SQLite
 
 people = Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -49,7 +50,7 @@ def running_server() -> Iterator[str]:
         wait_for_port(port)
         yield f"postgresql+pg8000://tester@127.0.0.1:{port}/postgres"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # does not wait for clients to go
         server.wait(timeout=30)
         shutil.rmtree(folder, ignore_errors=True)
 
