@@ -64,6 +64,8 @@ class Grid {
 
   listen() {
     this.work.addEventListener("items", () => this.arrived());
+    // Fewer than a screen, because others hold the rest: show those.
+    this.work.addEventListener("claimed", () => this.screen.length || !this.work.waiting.size || this.nextScreen());
     this.work.addEventListener("lost", ({ detail }) => this.lost(new Set(detail)));
     this.work.addEventListener("end", ({ detail }) => this.ended(detail));
     this.work.addEventListener("trouble", ({ detail }) => toast(detail.message, { error: true }));

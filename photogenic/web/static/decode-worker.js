@@ -1,5 +1,5 @@
 // Fetches and decodes pictures beside the page's own thread, so that a key is never behind a decoder.
-// In: {id, url, box: {width, height} | null} or {drop: id}. Out: {id, bitmap, width, height} or {id, error}.
+// In: {id, url, box: {width, height} | null} or {drop: id}. Out: {id, bitmap, width, height} or {id, error, final}.
 
 const running = new Map();
 
@@ -16,13 +16,13 @@ self.onmessage = async ({ data }) => {
     if (running.delete(data.id)) self.postMessage(answer, [answer.bitmap]);
     else answer.bitmap.close();
   } catch (error) {
-    if (running.delete(data.id)) self.postMessage({ id: data.id, error: error.message || String(error) });
+    if (running.delete(data.id)) self.postMessage({ id: data.id, error: error.message || String(error), final: error.final });
   }
 };
 
 async function decoded({ id, url, box }, signal) {
   const response = await fetch(url, { signal, credentials: "same-origin" });
-  if (!response.ok) throw new Error(response.status === 404 ? "This picture is not in the queue any more." : `The server answered ${response.status}.`);
+  if (!response.ok) throw await refusal(response);
   let bitmap = await createImageBitmap(await response.blob());
   const { width, height } = bitmap;
   const fitted = box ? fit(width, height, box) : null;
@@ -32,6 +32,14 @@ async function decoded({ id, url, box }, signal) {
     whole.close();
   }
   return { id, bitmap, width, height };
+}
+
+/** Why there is no picture; `final` where asking again would not help. */
+async function refusal(response) {
+  const answer = await response.json().catch(() => null);
+  const error = new Error(answer?.error ?? `The server answered ${response.status}.`);
+  error.final = response.status >= 400 && response.status < 500 && response.status !== 429;
+  return error;
 }
 
 /** The size that fills the box without growing the picture; null when the picture is as it should be. */

@@ -34,13 +34,13 @@ class Entry {
     decoder().postMessage({ id: this.id, url: this.url, box: this.box });
   }
 
-  answered({ bitmap, width, height, error }) {
+  answered({ bitmap, width, height, error, final = false }) {
     if (this.state === "gone") {
       bitmap?.close();
       return;
     }
     if (bitmap) this.filled(bitmap, width, height);
-    else if (++this.tries < TRIES) return this.again();
+    else if (!final && ++this.tries < TRIES) return this.again();
     else Object.assign(this, { error, state: "failed" });
     this.done(this);
     this.cache.next();

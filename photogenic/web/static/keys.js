@@ -8,6 +8,7 @@ const NAMES = {
 
 /** A key as it is printed: "Shift+Digit1" becomes "Shift 1". */
 export function printed(key) {
+  if (key === "+") return key;
   return key.split("+").map((part) => NAMES[part] ?? (part.length === 1 ? part.toUpperCase() : part).replace(/^Digit/, "").replace(/^Key/, "")).join(" ");
 }
 

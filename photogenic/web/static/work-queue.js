@@ -5,7 +5,7 @@ import { get, post } from "./api.js";
 const HEARTBEAT_MS = 60_000;
 const MOST_PER_CALL = 60;
 
-/** Emits "items" when some came, "lost" with ids that went to others, "end" with the reason when there is nothing now. */
+/** Emits "items" when some came, "claimed" when a round of asking is over, "lost" with ids that went to others, "end" with the reason when there is nothing now. */
 export class WorkQueue extends EventTarget {
   /** `ahead`: how many undecided items to have at hand. */
   constructor(queueId, outbox, { ahead }) {
@@ -36,6 +36,8 @@ export class WorkQueue extends EventTarget {
     } catch (error) {
       this.dispatchEvent(new CustomEvent("trouble", { detail: error }));
       if (error.passing) this.later(3000);
+    } finally {
+      this.dispatchEvent(new Event("claimed"));
     }
   }
 
