@@ -28,10 +28,15 @@ def plan(
     sample: Annotated[
         int, typer.Option("--sample", min=10, metavar="N", help="Pictures to measure on this machine.")
     ] = 100,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", min=1, metavar="N", help="Plan the training, on N GPUs.")
+    ] = None,
     run: RunOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Say what curating a pool of N samples would take: time, machines and storage, step by step.
+    """Say what curating a pool of N samples, or with --gpus the training, would take.
+
+    Time, machines and storage, step by step.
 
     Measures some of the recipe's pictures on this machine; where its run folder holds a curated pool, the
     shares that pass are those. All assumptions are printed.
@@ -39,8 +44,12 @@ def plan(
     \b
     Example:
       photogenic plan recipes/own-photographs.yaml --pool-size 1.1e9
+      photogenic plan recipes/emu.yaml --gpus 256
     """
     road = open_road(recipe, run, overrides, None)
+    if gpus is not None:
+        show_training(road, gpus)
+        return
     if road.recipe.pool is None or road.recipe.curate is None:
         raise RecipeError("The recipe has no sections `pool` and `curate` to plan.")
     show_curation(road, pool_size, days, sample)
@@ -60,6 +69,41 @@ def show_curation(road: Road, pool_size: float | None, days: float, sample: int)
     out.print(_table(planned))
     for line in _summary(planned, days):
         out.print(line, highlight=False)
+    out.print("\n[bold]Assumptions[/bold]")
+    for assumption in planned.assumptions:
+        out.print(f"- {assumption}", highlight=False)
+
+
+def show_training(road: Road, gpus: int) -> None:
+    """Print the plan of training."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from photogenic.train.planning import plan_training
+
+    recipe = road.recipe
+    if recipe.pretrain is None or recipe.pretrain.weights is not None:
+        raise RecipeError("The recipe makes no model of its own to plan.", "Try recipes/emu.yaml.")
+    planned = plan_training(recipe.pretrain, recipe.tune, gpus)
+    table = Table(box=SIMPLE_HEAD, title=f"Training on {gpus:,} GPUs", title_justify="left")
+    table.add_column("stage", no_wrap=True)
+    for name in ("samples", "FLOP", "days", "reads", "saves", "GPU"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for stage in planned.stages:
+        table.add_row(
+            stage.name,
+            in_count(stage.samples),
+            f"{stage.operations:.2g}",
+            f"{stage.days:.3g}",
+            in_bytes(stage.read_bytes),
+            in_bytes(stage.checkpoint_bytes),
+            in_bytes(stage.gpu_bytes),
+        )
+    out = Console()
+    out.print(table)
+    days = sum(stage.days for stage in planned.stages)
+    out.print(f"In all {days:,.1f} days. `saves`: a checkpoint; `GPU`: memory on each.", highlight=False)
     out.print("\n[bold]Assumptions[/bold]")
     for assumption in planned.assumptions:
         out.print(f"- {assumption}", highlight=False)

@@ -1,0 +1,204 @@
+"""What training a recipe would take on a cluster: operations counted on models without memory, rates stated.
+
+Nothing here was measured on a cluster: operations, parameters and kept activations are counted, the rest is
+assumption, and every assumption is part of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from photogenic.models.families import Condition, predict
+from photogenic.models.unet import NUM_TIME_IDS, build_unet
+from photogenic.train.activations import kept_bytes
+from photogenic.train.config import LoopConfig, PretrainConfig, TuneConfig
+from photogenic.train.footprint import Trained, footprint
+from photogenic.train.parts.autoencoder import build_autoencoder
+
+PEAK = 989e12  # bfloat16 operations a second of one H100 (SXM), without sparsity: NVIDIA's data sheet
+UTILISATION = 0.40  # share of the peak that training reaches; published runs reach 0.24 to 0.53
+PICTURE_BYTES = 400_000  # of a stored picture as it is read, a guess for web photographs
+NUM_TOKENS = 77 + 256  # CLIP's and T5's
+T5_TOKENS = 256
+# The growing resolutions of pre-training, and the share of the samples at each; the paper gives no shares.
+GROWTH = ((4, 0.5), (2, 0.3), (1, 0.2))  # (divisor of the final side, share)
+BACKWARD = 2  # a backward pass costs twice the forward pass
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One training on `gpus` devices."""
+
+    name: str
+    samples: float
+    operations: float  # in all
+    days: float
+    read_bytes: float
+    checkpoint_bytes: int
+    gpu_bytes: int  # on each device, everything replicated
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """All trainings of a recipe, and what was assumed."""
+
+    stages: tuple[PlannedStage, ...]
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Forward operations of one sample."""
+
+    denoiser: float
+    encoder: float
+    text: float
+
+
+def plan_training(config: PretrainConfig, tune: TuneConfig | None, gpus: int) -> TrainingPlan:
+    """Of a recipe that makes its model from the beginning.
+
+    Raises:
+        ValueError: the recipe takes finished weights.
+    """
+    parts = config.parts()
+    autoencoder_loop, loop = parts.autoencoder.loop, parts.diffusion.loop
+    t5 = t5_parameters(config)
+    with torch.device("meta"):
+        unet = _unet(config)
+        autoencoder = build_autoencoder(parts.autoencoder, config.size_px)
+    count, frozen = _numbers(unet), t5 + _numbers(autoencoder)
+    kept = kept_bytes(
+        {**unet.config, "_class_name": type(unet).__name__, "sample_size": 32},
+        batch_size=1,
+        precision="bfloat16",
+    )
+    samples = float(loop.max_steps * loop.batch_size)
+    stages = [_autoencoder_stage(autoencoder, autoencoder_loop, gpus)]
+    for divisor, share in GROWTH:
+        side = config.size_px // divisor
+        cost = _cost(unet, autoencoder, side, t5)
+        activations = int(kept * (side / 256) ** 2)
+        trained = Trained(count, frozen, 0, activations)
+        stages.append(
+            _stage(f"U-Net, {side} px", samples * share, cost, gpus, footprint(trained, loop).total, count)
+        )
+    if tune is not None:
+        needles = float(tune.loop.max_steps * tune.loop.batch_size)
+        cost = _cost(unet, autoencoder, config.size_px, t5)
+        cached = _Cost(cost.denoiser, 0.0, 0.0)
+        trained = Trained(count, frozen, 0, int(kept * (config.size_px / 256) ** 2))
+        stages.append(_stage("tuning", needles, cached, gpus, footprint(trained, tune.loop).total, count))
+    return TrainingPlan(tuple(stages), _assumptions(gpus))
+
+
+def forward_operations(module: nn.Module, *inputs: Any) -> float:
+    """Multiplications and additions of a forward pass, counted on tensors without memory."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        module(*inputs)
+    return float(counter.get_total_flops())
+
+
+def denoiser_operations(unet: Any, side_px: int) -> float:
+    """Of one sample's forward pass at that size, by f = 8."""
+    config, side = unet.config, side_px // 8
+    pooled = config.projection_class_embeddings_input_dim - NUM_TIME_IDS * config.addition_time_embed_dim
+    counter = FlopCounterMode(display=False)
+    with torch.device("meta"), torch.no_grad(), counter:
+        condition = Condition(
+            torch.zeros(1, NUM_TOKENS, config.cross_attention_dim), None, torch.zeros(1, pooled)
+        )
+        noisy = torch.zeros(1, config.in_channels, side, side)
+        predict(unet, noisy, torch.zeros(1), condition, torch.zeros(1, NUM_TIME_IDS))
+    return float(counter.get_total_flops())
+
+
+def t5_parameters(config: PretrainConfig) -> int:
+    """Numbers in the T5 encoder's blocks, by hand: four attention matrices, three of the gated layer."""
+    parts = config.parts().diffusion.t5
+    attention = 4 * parts.d_model * parts.d_kv * parts.num_heads
+    return parts.num_layers * (attention + 3 * parts.d_model * parts.d_ff)
+
+
+def _unet(config: PretrainConfig) -> Any:
+    parts = config.parts()
+    return build_unet(
+        latent_channels=parts.autoencoder.latent_channels,
+        sample_size=config.size_px // 8,
+        pooled_dim=parts.clip.projection_dim,
+        **parts.diffusion.unet.model_dump(),
+    )
+
+
+def _cost(unet: Any, autoencoder: Any, side_px: int, t5: int) -> _Cost:
+    pixels = torch.zeros(1, 3, side_px, side_px, device="meta")
+    return _Cost(
+        denoiser_operations(unet, side_px),
+        forward_operations(_Encoder(autoencoder), pixels),
+        2.0 * t5 * T5_TOKENS,
+    )
+
+
+class _Encoder(nn.Module):
+    """The autoencoder's first half, as a module."""
+
+    def __init__(self, autoencoder: Any) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.autoencoder._encode(pixels)
+
+
+def _autoencoder_stage(autoencoder: Any, loop: LoopConfig, gpus: int) -> PlannedStage:
+    pixels = torch.zeros(1, 3, 256, 256, device="meta")
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        latents = autoencoder._encode(pixels)[:, : autoencoder.config.latent_channels]
+        autoencoder._decode(latents)
+    cost = _Cost(float(counter.get_total_flops()), 0.0, 0.0)
+    count = _numbers(autoencoder)
+    needs = footprint(Trained(count, 0), loop).total
+    samples = float(loop.max_steps * loop.batch_size)
+    return _stage("autoencoder, 256 px", samples, cost, gpus, needs, count)
+
+
+def _stage(name: str, samples: float, cost: _Cost, gpus: int, gpu_bytes: int, trained: int) -> PlannedStage:
+    operations = samples * ((1 + BACKWARD) * cost.denoiser + cost.encoder + cost.text)
+    return PlannedStage(
+        name,
+        samples,
+        operations,
+        operations / (gpus * PEAK * UTILISATION) / 86400,
+        samples * PICTURE_BYTES if cost.encoder or name.startswith("autoencoder") else 0.0,
+        16 * trained,  # weights, average and two moments in float32
+        gpu_bytes,
+    )
+
+
+def _numbers(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _assumptions(gpus: int) -> tuple[str, ...]:
+    growth: Sequence[str] = [f"{share:.0%} at 1/{divisor} of the side" for divisor, share in GROWTH]
+    return (
+        f"{gpus} GPUs with a peak of {PEAK / 1e12:.0f} TFLOP/s in bfloat16 (H100), of which training reaches"
+        f" {UTILISATION:.0%}. Neither was measured here.",
+        "Operations are counted: forward pass of U-Net and autoencoder on models without memory, backward"
+        " pass as two forward passes, T5 as two operations a parameter and token.",
+        f"Pre-training grows: of all samples {', '.join(growth)}. The paper names no shares.",
+        "Pictures pass autoencoder and T5 at every step (embeddings of a billion captions would take"
+        " petabytes); in tuning both are cached.",
+        "CLIP and T5 are taken ready-made, as in the paper; CLIP's own operations are left out (below 1 %).",
+        f"A picture is read with {PICTURE_BYTES / 1000:.0f} kB on the average, and once for each use.",
+        "Memory: every GPU holds everything (data parallel), one sample at a time in bfloat16 without"
+        " activation checkpoints; the autoencoder's activations are not counted.",
+    )

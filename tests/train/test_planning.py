@@ -1,0 +1,62 @@
+"""The plan of training: operations against counts by hand, and how it scales."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from photogenic.models.unet import build_unet
+from photogenic.recipe import find_recipe, load_recipe
+from photogenic.train.planning import (
+    PEAK,
+    UTILISATION,
+    denoiser_operations,
+    forward_operations,
+    plan_training,
+    t5_parameters,
+)
+
+
+def test_operations_of_a_convolution_by_hand() -> None:
+    convolution = torch.nn.Conv2d(3, 5, 3, padding=1, bias=False)
+    assert forward_operations(convolution, torch.zeros(1, 3, 8, 8)) == 2 * 64 * 5 * 3 * 9
+
+
+def test_t5_xxl_has_its_4_6_billion_parameters() -> None:
+    config: Any = load_recipe(find_recipe("emu")).pretrain
+    assert t5_parameters(config) == pytest.approx(4.63e9, rel=0.01)
+
+
+def test_the_paper_s_u_net_takes_about_2_35_teraflop_at_512_px() -> None:
+    with torch.device("meta"):
+        unet = build_unet(
+            latent_channels=16,
+            sample_size=64,
+            block_out_channels=(448, 896, 1792),
+            layers_per_block=3,
+            transformer_layers_per_block=(0, 2, 3),
+            attention_head_width=64,
+            cross_attention_dim=2048,
+            addition_time_embed_dim=256,
+            pooled_dim=768,
+        )
+    assert denoiser_operations(unet, 512) == pytest.approx(2.35e12, rel=0.08)
+
+
+def test_days_follow_operations_and_gpus() -> None:
+    recipe = load_recipe(find_recipe("emu-tiny-pretrain"))
+    tune = load_recipe(find_recipe("emu-tiny")).tune
+    assert recipe.pretrain is not None
+    loop = recipe.pretrain.parts().diffusion.loop
+    one, four = (plan_training(recipe.pretrain, tune, gpus) for gpus in (1, 4))
+    for a, b in zip(one.stages, four.stages, strict=True):
+        assert a.days == pytest.approx(4 * b.days)
+        assert a.days == pytest.approx(a.operations / (PEAK * UTILISATION) / 86400)
+    assert one.stages[-1].name == "tuning" and one.stages[-1].read_bytes == 0.0
+    pretraining = [stage for stage in one.stages if stage.name.startswith("U-Net")]
+    assert sum(stage.samples for stage in pretraining) == pytest.approx(loop.max_steps * loop.batch_size)
+    assert pretraining[-1].operations / pretraining[-1].samples > pretraining[0].operations / (
+        pretraining[0].samples
+    )
