@@ -170,6 +170,15 @@ class ColourfulnessStep(Range):
     max_tint_ratio: Ratio | None = Field(
         None, ge=0, le=1, description="How far all agrees in one hue, at most; 1 for grey."
     )
+    min_hue_spread: float | None = Field(
+        None, ge=0, description="Spread of the colours off a single tint, in levels, at least; 0 for sepia."
+    )
+    max_cast: float | None = Field(
+        None,
+        ge=0,
+        le=90,
+        description="Colour cast: degrees between the brightest colour and grey, at most.",
+    )
 
 
 class BordersStep(StrictModel):
@@ -359,6 +368,7 @@ class StepsConfig(StrictModel):
     saturation: Range | None = None
     sharpness: Range | None = None
     noise: Range | None = None
+    watermark: Range | None = None
     jpeg_quality: Range | None = None
     borders: BordersStep | None = None
     ocr: OcrStep | None = None
@@ -408,6 +418,13 @@ class StepsConfig(StrictModel):
     def kind(self, name: str) -> str:
         """What the step of that name is: its name, unless the recipe gave it one of its own."""
         return self._named[name].kind if name in self._named else name
+
+    def models(self) -> Iterator[tuple[str, str, str]]:
+        """(step, setting, name) of every model that the recipe names."""
+        for name, step in self.items():
+            for setting in ("model", "head"):
+                if isinstance(named := getattr(step, setting, None), str):
+                    yield name, setting, named
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """(name, step), first to last."""

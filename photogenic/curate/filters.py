@@ -113,6 +113,7 @@ RANGES: dict[str, tuple[str, str, str]] = {
     "saturation": ("saturation_ratio", "unsaturated", "over-saturated"),
     "sharpness": ("sharpness_score", "blurred", "over-sharpened"),
     "noise": ("noise_score", "lifeless", "noisy"),
+    "watermark": ("watermark_score", "nothing is repeated", "a mark is laid over it again and again"),
     "jpeg_quality": ("jpeg_quality", "heavily compressed", "lightly compressed"),
     "clip_score": ("clip_score", "text does not fit the picture", "text fits too well"),
     "aesthetic": ("aesthetic_score", "not aesthetic", "too aesthetic"),
@@ -166,6 +167,8 @@ def _rules(name: str, step: StrictModel) -> Iterator[Rule | None]:
             yield from _range_rules(*RANGES[name], step)
             if isinstance(step, ColourfulnessStep):
                 yield _at_most("grey_ratio", step.max_grey_ratio, "grey")
+                yield _at_least("hue_spread_score", step.min_hue_spread, "monochrome or of a single tint")
+                yield _at_most("cast_score", step.max_cast, "colour cast")
                 yield _at_most("tint_ratio", step.max_tint_ratio, "one colour over all")
 
 

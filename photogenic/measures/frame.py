@@ -13,6 +13,7 @@ from photogenic.measures.vision import opencv
 PLAIN_TOLERANCE = 4  # levels around the background's colour that JPEG leaves of a flat one
 CONTENT_TOLERANCE = 12  # levels by which content differs from the background
 MIN_PLAIN_SHARE = 0.4  # of the outermost ring, for a background to count as plain
+MIN_BAR_SHARE = 0.2  # of the ring: two bars take up at least the sides that they lie on
 MIN_BAR_EDGE_SHARE = (
     0.6  # of a bar's inner edge that borders on content: a bar ends straight, a margin does not
 )
@@ -37,6 +38,8 @@ def look_at_frame(small: Rgb) -> Frame:
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
     colour = _commonest_colour(ring)
     plain_share = float(np.mean(_difference(ring[None], colour) <= PLAIN_TOLERANCE))
+    if plain_share < MIN_BAR_SHARE:
+        return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, 0.0)
     unlike = _difference(small, colour) > CONTENT_TOLERANCE
     border_ratio = _border_ratio(unlike)
     if plain_share < MIN_PLAIN_SHARE:

