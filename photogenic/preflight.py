@@ -146,11 +146,18 @@ def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:
 
 
 def _clips(road: Road, stages: Sequence[str]) -> Iterator[Check]:
-    """The CLIP models that measure whether picture and text agree."""
+    """The models that measure: those of the funnel's steps, and CLIPs."""
+    from photogenic.measures.hub import model_folder
+
     recipe = road.recipe
-    step = recipe.curate.steps.clip_score if recipe.curate is not None else None
+    for step, setting, name in recipe.curate.steps.models() if recipe.curate and "curate" in stages else ():
+        what = "CLIP of curate" if step == "clip_score" else f"{setting} of {step}"
+        try:
+            model = model_folder(name)
+            yield Check(what, name, f"{model.path}, revision {model.revision[:12]}", "yes")
+        except PhotogenicError as error:
+            yield Check(what, name, error.what, "no")
     names = {
-        "curate": step.model if step is not None else None,
         "tune": recipe.tune.gate.clip_model if recipe.tune is not None else None,
         "evaluate": recipe.evaluate.clip if recipe.evaluate is not None else None,
     }
