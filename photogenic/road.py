@@ -348,7 +348,7 @@ STAGES = {
         Stage("curate", 1, _curate, _curate_inputs),
         Stage("review", 1, _review, _review_inputs),
         Stage("pretrain", 1, _pretrain, _pretrain_inputs),
-        Stage("tune", 1, _tune, _tune_inputs),
+        Stage("tune", 2, _tune, _tune_inputs),
         Stage("generate", 2, _generate, _generate_inputs),
         Stage("evaluate", 1, _evaluate, _evaluate_inputs),
     )
