@@ -40,9 +40,10 @@ def draw(
 ) -> Iterator[NDArray[np.uint8]]:
     """Draw prompts[i] from seeds[i], in that order, each as soon as its batch is done.
 
-    The noise of an image comes from its own CPU generator, each distinct prompt is encoded once and alone,
-    and a short batch is filled up to `batch_size`; so the images are bitwise the same in any order, grouping
-    and number of prompts, for a given machine, number of threads and `batch_size` (which moves last bits).
+    The noise of an image comes from its own CPU generator, each distinct prompt is encoded once, and a short
+    batch, of prompts or of images, is filled up to `batch_size`; so the images are bitwise the same in any
+    order, grouping and number of prompts, for a given machine, number of threads and `batch_size` (which
+    moves last bits).
 
     Args:
         guidance_scale: 1 turns guidance off.
@@ -68,7 +69,7 @@ def draw(
         foreign.check_draws(pipeline, steps)
     size = size_px or default_size_px(pipeline)
     rows = batch_size or default_batch_size(pipeline, size)
-    texts = _Texts(pipeline, prompts, negative_prompt if guidance_scale > 1.0 else None)
+    texts = _Texts(pipeline, prompts, negative_prompt if guidance_scale > 1.0 else None, rows)
     for begin in range(0, len(seeds), rows):
         real = list(range(begin, min(begin + rows, len(seeds))))
         filled = real + [real[-1]] * (rows - len(real))
@@ -108,21 +109,23 @@ def default_batch_size(pipeline: DiffusionPipeline, size_px: int) -> int:
 
 
 class _Texts:
-    """Encodes each distinct prompt once, and forgets it after its last use."""
+    """Encodes each distinct prompt once, `rows` at a time, and forgets it after its last use."""
 
     def __init__(
-        self, pipeline: DiffusionPipeline, prompts: Sequence[str], negative_prompt: str | None
+        self, pipeline: DiffusionPipeline, prompts: Sequence[str], negative_prompt: str | None, rows: int
     ) -> None:
         self._pipeline = pipeline
         self._prompts = prompts
         self._negative_prompt = negative_prompt
+        self._rows = rows
         self._negative: Condition | None = None
         self._last_use = {prompt: index for index, prompt in enumerate(prompts)}
         self._encoded: dict[str, Condition] = {}
 
     def conditions(self, indices: Sequence[int]) -> tuple[Condition, Condition | None]:
-        """The encoded prompts at `indices`, and as many rows of the negative one."""
-        positive = joined([self._condition(index) for index in indices])
+        """The encoded prompts at `indices`, `rows` of them, and as many rows of the negative one."""
+        self._encode(indices)
+        positive = joined([self._encoded[self._prompts[index]] for index in indices])
         if self._negative_prompt is None:
             return positive, None
         if self._negative is None:
@@ -130,12 +133,18 @@ class _Texts:
             self._negative = encode_texts(pipeline, [text]) if text else encode_empty(pipeline)
         return positive, joined([self._negative] * len(indices))
 
-    def _condition(self, index: int) -> Condition:
-        prompt = self._prompts[index]
-        if prompt not in self._encoded:
-            self._encoded = {p: known for p, known in self._encoded.items() if self._last_use[p] >= index}
-            self._encoded[prompt] = encode_texts(self._pipeline, [prompt])
-        return self._encoded[prompt]
+    def _encode(self, indices: Sequence[int]) -> None:
+        """Encode what is not known yet, always as many texts at a time: kernels depend on the number."""
+        first = indices[0]
+        self._encoded = {p: known for p, known in self._encoded.items() if self._last_use[p] >= first}
+        wanted = dict.fromkeys(self._prompts[index] for index in indices)
+        new = [prompt for prompt in wanted if prompt not in self._encoded]
+        if not new:
+            return
+        filled = new + [new[-1]] * (self._rows - len(new))
+        condition = encode_texts(self._pipeline, filled, batch_size=self._rows)
+        for row, prompt in enumerate(new):
+            self._encoded[prompt] = condition.rows(torch.tensor([row]))
 
 
 def _noise(pipeline: Any, generators: Sequence[torch.Generator], size_px: int) -> torch.Tensor:

@@ -123,7 +123,7 @@ def test_each_distinct_prompt_is_encoded_once() -> None:
         lambda _module, _args, output: encoded.append(len(output.last_hidden_state))
     )
     images(pipeline, ["a cat", "a dog", "a cat", "a cat", "a dog", "a cat"], [1, 2, 3, 4, 5, 6], batch_size=2)
-    assert encoded == [1, 1, 1]  # a cat, the empty prompt, a dog; each alone
+    assert encoded == [2, 1]  # a cat and a dog as one batch, the empty prompt; nothing again
 
 
 def test_the_model_is_left_as_it_was() -> None:
