@@ -23,6 +23,7 @@ from photogenic.review.desk import Review
 from photogenic.review.rounds import review as review_stage
 from photogenic.web.app import create_app, routes_of
 from photogenic.web.people import invite
+from photogenic.web.registration import ROLES
 
 ORIGIN = "http://testserver"
 ROUNDS = [
@@ -118,9 +119,7 @@ def test_rounds_from_candidates_to_needles(desk: Desk, run: Run) -> None:
     assert (told["people"][0]["per_hour"], told["active_ms"]) == (3600.0, 24_000)
 
     finest = lead.post("/api/review/advance", json={"queue_id": cull}).json()["queue_id"]
-    assert (
-        lead.get("/api/queues").json()["queues"][-1]["num_items"] == 13
-    )  # twelve, and the one that was rescued
+    assert lead.get("/api/queues").json()["queues"][-1]["num_items"] == 13  # with the rescued one
     stars = {"criteria": {"composition": 5, "story": 4}}
     for name, rule in (("Bo", lambda i: i < 8), ("Cy", lambda i: i < 6), ("Di", lambda i: i % 2 == 0)):
         work(desk.person(name, "specialist"), "loupe", keep_if(rule, **stars))
@@ -198,8 +197,21 @@ def work_once(
     work_items(client, queue, [item for item in got if "read" in item["body"]], say)
 
 
-def test_every_route_of_the_review_is_in_the_table(desk: Desk) -> None:
-    assert {route for route in routes_of(desk.app)} <= set(desk.room.permissions)
+def test_every_route_of_the_review_lets_in_exactly_whom_the_table_names(desk: Desk) -> None:
+    clients = {role: desk.person(role.title(), role) for role in ROLES}
+    queue = clients["lead"].get("/api/queues").json()["queues"][0]["id"]
+    values = {"queue_id": queue, "suffix": "jsonl", "path:path": "grid"}
+    stranger = TestClient(desk.app, base_url=ORIGIN, headers={"Origin": ORIGIN})
+    for (method, template), roles in desk.review.registration().permissions.items():
+        path = template
+        for name, value in values.items():
+            path = path.replace(f"{{{name}}}", value)
+        assert (method, template) in set(routes_of(desk.app))
+        assert stranger.request(method, path, json={}).status_code == 401
+        for role, client in clients.items():
+            status = client.request(method, path, json={} if method != "GET" else None).status_code
+            assert (status == 403) == (role not in roles), (method, template, role, status)
+            assert status < 500
 
 
 def test_a_screen_shows_no_score_and_no_purpose(desk: Desk) -> None:

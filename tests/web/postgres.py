@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,15 +58,17 @@ def running_server() -> Iterator[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+    """Below the ports that the system gives to clients: one that tries again and again to reach a server that
+    was killed could otherwise be given the very port, connect to itself, and keep the server from it."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as listening, contextlib.suppress(OSError):
+            listening.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port was found")
 
 
 def wait_for_port(port: int, timeout_s: float = 60.0) -> None:
     """Until something listens there."""
-    import time
-
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
