@@ -32,7 +32,7 @@ class CaptionDesk {
   build() {
     this.stage = el("photo-stage");
     this.picture = el("section", { class: "picture", "aria-label": "Picture" }, this.stage);
-    this.panel = el("section", { class: "writing", "aria-label": "Caption" });
+    this.panel = el("section", { class: "writing", "aria-label": "Writing" });
     document.querySelector("#work").replaceChildren(this.picture, this.panel);
     this.bar = document.querySelector("footer");
   }

@@ -123,13 +123,13 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serve(
     chromium: Any, photographs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Served]]:
-    """`serve(name, rounds)`: a review of 24 pictures in these rounds, the lead signed in; one a name."""
+    """`serve(name, rounds, num=24)`: a review of so many pictures, the lead signed in; one for each name."""
     running: dict[str, Served] = {}
 
-    def start(name: str, rounds: list[dict[str, Any]]) -> Served:
+    def start(name: str, rounds: list[dict[str, Any]], num: int = NUM_PICTURES) -> Served:
         if name not in running:
             folder = tmp_path_factory.mktemp(name)
-            write_haystack(Run(folder / "run"), photographs, NUM_PICTURES)
+            write_haystack(Run(folder / "run"), photographs, num)
             recipe = folder / "recipe.yaml"
             recipe.write_text(
                 yaml.safe_dump(
