@@ -23,6 +23,7 @@ from photogenic.evaluate.compare import (
 )
 from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.copies import Looks, nearest_needles
+from photogenic.evaluate.extremes import Extremes, extremes
 from photogenic.evaluate.pictures import (
     Item,
     Measured,
@@ -74,6 +75,8 @@ def measure_models(config: EvaluateConfig, run: Run, settings: Settings) -> Resu
         measured = measure_items(drawn_items(run, name, tables[name]), space, size_px, name)
         drawn[name] = _with_copies(tables[name].to_pylist(), measured, needles, config)
     others = [name for name in drawn if name != config.base]
+    ends = {name: found for name, one in drawn.items() if (found := _extremes(one)) is not None}
+    remarks += [one.sentence(name) for name, one in ends.items()]
     return Results(
         base=config.base,
         drawn=drawn,
@@ -87,7 +90,12 @@ def measure_models(config: EvaluateConfig, run: Run, settings: Settings) -> Resu
         space=None if space is None else space.name,
         remarks=remarks,
         size_px=size_px,
+        extremes=ends,
     )
+
+
+def _extremes(drawn: Drawn) -> Extremes | None:
+    return extremes([row["prompt"] for row in drawn.rows], drawn.measured.columns["luma_mean"])
 
 
 def _measured_needles(

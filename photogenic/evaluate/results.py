@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from photogenic.evaluate.compare import Comparison, Estimate
 from photogenic.evaluate.copies import NearestNeedles
+from photogenic.evaluate.extremes import Extremes
 from photogenic.evaluate.pictures import Measured
 
 NOBODY_JUDGED = "No person has judged these pictures."
@@ -68,6 +69,9 @@ class Results:
     space: str | None  # whose image embeddings the distances live in
     remarks: Sequence[str]  # what was left out, and why
     size_px: int  # longer side at which pictures were measured
+    extremes: Mapping[str, Extremes] = field(
+        default_factory=dict
+    )  # of models asked for solid black and white
 
 
 def as_json(results: Results) -> dict[str, Any]:
@@ -81,6 +85,10 @@ def as_json(results: Results) -> dict[str, Any]:
         "num_pictures": {name: len(drawn.rows) for name, drawn in results.drawn.items()},
         "num_needles": len(results.needles.items) if results.needles else 0,
         "remarks": list(results.remarks),
+        "solid_black_and_white": {
+            name: {"black": one.black, "white": one.white, "contrast": one.contrast, "num": one.num_pictures}
+            for name, one in results.extremes.items()
+        },
         "models": {
             name: {measure: _estimate(estimate) for measure, estimate in estimates.items()}
             for name, estimates in results.estimates.items()

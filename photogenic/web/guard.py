@@ -126,8 +126,9 @@ class RateLimit:
 
     MOST_ADDRESSES = 10_000
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, what: str = "Too many tries to sign in.") -> None:
         self.per_minute = per_minute
+        self.what = what
         self._lock = threading.Lock()
         self._tries: defaultdict[str, deque[float]] = defaultdict(deque)
 
@@ -145,7 +146,7 @@ class RateLimit:
             while tries and tries[0] < now - 60:
                 tries.popleft()
             if len(tries) >= self.per_minute:
-                raise Refusal(429, "Too many tries to sign in.", "Wait a minute.")
+                raise Refusal(429, self.what, "Wait a minute.")
             tries.append(now)
 
 

@@ -21,6 +21,9 @@ const QUESTIONS = {
   },
 };
 
+const stacked = matchMedia("(max-width: 44rem)"); // there the left picture lies above the right one
+const placed = (word) => (stacked.matches ? { Left: "Upper", Right: "Lower" }[word] ?? word : word);
+
 /** One pair on two canvases. */
 class PairView {
   constructor(onPick) {
@@ -97,6 +100,7 @@ class Voting {
     this.work.addEventListener("trouble", ({ detail }) => toast(detail.message, { error: true }));
     new ResizeObserver(() => this.views.forEach((view) => view.draw())).observe(this.pairs);
     addEventListener("surround", () => requestAnimationFrame(() => this.views.forEach((view) => view.draw())));
+    stacked.addEventListener("change", () => this.item && this.build(this.item.body.question));
     this.progress();
     this.work.fill();
   }
@@ -154,9 +158,10 @@ class Voting {
   }
 
   build(question) {
-    if (this.built === question) return;
+    if (this.built === question && this.stacked === stacked.matches) return;
+    this.stacked = stacked.matches;
     this.built = question;
-    const answers = QUESTIONS[question].answers.map(([choice, word, key]) => button(word, { key, class: "plain-answer" }, () => this.choose(choice)));
+    const answers = QUESTIONS[question].answers.map(([choice, word, key]) => button(placed(word), { key, class: "plain-answer" }, () => this.choose(choice)));
     document.querySelector("footer").replaceChildren(
       button("", { picture: "undo", class: "plain undo", "aria-label": "Undo", title: "Undo (Backspace)" }, () => this.undo()),
       el("div", { class: "answers", role: "group", "aria-label": QUESTIONS[question].words }, answers));

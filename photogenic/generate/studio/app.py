@@ -60,7 +60,7 @@ def create_studio(easel: Easel, settings: Settings, limits: Limits | None = None
     app = FastAPI(
         title="photogenic studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
-    _add_jobs(app, easel, line, limits, RateLimit(limits.jobs_per_minute))
+    _add_jobs(app, easel, line, limits, RateLimit(limits.jobs_per_minute, "Too many jobs in a minute."))
     _add_files(app)
     app.add_exception_handler(PhotogenicError, _sentence)
     app.add_exception_handler(RequestValidationError, _invalid)
