@@ -33,7 +33,7 @@ class Extremes:
     def sentence(self, model: str) -> str:
         return (
             f"Asked for solid black and solid white, {model} draws a mean luma of {self.black:.2f} and"
-            f" {self.white:.2f}: a contrast of {self.contrast:.2f}, where 1 is full ({self.num_pictures} pictures)."
+            f" {self.white:.2f}: a contrast of {self.contrast:.2f} of 1 ({self.num_pictures} pictures)."
         )
 
 
