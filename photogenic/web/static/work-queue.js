@@ -54,9 +54,14 @@ export class WorkQueue extends EventTarget {
   }
 
   nothing(answer) {
+    if (this.outbox.unsaved) {
+      // The server does not know of my last decisions yet: what it says of the end would be wrong.
+      this.outbox.settled().then(() => this.fill());
+      return;
+    }
     this.dispatchEvent(new CustomEvent("end", { detail: answer.reason ?? "all leased" }));
-    // What others hold may come free, and what I sent may not have arrived yet: look again.
-    if (answer.reason !== "done" || this.outbox.unsaved) this.later(5000);
+    // What others hold may come free: look again.
+    if (answer.reason !== "done") this.later(5000);
   }
 
   later(delay) {
