@@ -161,13 +161,13 @@ def _clips(road: Road, stages: Sequence[str]) -> Iterator[Check]:
         "tune": recipe.tune.gate.clip_model if recipe.tune is not None else None,
         "evaluate": recipe.evaluate.clip if recipe.evaluate is not None else None,
     }
-    for stage, name in names.items():
-        if name is None or stage not in stages:
+    for stage, clip in names.items():
+        if clip is None or stage not in stages:
             continue
         try:
-            yield Check(f"CLIP of {stage}", name, str(weights_folder(name)), "yes")
+            yield Check(f"CLIP of {stage}", clip, str(weights_folder(clip)), "yes")
         except PhotogenicError as error:
-            yield Check(f"CLIP of {stage}", name, error.what, "no")
+            yield Check(f"CLIP of {stage}", clip, error.what, "no")
 
 
 def _disk(road: Road, stages: Sequence[str]) -> Check:

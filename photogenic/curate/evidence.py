@@ -34,6 +34,7 @@ class StepRecord:
     entered: int
     dropped: int
     failed: int
+    note: str = ""
 
     @property
     def left(self) -> int:

@@ -65,6 +65,7 @@ class StepCount:
     name: str
     rules: list[Rule] = field(default_factory=list)
     skipped: str = ""  # why the step was left out
+    note: str = ""  # what else there is to say of it
     entered: int = 0
     dropped: int = 0
     failed: int = 0
@@ -221,7 +222,7 @@ class Funnel:
             return
         reason = agreement.reason_to_skip(step, domain, self.ledger, self.scores)
         if reason:
-            self.steps[-1].skipped = f"By perceptual hash only. {reason}"
+            self.steps[-1].note = f"By perceptual hash only. {reason}"
             return
         rows, vectors = self._vectors(neural.image_scorer(model))
         drop_look_alikes(self.ledger, step, name, rows, vectors)

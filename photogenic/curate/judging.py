@@ -28,16 +28,17 @@ def fill_head(scores: Scores, scorer: Scorer, ledger: Ledger, which: Mask, texts
     """As Scores.fill: `which` get the head's columns, from vectors that are made where they are missing."""
     from photogenic.curate.scores import Scored, stamps_of, stored_rows, valid_rows
 
-    assert scorer.head is not None
-    folder, stamps = scores.folder / scorer.folder_name, stamps_of(scorer, ledger, texts)
+    if scorer.head is None:
+        return scores.fill(scorer, ledger, which, texts)
+    head, folder, stamps = scorer.head, scores.folder / scorer.folder_name, stamps_of(scorer, ledger, texts)
     stored = valid_rows(stored_rows(scorer, [folder]), ledger, stamps)
     missing = which & pc.is_null(stored["stamp"]).to_numpy(zero_copy_only=False)
     if not missing.any() and (folder / "00000.parquet").exists():
         return Scored(stored)
-    sources = [scores.fill(source, ledger, missing, texts) for source in scorer.head.sources]
+    sources = [scores.fill(source, ledger, missing, texts) for source in head.sources]
     rows = np.flatnonzero(missing)
     tables = [source.table.take(pa.array(rows)) for source in sources]
-    fresh = [_judged(scorer, part, ledger.ids, stamps) for part in _parts(rows, tables)]
+    fresh = [_judged(scorer, head, part, ledger.ids, stamps) for part in _parts(rows, tables)]
     known = stored.filter(pc.is_valid(stored["stamp"]))
     table = valid_rows(pa.concat_tables([known, *fresh]).combine_chunks(), ledger, stamps)
     write_table(folder / "00000.parquet", table.filter(pc.is_valid(table["stamp"])))
@@ -56,10 +57,9 @@ def _parts(
 
 
 def _judged(
-    scorer: Scorer, part: tuple[NDArray[np.int64], list[pa.Table]], ids: Strings, stamps: pa.Array
+    scorer: Scorer, head: Head, part: tuple[NDArray[np.int64], list[pa.Table]], ids: Strings, stamps: pa.Array
 ) -> pa.Table:
     """Rows of the head's table: of all that the sources could see, with nulls where one has no vector."""
-    head: Head = scorer.head  # type: ignore[assignment]  # the caller has looked
     rows, tables = part
     seen = np.logical_and.reduce([pc.is_valid(table["stamp"]).to_numpy() for table in tables])
     has_all = np.logical_and.reduce([pc.is_valid(table[EMBEDDING]).to_numpy() for table in tables])

@@ -99,8 +99,8 @@ def _size(size: Any, *, shortest: bool) -> tuple[int, int] | int | None:
 
 def _pair(size: Any) -> tuple[int, int]:
     if isinstance(size, dict):
-        side = size.get("shortest_edge", 0)
-        return (int(size.get("height", side)), int(size.get("width", side)))
+        side = int(size.get("shortest_edge") or 0)
+        return int(size.get("height") or side), int(size.get("width") or side)
     return (int(size), int(size))
 
 

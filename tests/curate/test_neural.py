@@ -128,11 +128,9 @@ def test_the_packaged_clip_is_left_out_where_it_does_not_fit(
     steps["duplicates"] = {"model": "emu-tiny"}
     config = CurateConfig.model_validate({"steps": steps, "domain": "photographs"})
     run = run_funnel(drawn, tmp_path / "run", config=config)
-    told = {
-        step["name"]: step["skipped"] for step in read_json(run.folder / "curate" / "counts.json")["steps"]
-    }
-    assert (
-        told["concept"] == "The CLIP of emu-tiny knows stickers; the recipe says that these are photographs."
-    )
-    assert told["duplicates"].startswith("By perceptual hash only. The CLIP of emu-tiny knows stickers")
+    steps_told = read_json(run.folder / "curate" / "counts.json")["steps"]
+    told = {step["name"]: (step["skipped"], step["note"]) for step in steps_told}
+    reason = "The CLIP of emu-tiny knows stickers; the recipe says that these are photographs."
+    assert told["concept"] == (reason, "")
+    assert told["duplicates"] == ("", f"By perceptual hash only. {reason}")
     assert "concept" not in read_table(run.folder / "curate" / "candidates.parquet").column_names

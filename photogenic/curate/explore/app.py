@@ -99,6 +99,7 @@ class Desk:
                     "name": step.name,
                     "says": SAYS.get(step.name, ""),
                     "skipped": step.skipped,
+                    "note": step.note,
                     "rules": [self._rule(key) for key in keys_of(step) if can_move(self.explorer.rule(key))],
                 }
                 for step in self.pool.steps

@@ -41,6 +41,7 @@ class Step:
     skipped: str
     came: Mask
     gone: Mask
+    note: str = ""
     stand_in: NDArray[np.int64] | None = None  # near-duplicates: the row that stayed for each, -1 for none
 
 
@@ -141,7 +142,7 @@ def _step(step: dict[str, Any], came: Mask, verdicts: pa.Table, ids: pa.ChunkedA
         stand_in = np.full(len(gone), -1, np.int64)
         stand_in[rows] = pc.fill_null(pc.index_in(stayed, ids), -1).to_numpy(zero_copy_only=False)
     rules = tuple(Rule(**rule) for rule in step["rules"])
-    return Step(step["name"], rules, step["skipped"], came, gone, stand_in)
+    return Step(step["name"], rules, step["skipped"], came, gone, step.get("note", ""), stand_in)
 
 
 def _choice(config: CurateConfig, reader: _Reader) -> Choice | None:

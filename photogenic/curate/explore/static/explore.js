@@ -47,6 +47,7 @@ function drawSteps() {
       el("div", { class: "flow", "aria-hidden": "true" },
         bar("left", now.left / total), bar("gone", now.dropped / total), bar("unknown", now.unscored / total)),
       step.skipped ? el("p", { class: "note" }, `Left out. ${step.skipped}`) : null,
+      step.note ? el("p", { class: "note" }, step.note) : null,
       now.unscored ? el("p", { class: "note unknown" }, `${number(now.unscored)} not yet scored here`) : null,
       step.rules.length ? el("div", { class: "rules" }, step.rules.map((rule) => ruleButton({ ...rule, step }))) : null);
   })));
