@@ -173,7 +173,7 @@ class Grid {
     const badge = el("span", { class: "badge" });
     const node = el("div", { class: "cell", role: "option", id: `cell-${i}`, "aria-selected": "false", dataset: { index: String(i) } }, canvas, badge);
     this.board.append(node);
-    this.cells.push({ node, canvas, badge, context: canvas.getContext("2d", { alpha: false }), mark: undefined });
+    this.cells.push({ node, canvas, badge, context: canvas.getContext("2d"), mark: undefined });
   }
 
   urlOf(item) {
