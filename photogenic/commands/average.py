@@ -26,7 +26,7 @@ def average(
     Example:
       photogenic average runs/birds runs/flowers --out models/garden
     """
-    from photogenic.generate.batch import find_model
+    from photogenic.generate.on_demand import find_model
     from photogenic.train.soup import soup
 
     typer.echo(f"Wrote {soup([find_model(model) for model in models], out, shares)}.")

@@ -101,7 +101,7 @@ def _inspected_class(folder: Path) -> type[DiffusionPipeline]:
 
 
 def _absent_encoders(folder: Path) -> dict[str, None]:
-    """Text encoders that were left out when a model was saved, which diffusers wants told (SD3 without T5)."""
+    """Text encoders that were left out when a model was saved; diffusers wants to be told (SD3's T5)."""
     if not folder.is_dir():
         return {}
     index = read_json(folder / MODEL_INDEX)

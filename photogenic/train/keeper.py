@@ -51,7 +51,7 @@ class Keeper:
         """Draw, measure and keep the model as it is now, or as averages of each length; what to log."""
         if self.post_hoc is None or global_step == 0:
             return self._look(global_step, None)
-        logged = {}
+        logged: dict[str, float] = {}
         for length in self.post_hoc.lengths:
             self.post_hoc.snapshots.load(length, global_step)
             measured = self._look(global_step, length)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DDPMScheduler, StableDiffusion3Pipeline
+from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
 
 from models import tiny
 from photogenic.models.checkpoint import load_pipeline, save_pipeline
@@ -74,3 +74,27 @@ def test_sd3_draws_what_diffusers_draws(t5: bool, tmp_path: Path) -> None:
     np.testing.assert_allclose(drawn.astype(float), expected * 255, atol=1.5)
     [other] = draw(pipeline, ["a big dog"], [7], batch_size=1, **options)
     assert not np.array_equal(drawn, other)
+
+
+def test_an_emu_trained_by_flow_matching_is_drawn_along_straight_lines(tmp_path: Path) -> None:
+    """A U-Net that always knows the way to the clean latents: `draw` and the pipeline must get there."""
+    pipeline = tiny.emu()
+    pipeline.scheduler = FlowMatchEulerDiscreteScheduler()
+    save_pipeline(pipeline, tmp_path / "model")
+    pipeline = load_pipeline(tmp_path / "model")
+    assert is_flow(pipeline)
+    clean = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(5))
+
+    def answer(_module: object, inputs: tuple[torch.Tensor, torch.Tensor], output: Any) -> Any:
+        noisy, timestep = inputs
+        output.sample = (noisy - clean) / (timestep.float().view(-1, 1, 1, 1) / 1000)
+        return output
+
+    pipeline.unet.register_forward_hook(answer)
+    [drawn] = draw(pipeline, ["a cat"], [1], num_inference_steps=4, batch_size=1)
+    with torch.no_grad():
+        expected = pipeline._decode(clean, "np")[0] * 255
+    np.testing.assert_allclose(drawn.astype(float), expected, atol=2.0)
+    pipeline.set_progress_bar_config(disable=True)
+    called = pipeline("a cat", num_inference_steps=4, output_type="np").images[0]
+    np.testing.assert_allclose(called * 255, expected, atol=2.0)
