@@ -4,6 +4,7 @@
 #   make demo TORCH_INDEX=URL       the same, with torch from another index (for instance a CPU-only one)
 #   make test                       the tests
 #   make test-all                   those that need a browser too; a skipped test fails
+#   make bench                      every benchmark in benchmarks/, one after the other, with its small defaults
 #   make check                      style, types, directions of imports
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
 SECOND_TIER = browser or postgres or ray
 
-.PHONY: demo test test-all check clean
+.PHONY: demo test test-all bench check clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/photogenic demo --run $(RUN)
@@ -25,6 +26,11 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.all
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --no-skips
+
+bench: $(VENV)/.all
+	@failed=""; for file in benchmarks/*.py; do echo "== $$file"; \
+	  OMP_NUM_THREADS=1 $(VENV)/bin/python $$file || failed="$$failed $$file"; done; \
+	  if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
