@@ -1,6 +1,6 @@
 """Kill -9 at random moments: the main process or a worker, over runs through the command line.
 
-    python benchmarks/kills.py --num-kills 20 --workers 2
+    python benchmarks/kills.py --num-kills 20 --workers 2 --models
     python benchmarks/kills.py --haystack runs/demo-haystack --engine ray
 
 One run is left alone. Others are killed and started again by the same command until they are through; each
@@ -37,7 +37,6 @@ STEPS = {
     "size": {"min_side_px": 64},
     "sharpness": {"min_quantile": 0.1},
     "duplicates": {"max_distance": 4},
-    "unsafe": {"max_prob": 0.9},
     "appeal": {"min_quantile": 0.2},
 }
 
@@ -58,6 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--num-kills", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--engine", default="local", choices=["local", "ray"])
+    parser.add_argument("--models", action="store_true", help="with a step whose workers hold a model")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -66,7 +66,8 @@ def _kill(options: argparse.Namespace, folder: Path) -> int:
     haystack = options.haystack or draw_haystack(folder / "haystack", options.num_pictures)
     recipe = folder / "kills.yaml"
     sources = {"pool": {"sources": {"drawn": str(haystack.resolve())}}}
-    rest = {"curate": {"steps": STEPS}, "review": {"num_needles": 20}}
+    steps = STEPS | ({"unsafe": {"max_prob": 0.9}} if options.models else {})
+    rest = {"curate": {"steps": steps}, "review": {"num_needles": 20}}
     recipe.write_text(yaml.safe_dump({"name": "kills"} | sources | rest, sort_keys=False))
     command = [sys.executable, "-m", "photogenic", "run", str(recipe), "--workers", str(options.workers)]
     command += ["--engine", options.engine, "--run"]
