@@ -38,6 +38,7 @@ from photogenic.curate.tables import (
 )
 
 KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
+FEW_RATIO = 0.2  # of the pool: so few are looked up table by table, more are read side by side
 NUMBER, TEXT = "number", "text"  # a side-car field as either
 
 Ints = NDArray[np.int64]
@@ -375,14 +376,22 @@ class Ledger:
 
     def write_candidates(self, path: Path) -> int:
         """The survivors with the pool's columns and those of every attached table; their number."""
-        columns = {name: column_sql(POOL, name) for name in POOL_SCHEMA.names} | {"uid": self._uid}
+        columns = {name: (POOL, name) for name in POOL_SCHEMA.names}
         schema = POOL_SCHEMA
         for alias, attached in self._attached.items():
             for field in attached:
-                if field.name not in columns:
-                    columns[field.name] = column_sql(alias, field.name)
+                if field.name == "uid":
+                    columns["uid"] = (alias, "uid")
+                elif field.name not in columns:
+                    columns[field.name] = (alias, field.name)
                     schema = schema.append(field)
-        return write_batches(path, schema, self.tables.batches(self.tables.select(columns, self.living)))
+        return write_batches(path, schema, self._survivors(columns))
+
+    def _survivors(self, columns: Mapping[str, tuple[str, str]]) -> Iterator[pa.RecordBatch]:
+        if self.count(self.living) < FEW_RATIO * len(self):
+            return self.tables.gathered(columns, self.living)
+        named = {name: column_sql(*place) for name, place in columns.items()}
+        return self.tables.batches(self.tables.select(named, self.living))
 
     def _fate(self) -> str:
         """The number of the first event that happened to a sample; -1 to who is alive."""

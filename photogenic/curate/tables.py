@@ -6,6 +6,7 @@ nothing is looked up, and nothing is held in memory but what a query returns.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,7 @@ class Tables:
         self._db.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
         self._db.execute("SET enable_progress_bar = false")
         self._relations: dict[str, str] = {}
+        self._starts: dict[str, list[int]] = {}  # the first row of each file
 
     def close(self) -> None:
         """The connection's files are left to whoever made the folder."""
@@ -86,6 +88,8 @@ class Tables:
     def attach(self, alias: str, paths: Sequence[Path]) -> None:
         """Set parquet files, read one after the other, beside the others under a name."""
         self._relations[alias] = files_of(paths)
+        sizes = (pq.read_metadata(path).num_rows for path in paths)
+        self._starts[alias] = list(itertools.accumulate(sizes, initial=0))
 
     def detach(self, alias: str) -> None:
         """Take a relation away; its file stays."""
@@ -110,6 +114,29 @@ class Tables:
         """`columns` (name -> expression) of all aligned rows `where` holds."""
         named = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         return f"SELECT {named} FROM {self.from_clause(named, where, tail)} WHERE {where} {tail}"
+
+    def gathered(self, columns: Mapping[str, tuple[str, str]], where: str) -> Iterator[pa.RecordBatch]:
+        """As `select`, for few of many rows: each file is read by itself, and only its matches are joined.
+
+        columns: name -> (alias, column).
+        """
+        row = f"{quoted(ROWS)}.row"
+        self._db.execute(f"CREATE OR REPLACE TABLE chosen AS {self.select({'row': row}, where)}")
+        aliases = list(dict.fromkeys(alias for alias, _ in columns.values()))
+        for number, alias in enumerate(aliases):
+            own = {column for of, column in columns.values() if of == alias}
+            place = f"{self._starts[alias]}[(file_index + 1)::BIGINT] + file_row_number"
+            wanted = (
+                f"SELECT {', '.join(map(quoted, sorted(own)))}, {place} AS row FROM {self._relations[alias]}"
+            )
+            found = f"SELECT * FROM ({wanted}) AS wanted SEMI JOIN chosen USING (row) ORDER BY row"
+            self._db.execute(f"CREATE OR REPLACE TABLE gathered_{number} AS {found}")
+        named = ", ".join(
+            f"gathered_{aliases.index(alias)}.{quoted(column)} AS {quoted(name)}"
+            for name, (alias, column) in columns.items()
+        )
+        tables = " POSITIONAL JOIN ".join(f"gathered_{number}" for number in range(len(aliases)))
+        yield from self.batches(f"SELECT {named} FROM {tables}")
 
     def lookup(self, keys: Mapping[str, str], files: Sequence[Path]) -> str:
         """A query for the rows of `files` with each sample's keys, and its `row`; in the pool's order.

@@ -1,0 +1,101 @@
+"""Steps on what came with the pictures: licences, opt-outs, groups, captions, and steps under own names."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photogenic.core.errors import RecipeError
+from photogenic.core.run import Run
+from photogenic.core.shards import read_json, read_table
+from photogenic.curate.config import CurateConfig, PoolConfig
+from photogenic.curate.funnel import curate
+from photogenic.curate.pool import index
+
+NUM = 24
+LICENCES = ["CC-BY-4.0", "cc0", None, "all rights reserved"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("pool")
+    rows = []
+    for number in range(NUM):
+        name = f"{number:02d}.png"
+        pixels = np.random.default_rng(number).integers(0, 255, (32, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+        row = {"file_name": name, "alt_text": f"noise of number {number}" if number else "DSC_0001"}
+        row |= {"likes": number, "group": "cats" if number < 12 else "dogs", "licence": LICENCES[number % 4]}
+        row |= {"opt_out": {1: True, 2: "false", 5: "yes"}.get(number)}
+        rows.append(json.dumps(row) + "\n")
+    (folder / "metadata.jsonl").write_text("".join(rows))
+    run = Run(tmp_path_factory.mktemp("run"))
+    index(PoolConfig.model_validate({"sources": {"pool": {"path": folder}}}), run)
+    return run
+
+
+def decided(run: Run, steps: dict[str, object], **more: object) -> dict[int, tuple[str | None, str | None]]:
+    """Number of the picture -> the step that dropped it, and the reason."""
+    curate(CurateConfig.model_validate({"steps": steps} | more), run, workers=1)
+    rows = read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()
+    return {int(row["key"]): (row["drop_step"], row["drop_reason"]) for row in rows}
+
+
+def kept(found: dict[int, tuple[str | None, str | None]]) -> set[int]:
+    return {number for number, (step, _) in found.items() if step is None}
+
+
+def test_licences_and_opt_outs(run: Run) -> None:
+    found = decided(run, {"opt_out": {}, "licence": {"allow": ["CC-BY*", "CC0"]}})
+    assert kept(found) == {number for number in range(NUM) if number % 4 < 2} - {1, 5}
+    assert found[1] == ("opt_out", "opted out (fields.opt_out)")
+    assert found[2] == ("licence", "licence not stated is not allowed")
+    assert found[3] == ("licence", "licence all rights reserved is not allowed")
+    lenient = decided(run, {"licence": {"allow": ["CC-BY*"], "keep_unknown": True}})
+    assert kept(lenient) == {number for number in range(NUM) if number % 4 in (0, 2)}
+
+
+def test_popularity_within_a_group_is_fair_to_small_numbers(run: Run) -> None:
+    found = decided(run, {"popularity": {"field": "likes", "min_quantile": 0.5, "within": "group"}})
+    assert kept(found) == {*range(6, 12), *range(18, 24)}
+    assert found[0][1] == "not popular (fields.likes below the 50 % quantile of its group)"
+    overall = decided(run, {"popularity": {"field": "likes", "min_quantile": 0.5}})
+    assert kept(overall) == set(range(12, 24))
+
+
+def test_a_step_may_stand_twice_under_names_of_its_own(run: Run) -> None:
+    steps = {
+        "few": {"step": "popularity", "field": "likes", "min": 3},
+        "many": {"step": "column", "name": "fields.likes", "max": 20},
+        "wide": {"step": "column", "name": "width_px", "max": 40},
+        "caption": {},
+    }
+    found = decided(run, steps)
+    assert kept(found) == set(range(3, 21))
+    assert (found[0][0], found[23][0]) == ("few", "many")
+    assert decided(run, {"caption": {}})[0] == (
+        "caption",
+        "its text is boilerplate (num_boilerplate above 0)",
+    )
+    with pytest.raises(RecipeError, match=r"wide\.name.*'width'"):
+        decided(run, {"wide": {"step": "column", "name": "width", "max": 40}})
+
+
+def test_a_target_is_met_over_the_chain(run: Run) -> None:
+    steps = {
+        "contrast": {"min_quantile": "target"},
+        "likes": {"step": "popularity", "field": "likes", "min_quantile": "target"},
+    }
+    found = decided(run, steps, target=10)
+    assert len(kept(found)) == 10
+    counts = read_json(run.folder / "curate" / "counts.json")
+    assert counts["target"]["left"] == counts["kept"] == 10
+    rules = [step["rules"][0] for step in counts["steps"][1:]]
+    assert {rule["quantile"] for rule in rules} == {counts["target"]["quantile"]}
+    assert all(rule["threshold"] is not None for rule in rules)
+
+
+def test_hostile_names_stay_names(run: Run) -> None:
+    found = decided(run, {"it": {"step": "popularity", "field": "a\"b'; DROP TABLE rows; --", "min": 1}})
+    assert kept(found) == set(range(NUM))
