@@ -55,8 +55,8 @@ def test_a_caption_is_written_and_approved(desk: Any, person: Callable[..., Any]
         or page.locator(".diff").count() == 0
     )
     page.locator(".tokens b").first.wait_for()
-    page.get_by_label("Subject").check()
-    page.get_by_label("Light").check()
+    page.get_by_label("Subject", exact=True).check()
+    page.get_by_label("Light", exact=True).check()
     text.press("Control+Enter")
     next_picture(page, first)
     saved(page)
