@@ -1,0 +1,35 @@
+"""The command: a model with prompts, or a recipe; options that would mean nothing are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from photogenic.commands.evaluate import evaluate
+from photogenic.commands.generate import generate
+from photogenic.core.errors import PhotogenicError, RecipeError
+
+
+def test_a_model_draws_prompts_into_a_folder(tmp_path: Path, weights: dict[str, Path]) -> None:
+    generate(str(weights["base"]), ["a red fox"], count=2, seed=1, out=tmp_path, steps=1, device="cpu")
+    names = sorted(path.name for path in (tmp_path / "base").iterdir())
+    assert len(names) == 4 and [name.rsplit("-", 1)[1] for name in names[:2]] == ["1.png", "2.png"]
+
+
+def test_options_of_the_other_way_are_refused(tmp_path: Path, weights: dict[str, Path]) -> None:
+    with pytest.raises(PhotogenicError, match="--set goes with a recipe"):
+        generate(str(weights["base"]), ["a fox"], overrides=["a=b"])
+    with pytest.raises(PhotogenicError, match="-n goes with prompts"):
+        generate("emu-tiny.yaml", count=3)
+    with pytest.raises(PhotogenicError, match="is a model or a run, and there is no prompt"):
+        generate(str(weights["base"]))
+    with pytest.raises(RecipeError, match="There is no recipe"):
+        generate("absent.yaml")
+
+
+def test_evaluate_plans_without_a_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(plan=0.6, tie_ratio=0.3)
+    assert "194 prompts that do not tie" in capsys.readouterr().out
+    with pytest.raises(PhotogenicError, match="Nothing is named"):
+        evaluate()
