@@ -79,11 +79,12 @@ ROUNDS = (
 class ReviewConfig(StrictModel):
     """Who decides which candidates are needles, and how many there shall be."""
 
-    decisions: Literal["auto", "people"] | Path = Field(
+    decisions: Literal["auto", "people", "stars"] | Path = Field(
         "auto",
-        description="`auto`: the best by score, nobody looks. `people`: the rounds below, in the browser. Or"
-        " decisions made elsewhere: a CSV, JSONL or parquet table with a column sample_id, key or file_name,"
-        " a column `keep` and if you like `caption`; a folder of your own needles.",
+        description="`auto`: the best by score, nobody looks. `people`: the rounds below, in the browser."
+        " `stars`: the ratings that a photographer gave in XMP. Or decisions made elsewhere: a CSV, JSONL or"
+        " parquet table with a column sample_id, key or file_name, a column `keep` and if you like `caption`;"
+        " a folder of your own needles.",
     )
     num_needles: int = Field(
         2000, gt=0, description="With `auto`: how many needles to take. The paper took 2,000."
@@ -97,6 +98,9 @@ class ReviewConfig(StrictModel):
         None,
         description="With `auto`: the column or side-car field whose groups are to have equal shares, as far"
         " as their candidates go. Empty: no balance.",
+    )
+    min_stars: int = Field(
+        4, ge=1, le=5, description="With `stars`: how many a picture needs, in its side-car or in the file."
     )
     rounds: tuple[RoundConfig, ...] = Field(
         ROUNDS,

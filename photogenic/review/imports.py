@@ -1,14 +1,16 @@
-"""Decisions made elsewhere: a CSV that says which samples to keep."""
+"""Decisions made elsewhere: a table that says which samples to keep, as CSV, JSONL or parquet."""
 
 from __future__ import annotations
 
 import csv
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from photogenic.core.errors import RunError
 from photogenic.core.manifest import POOL_SCHEMA
@@ -38,16 +40,16 @@ class ImportedDecision:
     decided_by: str
 
 
-def needles_from_csv(path: Path, run: Run) -> Needles:
-    """The kept rows of the CSV as needles, in the order of their sample_id.
+def needles_from_table(path: Path, run: Run) -> Needles:
+    """The kept rows of the table as needles, in the order of their sample_id.
 
     They are looked up among the candidates, or, where no funnel has run, in the whole pool.
 
     Raises:
-        RunError: the CSV cannot be read, contradicts itself, or keeps what is not there.
+        RunError: the table cannot be read, contradicts itself, or keeps what is not there.
     """
     column, decisions = read_decisions(path)
-    table = _samples(run)
+    table = samples_of(run)
     rows = _rows_by_name(table, IDS[column])
     sources = table["source"].to_pylist()
     chosen: dict[int, ImportedDecision] = {}
@@ -76,7 +78,7 @@ def known_answers(path: Path, run: Run) -> dict[str, str]:
         RunError: the table cannot be read.
     """
     column, decisions = read_decisions(path.expanduser())
-    table = _samples(run)
+    table = samples_of(run)
     rows, ids = _rows_by_name(table, IDS[column]), table["sample_id"].to_pylist()
     sources = table["source"].to_pylist()
     return {
@@ -88,40 +90,81 @@ def known_answers(path: Path, run: Run) -> dict[str, str]:
 
 
 def read_decisions(path: Path) -> tuple[str, list[ImportedDecision]]:
-    """The column that names the samples, and the rows."""
+    """The column that names the samples, and the rows of a .csv, .jsonl or .parquet file.
+
+    Raises:
+        RunError: the file cannot be read, or a row is no decision.
+    """
+    readers = {".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
+    try:
+        columns, rows = readers.get(path.suffix.lower(), _csv_rows)(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"Cannot read {path.name}: {error}.", "Save it as CSV in UTF-8.") from error
+    except (json.JSONDecodeError, pa.ArrowInvalid) as error:
+        raise RunError(f"Cannot read {path.name}: {error}.") from error
+    column = next((name for name in IDS if name in columns), None)
+    if column is None or "keep" not in columns:
+        raise RunError(
+            f"{path.name} needs a column `keep` and one of `sample_id`, `key`, `file_name`;"
+            f" it has {', '.join(columns) or 'none'}."
+        )
+    return column, list(_decisions(path, rows, column))
+
+
+Rows = list[tuple[int, dict[str, str]]]  # with the line or row where each stands
+
+
+def _csv_rows(path: Path) -> tuple[list[str], Rows]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        try:
-            columns = reader.fieldnames or []
-            column = next((name for name in IDS if name in columns), None)
-            if column is None or "keep" not in columns:
-                raise RunError(
-                    f"{path.name} needs a column `keep` and one of `sample_id`, `key`, `file_name`;"
-                    f" it has {', '.join(columns) or 'none'}."
-                )
-            return column, list(_decisions(path, reader, column))
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise RunError(f"Cannot read {path.name}: {error}.", "Save it as CSV in UTF-8.") from error
+        rows = [(reader.line_num, {name: _text(cell) for name, cell in row.items()}) for row in reader]
+        return list(reader.fieldnames or []), rows
 
 
-def _decisions(path: Path, reader: csv.DictReader[str], column: str) -> Iterator[ImportedDecision]:
-    for row in reader:
-        word = (row["keep"] or "").strip().lower()
+def _jsonl_rows(path: Path) -> tuple[list[str], Rows]:
+    rows = []
+    for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if text.strip():
+            row = json.loads(text)
+            if not isinstance(row, dict):
+                raise RunError(f"{path.name}, line {line} is no JSON object.")
+            rows.append((line, {name: _text(cell) for name, cell in row.items()}))
+    return list(dict.fromkeys(name for _, row in rows for name in row)), rows
+
+
+def _parquet_rows(path: Path) -> tuple[list[str], Rows]:
+    table = pq.read_table(path)
+    rows = [
+        (number, {name: _text(cell) for name, cell in row.items()})
+        for number, row in enumerate(table.to_pylist(), 1)
+    ]
+    return list(table.column_names), rows
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell)
+
+
+def _decisions(path: Path, rows: Rows, column: str) -> Iterator[ImportedDecision]:
+    for line, row in rows:
+        if row.get("counts") == "false" or row.get("kind", "decide") not in ("decide", "adjudicate"):
+            continue  # of an export of ours: taken back, or no decision
+        word = row.get("keep", "").strip().lower()
         if word not in KEEP_WORDS | REJECT_WORDS:
             raise RunError(
-                f"{path.name}, line {reader.line_num}: `keep` is {row['keep']!r}.", "Write 1 or 0, yes or no."
+                f"{path.name}, line {line}: `keep` is {row['keep']!r}.", "Write 1 or 0, yes or no."
             )
         yield ImportedDecision(
-            line=reader.line_num,
-            name=(row[column] or "").strip(),
-            source=(row.get("source") or "").strip(),
+            line=line,
+            name=row.get(column, "").strip(),
+            source=row.get("source", "").strip(),
             kept=word in KEEP_WORDS,
-            caption=row.get("caption") or "",
-            decided_by=(row.get("decided_by") or "").strip(),
+            caption=row.get("caption", ""),
+            decided_by=row.get("decided_by", "").strip(),
         )
 
 
-def _samples(run: Run) -> pa.Table:
+def samples_of(run: Run) -> pa.Table:
     candidates = run.folder / "curate" / "candidates.parquet"
     if candidates.exists():
         return read_table(candidates, POOL_SCHEMA.names)

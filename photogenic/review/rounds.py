@@ -16,8 +16,9 @@ from photogenic.core.shards import read_table
 from photogenic.review.captions import caption_for
 from photogenic.review.config import ReviewConfig
 from photogenic.review.export import Needles, write_needles
-from photogenic.review.imports import needles_from_csv
+from photogenic.review.imports import needles_from_table
 from photogenic.review.own_folder import needles_from_folder
+from photogenic.review.stars import needles_from_stars
 
 Floats = NDArray[np.float64]
 
@@ -37,11 +38,14 @@ def review(config: ReviewConfig, run: Run, *, seed: int) -> None:
     if config.decisions == "people":
         _write_peoples_needles(config, run, seed)
         return
+    if config.decisions == "stars":
+        write_needles(needles_from_stars(run, config.min_stars), run)
+        return
     path = config.decisions.expanduser()
     if path.is_dir():
         write_needles(needles_from_folder(path, run), run)
     elif path.is_file():
-        write_needles(needles_from_csv(path, run), run)
+        write_needles(needles_from_table(path, run), run)
     else:
         raise RunError(
             f"There are no decisions at {path}.",

@@ -273,6 +273,13 @@ def _find(
     return [*again, *fresh]
 
 
+def coming(connection: Connection, queue_id: str, person_id: str, count: int) -> list[Item]:
+    """The open items that this person would get next."""
+    standing = standing_of(connection, queue_id, person_id)
+    rows = connection.execute(open_items(queue_id, items.c.position, standing.place).limit(count))
+    return [item_of(row) for row in rows]
+
+
 def open_items(queue_id: str, along: Any, after: int) -> Select[Any]:
     query = select(items).where(items.c.queue_id == queue_id, items.c.open_seats > NONE, along > after)
     if along is items.c.reopening:

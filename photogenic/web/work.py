@@ -15,7 +15,7 @@ from photogenic.core.errors import DecodeError, StorageError
 from photogenic.web.accounts import Strict
 from photogenic.web.derivatives import SIZES, VERSION
 from photogenic.web.events import accept
-from photogenic.web.queues import MOST_PER_CLAIM, claim, item_of
+from photogenic.web.queues import MOST_PER_CLAIM, claim, coming, item_of
 from photogenic.web.refusals import Refusal, not_found
 from photogenic.web.registration import EVERYONE, LEAD, Event, Item, Permissions, Person, QueueKind
 from photogenic.web.room import PersonHere, RoomHere, note
@@ -42,6 +42,7 @@ PERMISSIONS: Permissions = {
 }
 MOST_EVENTS = 500
 YEAR_S = 31_536_000
+AHEAD = 60  # items whose pictures are made before anybody claims them
 Id = Annotated[str, Field(min_length=1, max_length=40)]
 
 
@@ -65,9 +66,11 @@ def post_claim(queue_id: str, body: ClaimBody, room: RoomHere, person: PersonHer
     )
     with room.database.reading() as connection:
         shown = show(connection, kind, got.items, person)
-    room.darkroom.order(
-        [digest for item in got.items for digest in item.body.get("images", [])], kind.picture_size
-    )
+        following = coming(connection, queue_id, person.person_id, AHEAD) if got.items else []
+    for some in (following, got.items):  # what was ordered last is made first
+        room.darkroom.order(
+            [digest for item in some for digest in item.body.get("images", [])], kind.picture_size
+        )
     return {"items": shown, "reason": got.reason, "left": got.left, "lost": got.lost}
 
 
