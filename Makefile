@@ -43,7 +43,7 @@ clean:
 
 $(VENV)/.demo: EXTRAS = train,demo
 $(VENV)/.dev: EXTRAS = train,demo,dev,s3
-$(VENV)/.all: EXTRAS = train,demo,dev,s3,browser,postgres,ray
+$(VENV)/.all: EXTRAS = train,trackers,eight-bit,demo,dev,s3,browser,postgres,ray
 
 # Byte code is left to the first import: compiling all of torch would take longer than unpacking it.
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.all: pyproject.toml setup.py constraints.txt | $(VENV)

@@ -65,15 +65,15 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._update(parameter, group)
+                    self._update(parameter, parameter.grad, group)
         return loss
 
-    def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        average: Tensor = state["momentum"].lerp_(parameter.grad, 1.0 - group["momentum"])
-        wanted = parameter.grad.lerp(average, group["momentum"])
+        average: Tensor = state["momentum"].lerp_(gradient, 1.0 - group["momentum"])
+        wanted = gradient.lerp(average, group["momentum"])
         step = orthogonalised(wanted.flatten(1))
         ratio = max(1.0, step.shape[0] / step.shape[1]) ** 0.5
         parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
