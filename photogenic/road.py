@@ -292,7 +292,7 @@ def _review_inputs(config: Any, road: Road) -> object:
     if config.decisions == "people":
         finished = road.run.folder / "review" / "finished.json"
         return [road.recipe.seed, read_json(finished) if finished.exists() else None]
-    files = None if config.decisions == "auto" else listing_of(config.decisions.expanduser())
+    files = None if config.decisions in ("auto", "stars") else listing_of(config.decisions.expanduser())
     return [road.recipe.seed, files]
 
 
