@@ -79,7 +79,7 @@ class Load:
     def person(self, token: str, queue: str, delay_s: float) -> None:
         origin = f"http://127.0.0.1:{self.port}"
         cookies = {"photogenic_session": token}
-        client = httpx.Client(base_url=origin, headers={"Origin": origin}, cookies=cookies, timeout=10)
+        client = httpx.Client(base_url=origin, headers={"Origin": origin}, cookies=cookies, timeout=60)
         time.sleep(delay_s)
         waiting: list[str] = []
         due = time.monotonic()
@@ -156,7 +156,7 @@ def start(url: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while True:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/api/me", timeout=1)
+            httpx.get(f"http://127.0.0.1:{port}/api/me", timeout=30)
             return server
         except httpx.TransportError:
             time.sleep(0.1)
