@@ -19,9 +19,7 @@ from photogenic.engines.local import LocalPool
 from photogenic.engines.tasks import Beat, Failure, Queue, R, T, Try
 
 MAX_FALSE_STARTS = 3  # actors in a row that ended before they had begun
-OBJECT_STORE_BYTES = (
-    2**27
-)  # of a Ray that is started here: pictures are in files
+OBJECT_STORE_BYTES = 2**27  # of a Ray that is started here: pictures are in files
 
 
 class Holder:

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from photogenic.engines.cluster import RayEngine
 
 START_S = 60.0  # the longest that a fresh worker may take to import what it needs and say that it is there
-MAX_FALSE_STARTS = (
-    3  # workers in a row that ended before they were there: one may have been killed
-)
+MAX_FALSE_STARTS = 3  # workers in a row that ended before they were there: one may have been killed
 
 
 @dataclass(frozen=True)
