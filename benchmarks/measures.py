@@ -6,9 +6,9 @@
     python benchmarks/measures.py --workers         one worker and two, over the whole scoring of a pool
 
 The pictures are JPEGs of two megapixels (4:2:0, quality 88), made of photographs that scikit-image and
-scikit-learn ship by cropping, enlarging and adding grain. Times are
-of this process's CPU, one thread. The ways take turns picture by picture, and of each the median over the rounds
-is told: a busy machine slows all of them alike.
+scikit-learn ship by cropping, enlarging and adding grain. Times are of
+this process's CPU, one thread. The ways take turns picture by picture, and of each the median over the
+rounds is told: a busy machine slows all of them alike.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ contrast vivid? Each question is a term between 0 and 1. The score is their prod
 leaving the share that TERMS says when it fails: one grave fault is not made up for by other merits.
 
 The terms come from the literature. Their thresholds were searched for, in round numbers, on 23 photographs
-and copies of them spoiled in 18 ways, and tried once on 22 others: docs/decisions/0010 has both tables. The
+and copies of them spoiled in 18 ways, and tried on 22 others: docs/measures.md has the table. The
 score sees no content: a vivid, sharp picture of nothing scores well.
 """
 

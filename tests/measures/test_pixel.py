@@ -86,6 +86,38 @@ def test_a_tint_agrees_in_one_hue(photographs: dict[str, Rgb], columns_of: Measu
     assert columns_of(photographs["rocket"])["tint_ratio"] < 0.9
 
 
+def test_a_single_tint_has_no_spread_of_hues(photographs: dict[str, Rgb], columns_of: Measured) -> None:
+    for rgb in photographs.values():
+        grey = np.asarray(Image.fromarray(rgb).convert("L"), np.float64)[:, :, None]
+        sepia = np.clip(grey * (1.0, 0.85, 0.65), 0, 255).astype(np.uint8)
+        assert columns_of(sepia)["hue_spread_score"] < 2 < 8 < columns_of(rgb)["hue_spread_score"]
+
+
+def test_a_cast_is_the_angle_of_the_light_from_grey(columns_of: Measured) -> None:
+    light = np.array([250, 200, 120])
+    ramp = np.linspace(0, 1, 200)[None, :, None].repeat(100, axis=0)
+    expected = np.degrees(np.arccos(light.sum() / np.sqrt(3 * (light**2).sum())))
+    assert columns_of((ramp * light).astype(np.uint8))["cast_score"] == pytest.approx(expected, abs=0.5)
+    assert columns_of((ramp * 255).repeat(3, axis=2).astype(np.uint8))["cast_score"] == pytest.approx(
+        0, abs=1e-3
+    )
+
+
+def test_a_blank_page_has_the_light_of_its_ground(columns_of: Measured) -> None:
+    for level in (0, 128, 255):
+        columns = columns_of(np.full((300, 200, 3), level, np.uint8))
+        assert columns["content_luma_mean"] == pytest.approx(level / 255, abs=0.01)
+
+
+def test_a_sharp_subject_anywhere_counts(photographs: dict[str, Rgb], columns_of: Measured) -> None:
+    large = Image.fromarray(photographs["astronaut"]).resize((1000, 1000), Image.Resampling.LANCZOS)
+    soft = np.asarray(large.filter(ImageFilter.GaussianBlur(8)))
+    for top, left in ((0, 0), (500, 500), (300, 100)):
+        picture = soft.copy()
+        picture[top : top + 500, left : left + 500] = np.asarray(large)[top : top + 500, left : left + 500]
+        assert columns_of(picture)["sharpness_score"] > 1.2 > 0.8 > columns_of(soft)["sharpness_score"]
+
+
 # ---- sharpness and noise
 
 
