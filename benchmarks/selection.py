@@ -2,8 +2,8 @@
 
     python benchmarks/selection.py --rows 10000000 --folder /data/tmp
 
-Writes a run folder with an indexed pool and score tables, decides once (which aligns the tables with the pool), and
-then decides anew with changed thresholds. Prints seconds of clock and of CPU, and the peak of memory, per phase.
+Writes a run folder with an indexed pool and score tables, decides once (which aligns the tables with the
+pool), and then anew with changed thresholds. Prints seconds of clock and of CPU, and the peak of memory.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ POOL = f"""
     printf('%05d/%09d.jpg', i // 10000, i) AS member, printf('%05d/%09d', i // 10000, i) AS "key",
     0::BIGINT AS "offset", {SIZE} AS size_bytes,
     'a photograph of the thing with the number ' || (hash(i) % 100000)::VARCHAR AS alt_text,
-    '{{"group": "' || (hash(i) % 20)::VARCHAR || '", "likes": ' || (hash(i + 1) % 1000)::VARCHAR || '}}' AS fields
+    '{{"group": "' || (hash(i) % 20)::VARCHAR || '", "likes": ' || (hash(i + 1) % 1000)::VARCHAR || '}}'
+    AS fields
 """
 STORED = f"{SAMPLE_ID} AS sample_id, {{stamp}} AS stamp, NULL::VARCHAR AS undecodable"
 SPECIAL = {
