@@ -4,9 +4,9 @@
     python benchmarks/review_load.py --people 100 --every 2 --database postgresql+pg8000://user@host/name
 
 Each person claims items and sends one judgment every `--every` seconds; a request that fails is sent again
-with the same ids. At the end the database is asked whether every judgment that was answered is there once, and
-whether any item has more judgments than it wanted. Printed: the 50th and 95th percentile of a write, those
-within 3 s of a start of the server left out. Load and server share the machine.
+with the same ids. At the end the database is asked whether every judgment that was answered is there once,
+and whether any item has more judgments than it wanted. Printed: the 50th and 95th percentile of a write,
+those within 3 s of a start of the server left out. Load and server share the machine.
 """
 
 from __future__ import annotations
