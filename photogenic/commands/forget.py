@@ -17,13 +17,11 @@ def forget(
         ),
     ],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept with the tombstone.")] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")] = False,
     run: RunOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Take samples out of pool, scores, candidates, needles, caches, reports and exports: opt-outs, takedowns.
+    """Take samples out of pool, scores, needles, caches, reports and exports: opt-outs, takedowns.
 
     Copies with the same bytes go with them. A tombstone stays (sample_id, SHA-256, when, why), and no later
     run lets them in again. There is no undo. Models that were trained on them are named: they cannot forget.
