@@ -42,6 +42,7 @@ SAYS = {
     "saturation": "Are its colours neither faded nor forced?",
     "sharpness": "Are its edges sharp?",
     "noise": "Is it free of noise?",
+    "watermark": "Is nothing laid over it again and again?",
     "jpeg_quality": "Was it saved without heavy compression?",
     "borders": "Does it fill its frame, without bars and without being cut off?",
     "ocr": "Is it free of overlaid text?",
