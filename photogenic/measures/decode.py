@@ -33,6 +33,8 @@ from PIL import (  # a format is known to Pillow once its plugin is imported
 
 from photogenic.core.errors import DecodeError
 from photogenic.measures.colour import eight_bit_rgb, in_srgb
+from photogenic.measures.headers import Header as Header
+from photogenic.measures.headers import quick_header
 from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX as CANONICAL_LONG_SIDE_PX
 from photogenic.measures.scales import halved, reduced
 from photogenic.measures.vision import Rgb as Rgb
@@ -58,18 +60,6 @@ _TRANSPOSED = range(5, 9)  # EXIF orientations that swap width and height
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a file says about itself before any pixel is decoded."""
-
-    width_px: int  # after EXIF orientation
-    height_px: int  # after EXIF orientation
-    format: str  # Pillow's name: JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF
-    mode: str  # Pillow's mode: RGB, L, CMYK, P, RGBA, I;16 ...
-    orientation: int  # EXIF, 1-8; 1 when absent or out of range
-    num_frames: int  # 1 for a still
-
-
-@dataclass(frozen=True)
 class Picture:
     """One decoded picture at the size at which it is measured."""
 
@@ -80,10 +70,19 @@ class Picture:
 
 
 def read_header(data: bytes) -> Header:
-    """Reads the header of a picture; decodes no pixels.
+    """Reads the header of a picture. An ordinary JPEG, PNG or WebP is not even opened.
 
+    A PNG with text or EXIF is decoded, for its orientation may stand behind its pixels.
     Raises DecodeError for bytes that are no picture, or that announce more than MAX_PIXELS.
     """
+    header = quick_header(data)
+    if header is not None and header.width_px * header.height_px <= MAX_PIXELS:
+        return header
+    return pillow_header(data)
+
+
+def pillow_header(data: bytes) -> Header:
+    """As `read_header`, of any file that is read here."""
     with _refusing():
         image = _open(data)
         width_px, height_px = _oriented_size(image)
@@ -147,7 +146,7 @@ def _refusing() -> Iterator[None]:
     """
     try:
         yield
-    except DecodeError:
+    except (DecodeError, ImportError):  # a decoder that is not installed says nothing of the bytes
         raise
     except Exception as error:
         raise DecodeError(_reason(error)) from error
