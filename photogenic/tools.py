@@ -28,9 +28,7 @@ def verdict(
     ] = None,
     pictures: Annotated[
         Path | None,
-        typer.Option(
-            "--pictures", metavar="DIR", help="RUN/generate: show the clearest pairs."
-        ),
+        typer.Option("--pictures", metavar="DIR", help="RUN/generate: show the clearest pairs."),
     ] = None,
     export: Annotated[
         Path | None,
