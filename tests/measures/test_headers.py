@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutations import MUTATIONS
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from photogenic.core.errors import DecodeError
 from photogenic.measures.decode import MAX_PIXELS, Header, pillow_header, read_header
 from photogenic.measures.headers import quick_header
-
-from mutations import MUTATIONS
 
 SAVED: dict[str, dict[str, st.SearchStrategy[object]]] = {
     "JPEG": {"quality": st.integers(5, 100), "progressive": st.booleans(), "comment": st.binary(max_size=30)},
