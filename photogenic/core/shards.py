@@ -54,6 +54,7 @@ class Sources:
 
     def __init__(self, roots: Mapping[str, Root]) -> None:
         self.roots = dict(roots)
+        self._maybe_files = {name for name, root in roots.items() if root.suffix.lower() in CONTAINERS}
         self._rows = ParquetRows()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -95,7 +96,7 @@ class Sources:
                 f"The pool has no source named {locator.source!r}.",
                 f"It has: {', '.join(self.roots) or 'none'}.",
             ) from None
-        if root.suffix.lower() in CONTAINERS and root.is_file():
+        if locator.source in self._maybe_files and root.is_file():
             root = root.parent  # a source may be one such file; its members begin with its name
         parts = locator.member.split("/")
         if parts[0] == "" or ".." in parts:

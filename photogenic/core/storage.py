@@ -308,17 +308,20 @@ def read_range(path: Root, offset: int, size_bytes: int) -> bytes:
         return path.read_range(offset, size_bytes)
     # A pipe that took the place of a picture since it was listed would keep its reader waiting for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with io.FileIO(descriptor) as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StorageError(f"{path.name} is no regular file any more.", "Index the pool again.")
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise StorageError(f"{Path(path).name} is no regular file any more.", "Index the pool again.")
         if offset:
-            file.seek(offset)
-        return file.readall() if size_bytes < 0 else _exactly(file, size_bytes)
+            os.lseek(descriptor, offset, os.SEEK_SET)
+        return _exactly(descriptor, size_bytes if size_bytes >= 0 else max(0, status.st_size - offset))
+    finally:
+        os.close(descriptor)
 
 
-def _exactly(file: io.FileIO, size_bytes: int) -> bytes:
+def _exactly(descriptor: int, size_bytes: int) -> bytes:
     """`size_bytes`, or all there is; a single read may give fewer (and at most 2 GiB)."""
-    data = file.read(size_bytes) or b""
-    while len(data) < size_bytes and (more := file.read(size_bytes - len(data))):
+    data = os.read(descriptor, size_bytes)
+    while len(data) < size_bytes and (more := os.read(descriptor, size_bytes - len(data))):
         data += more
     return data

@@ -31,7 +31,7 @@ from photogenic.core.records import Sample
 from photogenic.core.shards import file_fingerprint, fingerprint
 from photogenic.curate.config import FilterStep, ScorerStep, StepsConfig
 from photogenic.curate.ledger import DROPPED, FAILED, Ledger
-from photogenic.curate.scorers import Scorer, Values
+from photogenic.curate.scorers import BUGS, Scorer, Values, broken_code
 
 Rgb = NDArray[np.uint8]
 
@@ -160,7 +160,10 @@ def measure_own(sample: Sample, data: bytes, model: Any) -> Values:
         returned = {model.columns[0]: returned}
     unknown = sorted(set(returned) - set(model.columns))
     if unknown:
-        raise ValueError(f"it returned {', '.join(unknown)}, which the recipe's `columns` do not name")
+        raise RecipeError(
+            f"{model.own.where} returned {', '.join(unknown)}, which the step's `columns` do not name.",
+            f"They name: {', '.join(model.columns)}.",
+        )
     return {name: _number(returned.get(name)) for name in model.columns}
 
 
@@ -189,6 +192,8 @@ def drop_by_own(ledger: Ledger, step: FilterStep, name: str) -> None:
     for number, row in _rows(ledger, step.columns):
         try:
             answer = function(row)
+        except BUGS as error:
+            raise broken_code(f"The filter {name!r}", error, f"{row['source']}/{row['member']}") from error
         except Exception as error:  # whatever the user's function raises
             failed[number] = f"{type(error).__name__}: {error}"
             continue

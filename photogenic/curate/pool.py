@@ -85,7 +85,9 @@ def pool_table(samples: Iterable[Sample]) -> pa.Table:
 
 
 def _row(sample: Sample) -> dict[str, object]:
-    fields = json.dumps(plain(sample.fields), sort_keys=True, ensure_ascii=False)
+    fields = "{}"
+    if sample.fields:
+        fields = json.dumps(plain(sample.fields), sort_keys=True, ensure_ascii=False)
     return {name: getattr(sample, name) for name in POOL_SCHEMA.names} | {"fields": fields}
 
 

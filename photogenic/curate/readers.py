@@ -13,7 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -46,7 +46,7 @@ class Found:
     version: int  # changes when it is rewritten: its mtime in ns, or whatever its storage tells
     beside: frozenset[str]
 
-    @property
+    @cached_property
     def name(self) -> str:
         return _name_of(self.member)
 
@@ -54,12 +54,12 @@ class Found:
     def path(self) -> Root:
         return self.folder / self.name
 
-    @property
+    @cached_property
     def suffix(self) -> str:
         """In small letters."""
         return split_suffix(self.name)[1].lower()
 
-    @property
+    @cached_property
     def stem(self) -> str:
         return split_suffix(self.name)[0]
 

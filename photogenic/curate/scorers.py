@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pyarrow as pa
 
-from photogenic.core.errors import DecodeError, StorageError
+from photogenic.core.errors import DecodeError, RunError, StorageError
 from photogenic.core.records import Sample
 from photogenic.core.shards import Sources, file_fingerprint, fingerprint, write_table
 from photogenic.core.storage import Root
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 Measure = Callable[[Sample, bytes, Any], Values]  # the last is the scorer's `model`
+
+# What code raises that is wrong or lacks a module, whichever picture it is shown.
+BUGS = (ImportError, NameError, AttributeError, TypeError, SyntaxError, NotImplementedError)
 
 # What a score was computed from; another one makes the score stale.
 Basis = Literal["size_bytes", "uid", "text", "uid and text"]
@@ -120,6 +123,18 @@ def score(task: ScoreTask, beat: Callable[[], None]) -> dict[str, str]:
     return unreachable
 
 
+def broken_code(what: str, error: Exception, met_at: str) -> RunError:
+    """One of BUGS as the end of the run: it would be met again at every picture."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}, " if place is not None else ""
+    return RunError(
+        f"{what} cannot work: {type(error).__name__}: {error} ({where}at {met_at}).",
+        "Install what is missing or mend the code, then run the same command again: it goes on from here.",
+    )
+
+
 def _arrow_type(of: Any) -> pa.DataType:
     return pa.type_for_alias(of) if isinstance(of, str) else of
 
@@ -131,6 +146,8 @@ def _measured(scorer: Scorer, sample: Sample, data: bytes) -> Values:
         # The scorer that reads the bytes first still knows which bytes they were.
         known = {"uid": hashlib.sha256(data).hexdigest()} if "uid" in scorer.columns else {}
         return known | {"undecodable": error.what}
+    except BUGS as error:
+        raise broken_code(f"The scorer {scorer.name!r}", error, f"{sample.source}/{sample.member}") from error
 
 
 # --- the scorers, cheap ones first ---------------------------------------------------------------------

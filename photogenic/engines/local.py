@@ -218,12 +218,24 @@ def _serve(connection: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     connection.send("ready")
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        function, task = connection.recv()
-        connection.send("imported")
-        connection.send(_answer(function, task, lambda: connection.send("beat")))
+        has_imported = False
         while True:
-            function, task = connection.recv()
+            try:
+                function, task = connection.recv()
+            except ImportError as error:  # no picture's doing: none could be scored here
+                connection.send(Raised(_cannot_load(error)))
+                continue
+            if not has_imported:
+                connection.send("imported")
+                has_imported = True
             connection.send(_answer(function, task, lambda: connection.send("beat")))
+
+
+def _cannot_load(error: ImportError) -> WorkerError:
+    return WorkerError(
+        f"A worker process cannot load its task: {type(error).__name__}: {error}.",
+        "Install what is missing, or set PYTHONPATH to where it lies.",
+    )
 
 
 def _answer(function: Callable[[Any, Beat], Any], task: Any, beat: Beat) -> Done | Raised:

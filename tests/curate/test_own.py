@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from photogenic.core.errors import RecipeError
+from photogenic.core.errors import PhotogenicError, RecipeError
 from photogenic.core.shards import read_table
 from photogenic.curate.config import CurateConfig, ScorerStep
 from photogenic.curate.funnel import curate, inputs
@@ -61,6 +61,26 @@ def test_a_function_and_a_line_make_a_scorer_and_a_filter_with_any_number_of_wor
     assert {row["drop_reason"] for row in dropped["mine"]} == {"shows shapes"}
     candidates = read_table(runs[0].folder / "curate" / "candidates.parquet")
     assert candidates.num_rows > 3 and candidates["blueness"].null_count == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ({"scorer": "CODE:misspelt", "min": 0}, "The scorer 'own-mine' cannot work: NameError"),
+        (
+            {"scorer": "CODE:sides", "min": 0},
+            "returned height, width, which the step's `columns` do not name",
+        ),
+        ({"filter": "CODE:misspelt"}, "The filter 'mine' cannot work: NameError"),
+    ],
+)
+def test_wrong_code_stops_the_run(
+    drawn: Path, code: Path, tmp_path: Path, step: dict[str, object], said: str
+) -> None:
+    code.write_text(SOURCE + "\ndef misspelt(picture):\n    return pictur\n")
+    named = {name: str(value).replace("CODE", str(code)) for name, value in step.items()}
+    with pytest.raises(PhotogenicError, match=said):
+        run_funnel(drawn, tmp_path / "run", config=config_of(mine=named))
 
 
 def test_a_function_that_raises_fails_its_samples_and_a_changed_one_is_asked_again(

@@ -1,6 +1,6 @@
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from photogenic.core.errors import DecodeError
+from photogenic.core.errors import DecodeError, RunError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.records import Sample
 from photogenic.core.run import Run
@@ -19,7 +19,7 @@ from photogenic.curate.pool import index
 from photogenic.curate.scorers import Scorer, Values
 from photogenic.curate.scores import Scores
 from photogenic.engines.here import InProcess
-from photogenic.engines.local import LocalPool
+from photogenic.engines.local import LocalPool, engine_for
 
 
 def measure(sample: Sample, data: bytes, model: Path | None) -> Values:
@@ -100,3 +100,26 @@ def test_another_revision_is_another_table(run: Run, ledger: Ledger) -> None:
     other = Scorer("length", measure, COLUMNS, "2", basis="uid and text")
     assert scores.fill(other, ledger, which).table["length"].to_pylist()[0] == 1
     assert sorted(path.name for path in scores.folder.glob("length-*")) == ["length-1", "length-2"]
+
+
+def imports_nothing(sample: Sample, data: bytes, model: None) -> Values:
+    import no_such_module_anywhere  # noqa: F401
+
+    return {"length": 1, "num_bytes": 1.0}
+
+
+def is_mistaken(sample: Sample, data: bytes, model: None) -> Values:
+    return {"length": sample.no_such_attribute, "num_bytes": 1.0}
+
+
+@pytest.mark.parametrize("function", [imports_nothing, is_mistaken])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_broken_code_ends_the_run_and_is_no_pictures_failure(
+    run: Run, ledger: Ledger, function: Callable[..., Values], workers: int
+) -> None:
+    scorer = Scorer("broken", function, COLUMNS, "1", basis="uid and text", samples_per_task=4)
+    with closing(engine_for(workers)) as engine, pytest.raises(RunError) as caught:
+        scores = Scores(run.folder / "scores", run.sources(), engine, timeout_s=45)
+        scores.fill(scorer, ledger, ledger.alive)
+    assert "The scorer 'broken' cannot work" in caught.value.what
+    assert "no_such_" in caught.value.what and "test_scores.py" in caught.value.what

@@ -1,3 +1,4 @@
+import importlib
 import multiprocessing
 import os
 import signal
@@ -10,7 +11,7 @@ from typing import Self
 
 import pytest
 
-from photogenic.core.errors import MissingExtraError, RunError
+from photogenic.core.errors import MissingExtraError, RunError, WorkerError
 from photogenic.engines.here import InProcess
 from photogenic.engines.local import LocalPool, engine_for
 from photogenic.engines.tasks import Beat, Engine, Failure
@@ -99,6 +100,21 @@ def test_an_error_for_the_user_ends_the_call(workers: int) -> None:
         run(engine, range(20, 26), size=3)
     assert caught.value.fix == "Give another."
     engine.close()
+
+
+@dataclass(frozen=True)
+class NotThere(Items):
+    """Items that a worker cannot load."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return importlib.import_module, ("no_such_module_anywhere",)
+
+
+def test_a_module_that_workers_do_not_have_ends_the_call() -> None:
+    with LocalPool(1) as pool:
+        with pytest.raises(WorkerError, match=r"ModuleNotFoundError: .*no_such_module_anywhere"):
+            list(pool.map(square, [NotThere((1, 2))], timeout_s=30.0))
+        assert run(pool, range(3), size=1)[0] == {0: 0, 1: 1, 2: 4}
 
 
 def test_a_worker_killed_from_outside_costs_nothing() -> None:

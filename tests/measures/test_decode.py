@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -360,3 +361,12 @@ def _png(rgb: Rgb) -> bytes:
     buffer = BytesIO()
     Image.fromarray(rgb).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def test_a_decoder_that_is_not_installed_is_no_fault_of_the_file(
+    photographs: dict[str, Rgb], encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(Image.fromarray(next(iter(photographs.values()))), "JPEG")
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)  # as Python marks what cannot be imported
+    with pytest.raises(ImportError, match="simplejpeg"):
+        decode(data)
