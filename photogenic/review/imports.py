@@ -18,6 +18,7 @@ from photogenic.core.run import Run
 from photogenic.core.shards import read_table
 from photogenic.review.captions import caption_for
 from photogenic.review.export import Needles
+from photogenic.review.last_words import Rows, is_export, last_words
 
 IDS = {
     "sample_id": "sample_id",
@@ -108,10 +109,9 @@ def read_decisions(path: Path) -> tuple[str, list[ImportedDecision]]:
             f"{path.name} needs a column `keep` and one of `sample_id`, `key`, `file_name`;"
             f" it has {', '.join(columns) or 'none'}."
         )
+    if is_export(columns):
+        rows = last_words(rows, column)
     return column, list(_decisions(path, rows, column))
-
-
-Rows = list[tuple[int, dict[str, str]]]  # with the line or row where each stands
 
 
 def _csv_rows(path: Path) -> tuple[list[str], Rows]:
@@ -147,8 +147,6 @@ def _text(cell: object) -> str:
 
 def _decisions(path: Path, rows: Rows, column: str) -> Iterator[ImportedDecision]:
     for line, row in rows:
-        if row.get("counts") == "false" or row.get("kind", "decide") not in ("decide", "adjudicate"):
-            continue  # of an export of ours: taken back, or no decision
         word = row.get("keep", "").strip().lower()
         if word not in KEEP_WORDS | REJECT_WORDS:
             raise RunError(

@@ -167,6 +167,15 @@ def test_rounds_from_candidates_to_needles(desk: Desk, run: Run) -> None:
     assert json.loads(rows[0]["decisions"])[1]["criteria"]["story"] == 4
     assert all(row["uid"] and row["source"] == "stickers" for row in rows.values())
 
+    for suffix in ("csv", "jsonl", "parquet"):  # read back, it comes to the same
+        path = run.folder / f"decisions.{suffix}"
+        administration.export(desk.review, path)
+        review_stage(ReviewConfig(decisions=path), run, seed=0)
+        again = read_table(run.folder / "review" / "needles.parquet")
+        for column in ("sample_id", "caption", "caption_source"):
+            assert again[column].to_pylist() == needles[column].to_pylist()
+        assert again["decided_by"].to_pylist()[0] == f"imported from {path.name}: Bo and Cy"
+
 
 def work_items(
     client: TestClient,

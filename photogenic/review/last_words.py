@@ -1,0 +1,51 @@
+"""An export of ours, read back: many rows for a sample become its last word and its finished caption."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+Rows = list[tuple[int, dict[str, str]]]  # with the line or row where each stands
+COLUMNS = frozenset(("event_id", "kind", "round", "person", "counts", "body"))
+FORMULA = ("'=", "'+", "'@", "'\t", "'\r")  # how an export as CSV hides what a spreadsheet would run
+
+
+def is_export(columns: Iterable[str]) -> bool:
+    """Whether these are the columns of `photogenic review --export`."""
+    return set(columns) >= COLUMNS
+
+
+def last_words(rows: Rows, column: str) -> Rows:
+    """One row for each sample: what the last round that saw it came to, who said so, and its caption."""
+    begun = {title: number for number, title in enumerate(dict.fromkeys(row["round"] for _, row in rows))}
+    counting = [(line, row) for line, row in rows if row["counts"] == "true"]
+    captions = _captions([row for _, row in counting], column)
+    decided: dict[str, Rows] = defaultdict(list)
+    for line, row in counting:
+        if row["kind"] in ("decide", "adjudicate"):
+            decided[row[column].strip()].append((line, row))
+    settled = []
+    for name, said in decided.items():
+        latest = max(begun[row["round"]] for _, row in said)
+        final = [(line, row) for line, row in said if begun[row["round"]] == latest]
+        word = {"keep": _keep([row for _, row in final]), "caption": captions.get(name, "")}
+        people = " and ".join(sorted({row["person"] for _, row in final}))
+        settled.append((final[-1][0], {column: name, "decided_by": people, **word}))
+    return settled
+
+
+def _keep(said: Sequence[Mapping[str, str]]) -> str:
+    """The lead's word, else that of most; a tie that nobody has settled keeps nothing."""
+    heard = [row for row in said if row["kind"] == "adjudicate"][-1:] or said
+    return "1" if 2 * sum(row["keep"] == "1" for row in heard) > len(heard) else "0"
+
+
+def _captions(rows: Sequence[Mapping[str, str]], column: str) -> dict[str, str]:
+    """Name -> caption; only those approved, where second readers have approved any."""
+    approved = {json.loads(row["body"])["caption_event_id"] for row in rows if row["kind"] == "approve"}
+    return {
+        row[column].strip(): row["caption"][row["caption"].startswith(FORMULA) :]
+        for row in rows
+        if row["kind"] == "caption" and (not approved or row["event_id"] in approved)
+    }
