@@ -11,7 +11,7 @@ import { Criteria } from "./criteria.js";
 
 const AHEAD = 8;
 const BEHIND = 3;
-const CLAIMED = 40;     // leased at a time: enough for a fast minute, few enough for others to have work
+const CLAIMED = 12;     // leased at a time: those decoded ahead and some more; what one person holds, others wait for
 const REMEMBERED = 400; // decided pictures that the arrows still reach
 
 class Loupe {

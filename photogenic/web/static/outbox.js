@@ -6,6 +6,7 @@ import { newId, post } from "./api.js";
 const BATCH = 200;
 const PAUSE_MS = 400; // events gather for a moment, so that a fast hand makes a few writes and not hundreds
 const LONGEST_WAIT_MS = 20_000;
+const ABOUT_CONTENT = new Set([400, 413, 422]); // the server cannot take what was sent, and never will
 
 /** Emits "change" with {unsaved, state, refused}; state: saved | sending | waiting | refused | signed-out. */
 export class Outbox extends EventTarget {
@@ -22,6 +23,7 @@ export class Outbox extends EventTarget {
     this.events = events; // in the order they were made
     this.refused = 0;
     this.failures = 0;
+    this.atOnce = BATCH; // fewer while a batch with something in it that the server cannot take is halved
     this.state = events.length ? "sending" : "saved";
     this.writing = Promise.resolve();
     addEventListener("online", () => this.hurry());
@@ -98,16 +100,18 @@ export class Outbox extends EventTarget {
     this.timer = null;
     if (this.sending || !this.events.length) return this.changed();
     this.sending = true;
-    const batch = this.events.slice(0, BATCH);
+    const batch = this.events.slice(0, this.atOnce);
     try {
       await this.writing.catch(() => null);
       const { accepted, refused, feedback } = await post("/api/events", { events: batch });
       this.failures = 0;
+      this.atOnce = Math.min(BATCH, 2 * this.atOnce);
       if (feedback?.length) this.dispatchEvent(new CustomEvent("feedback", { detail: feedback }));
       await this.forget([...accepted, ...refused.map((one) => one.event_id)]);
       this.tellRefused(batch, refused);
     } catch (error) {
-      this.failed(error);
+      if (ABOUT_CONTENT.has(error.status)) await this.halve(batch, error);
+      else this.failed(error);
     } finally {
       this.sending = false;
     }
@@ -140,10 +144,19 @@ export class Outbox extends EventTarget {
     }
   }
 
+  /** The server refuses the whole batch for what is in it: send less, until the one it is about is alone and is let go. */
+  async halve(batch, error) {
+    this.failures = 0;
+    this.atOnce = Math.max(1, Math.floor(batch.length / 2));
+    if (batch.length > 1) return;
+    await this.forget([batch[0].event_id]);
+    this.tellRefused(batch, [{ event_id: batch[0].event_id, error: error.message }]);
+  }
+
   failed(error) {
     this.failures += 1;
     this.state = error.status === 401 ? "signed-out" : "waiting";
-    if (error.status >= 400 && error.status < 500 && !error.passing && error.status !== 401) {
+    if (this.failures === 1 && error.status >= 400 && error.status < 500 && !error.passing && error.status !== 401) {
       this.dispatchEvent(new CustomEvent("refused", { detail: { error: error.message, event: null } }));
     }
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -20,11 +21,11 @@ import yaml
 from photogenic.core.run import Run
 
 from .photographs import write_haystack
+from .watching import LONGEST_S
 
 NUM_PICTURES = 24
 START = """
 import sys
-import time
 from photogenic.cli import main
 sys.argv[0] = "photogenic"
 main()
@@ -50,22 +51,21 @@ class Served:
     def start(self) -> None:
         """Serve, on the same port as before."""
         arguments = ["review", str(self.recipe), "--run", str(self.run), "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", START, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        said = self.run.with_name("said.txt")  # a pipe that nobody reads would stop a server that says much
+        with said.open("a", encoding="utf-8") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", START, *arguments], stdout=subprocess.PIPE, stderr=errors, text=True
+            )
         assert self.process.stdout is not None
         self.link = self.process.stdout.readline().strip()
         if not self.link:
-            assert self.process.stderr is not None
-            raise RuntimeError(self.process.stderr.read())
+            raise RuntimeError(said.read_text(encoding="utf-8"))
         self._wait_for_answers()
 
     def _wait_for_answers(self) -> None:
         """The link is printed a moment before the first request can be answered."""
-        for _ in range(200):
+        until = time.monotonic() + LONGEST_S
+        while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
                 return
             time.sleep(0.05)
@@ -97,9 +97,18 @@ class Served:
 
 
 def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+    """Below the ports that the system gives to clients, who could else hold it while the server is away."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as listening, contextlib.suppress(OSError):
+            listening.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port was found")
+
+
+def patient(context: Any) -> Any:
+    """The context, with the time that a busy machine needs."""
+    context.set_default_timeout(LONGEST_S * 1000)
+    return context
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +151,7 @@ def serve(
             )
             served = Served(recipe, folder / "run", free_port())
             served.start()
-            served.lead = chromium.new_context(base_url=served.url)
+            served.lead = patient(chromium.new_context(base_url=served.url))
             page = served.lead.new_page()
             page.goto(served.link)
             page.get_by_role("heading", name="Hello").wait_for()
@@ -161,7 +170,7 @@ def person(chromium: Any) -> Iterator[Callable[..., Any]]:
     contexts: list[Any] = []
 
     def sign_in(served: Served, name: str, role: str, **options: Any) -> Any:
-        context = chromium.new_context(base_url=served.url, **options)
+        context = patient(chromium.new_context(base_url=served.url, **options))
         contexts.append(context)
         page = context.new_page()
         page.goto(served.invite(name, role))

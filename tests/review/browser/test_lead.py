@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from .conftest import patient
 from .watching import next_picture, saved
 
 pytestmark = pytest.mark.browser
@@ -27,7 +28,7 @@ def test_a_person_who_is_invited_signs_in_and_works(served: Any, chromium: Any) 
     link = desk.get_by_label("Link for Zoë <b>Young</b>").input_value()
     assert link.startswith(f"{served.url}/#invite=")
 
-    context = chromium.new_context(base_url=served.url)
+    context = patient(chromium.new_context(base_url=served.url))
     page = context.new_page()
     page.goto(link)
     page.get_by_role("heading", name="Hello, Zoë <b>Young</b>").wait_for()

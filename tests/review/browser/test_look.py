@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from .conftest import patient
 from .watching import PAINTED, next_picture, until
 
 pytestmark = pytest.mark.browser
@@ -34,12 +35,14 @@ def test_every_page_can_be_used_by_everybody(
     foreign: list[str] = []
     for path in PAGES:
         served = finest if path == "/review/loupe" else look
-        context = chromium.new_context(
-            base_url=served.url,
-            storage_state=served.lead.storage_state(),
-            color_scheme=scheme,
-            viewport={"width": width, "height": 720},
-            reduced_motion="reduce",
+        context = patient(
+            chromium.new_context(
+                base_url=served.url,
+                storage_state=served.lead.storage_state(),
+                color_scheme=scheme,
+                viewport={"width": width, "height": 720},
+                reduced_motion="reduce",
+            )
         )
         page = context.new_page()
         page.on(
@@ -70,7 +73,7 @@ def settle(page: Any, path: str) -> None:
 
 def test_the_sign_in_page_says_what_is_wrong_with_a_link(serve: Callable[..., Any], chromium: Any) -> None:
     served = serve("look", ROUNDS)
-    context = chromium.new_context(base_url=served.url)
+    context = patient(chromium.new_context(base_url=served.url))
     page = context.new_page()
     page.goto("/#invite=not-a-real-one")
     page.get_by_role("alert").wait_for()

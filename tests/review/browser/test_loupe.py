@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .watching import STAGE, current, next_picture, saved
+from .watching import STAGE, current, next_picture, saved, until
 
 pytestmark = pytest.mark.browser
 ROUNDS = [{"name": "Finest", "screen": "loupe", "keep": 4, "overlap": 9}]
@@ -37,6 +37,12 @@ def press(page: Any, *keys: str) -> str:
     for key in keys:
         page.keyboard.press(key)
     return next_picture(page, before)
+
+
+def look_ahead(page: Any, num: int) -> None:
+    """Look at the next pictures and come back, so that they are in the browser."""
+    for key in ["ArrowRight"] * num + ["ArrowLeft"] * num:
+        press(page, key)
 
 
 def test_one_key_is_verdict_and_advance(loupe: tuple[Any, Any]) -> None:
@@ -113,17 +119,16 @@ def test_histogram_clipping_and_thirds_are_computed_here(loupe: tuple[Any, Any])
     page.get_by_text("Highlights blown").wait_for()
     page.keyboard.press("j")
     page.keyboard.press("t")
-    page.wait_for_timeout(300)
-    overlays = page.evaluate(
+    overlays = (
         f"() => {{ const {{ clipping, thirds }} = {STAGE}.overlays; return [clipping?.width > 0, thirds]; }}"
     )
-    assert overlays == [True, True]
+    until(page, overlays, [True, True])
 
 
 def test_decisions_without_a_network_are_kept_and_saved_once(loupe: tuple[Any, Any]) -> None:
     served, page = loupe
     items = [current(page)]
-    page.wait_for_timeout(1500)  # the pictures ahead are there
+    look_ahead(page, 3)
     page.context.set_offline(True)
     for _ in range(3):
         items.append(press(page, "p"))
@@ -136,7 +141,7 @@ def test_decisions_without_a_network_are_kept_and_saved_once(loupe: tuple[Any, A
 def test_decisions_outlive_a_killed_server_and_a_reload(loupe: tuple[Any, Any]) -> None:
     served, page = loupe
     items = [current(page)]
-    page.wait_for_timeout(1500)
+    look_ahead(page, 3)
     items.append(press(page, "p"))
     saved(page)
     served.kill()
@@ -150,3 +155,43 @@ def test_decisions_outlive_a_killed_server_and_a_reload(loupe: tuple[Any, Any]) 
     assert next_picture(page, None) == items[3], "what is decided but not sent yet is not shown again"
     saved(page)
     assert [one["item_id"] for one in told(served, page)] == items[:3]
+
+
+PLANT = """(event) => new Promise((done, fail) => {
+  indexedDB.databases().then(([{ name }]) => {
+    const opened = indexedDB.open(name);
+    opened.onsuccess = () => {
+      const transaction = opened.result.transaction("events", "readwrite");
+      transaction.objectStore("events").put(event);
+      transaction.oncomplete = () => { opened.result.close(); done(); };
+      transaction.onabort = () => fail(transaction.error);
+    };
+  });
+})"""
+
+
+def test_what_the_server_cannot_read_is_named_and_holds_up_nothing_else(loupe: tuple[Any, Any]) -> None:
+    """One event without a form that the server knows makes it refuse the whole batch."""
+    served, page = loupe
+    items = [current(page)]
+    page.context.set_offline(True)
+    page.evaluate(
+        PLANT,
+        {
+            "event_id": "00000000-bad",
+            "kind": "decide",
+            "queue_id": served.queue("loupe"),
+            "item_id": "none",
+            "client_at": "0" * 50,  # the server takes 40; sorts before all others
+            "body": {"verdict": "keep"},
+        },
+    )
+    page.keyboard.press("p")
+    page.get_by_text("1 unsaved").wait_for()
+    page.close()
+    page = page.context.new_page()
+    page.context.set_offline(False)
+    page.goto(f"/review/loupe?queue={served.queue('loupe')}")
+    page.get_by_text("Not accepted:").wait_for()
+    saved(page)
+    assert [one["item_id"] for one in told(served, page)] == items

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+LONGEST_S = 60.0  # nothing takes so long, but a machine that is busy with much else
+
 PAINTED = """() => {
   const canvases = [...document.querySelectorAll(".cell canvas")];
   return canvases.length > 0 && canvases.every((canvas) => canvas.width > 1);
@@ -12,7 +14,7 @@ PAINTED = """() => {
 STAGE = "document.querySelector('.half:last-of-type photo-stage, .picture photo-stage')"
 
 
-def until(page: Any, script: str, expected: Any = None, *, limit_s: float = 30) -> Any:
+def until(page: Any, script: str, expected: Any = None, *, limit_s: float = LONGEST_S) -> Any:
     """The script's value, as soon as it is `expected` (or anything true)."""
     end = time.monotonic() + limit_s
     while True:
@@ -30,7 +32,7 @@ def current(page: Any) -> str | None:
 
 def next_picture(page: Any, before: str | None) -> str:
     """The item on the stage once it is another one."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + LONGEST_S
     while (now := current(page)) in (None, before):
         assert time.monotonic() < end, "no other picture came"
         page.wait_for_timeout(20)
@@ -40,4 +42,4 @@ def next_picture(page: Any, before: str | None) -> str:
 
 def saved(page: Any) -> None:
     """Wait until the line in the bar says so."""
-    page.locator(".saved[data-state=saved]", has_text="Saved").wait_for(timeout=30_000)
+    page.locator(".saved[data-state=saved]", has_text="Saved").wait_for(timeout=1000 * LONGEST_S)
