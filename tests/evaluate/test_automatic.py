@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import stats
 
 from photogenic.core.errors import RunError, StorageError
@@ -20,7 +21,7 @@ from photogenic.measures.decode import decode
 from photogenic.measures.distances import cmmd, diversity, frechet_distance
 from photogenic.measures.pixel import measure
 
-from .conftest import COLOURS, SHAPES, draw_model, draw_pale, put_needles, shape
+from .conftest import COLOURS, SHAPES, SIZE_PX, draw_model, draw_pale, put_needles, shape
 
 QUICK = {"num_resamples": 200, "num_shown": 2}
 
@@ -144,6 +145,26 @@ def test_a_memorising_model_is_caught(run: Run, clip_folder: Path) -> None:
     assert found["models"]["parrot"]["near_copy_ratio"]["mean"] > 0.95
     assert found["models"]["base"]["near_copy_ratio"]["mean"] < 0.15
     assert found["paired"]["parrot"]["near_copy_ratio"]["low"] > 0.5
+
+
+@pytest.mark.parametrize("with_clip", [True, False])
+def test_a_model_that_draws_its_needles_is_caught_at_the_usual_limits(
+    run: Run, clip_folder: Path, with_clip: bool
+) -> None:
+    """Its pictures are the needles' own pixels, made smaller as a model would have learnt them."""
+    wanted = {(colour, name): 7 * i + j for i, colour in enumerate(COLOURS) for j, name in enumerate(SHAPES)}
+    put_needles(run, [(colour, name, seed) for (colour, name), seed in wanted.items()])
+
+    def remembered(colour: str, name: str, _seed: int) -> Image.Image:
+        with Image.open(run.folder / "needles" / f"{colour}-{name}-{wanted[colour, name]}.png") as needle:
+            return needle.resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
+
+    draw_model(run, "base", draw_pale)
+    draw_model(run, "parrot", remembered)
+    found = measures_of(run, clip=str(clip_folder) if with_clip else None)
+    assert found["models"]["parrot"]["near_copy_ratio"]["mean"] == 1.0
+    page = (run.folder / "evaluate" / "report.html").read_text(encoding="utf-8")
+    assert "near-copies" in page.lower() or "near-copy" in page.lower()
 
 
 def test_two_alike_models_are_not_told_apart(run: Run, clip_folder: Path) -> None:
