@@ -48,12 +48,7 @@ def generate(
     size: Annotated[
         int | None, typer.Option("--size", min=8, metavar="PX", help="Side; default: the model's.")
     ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            "--batch-size", min=1, help="Pictures at a time; default: 1 for typed prompts on a CPU."
-        ),
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps; default: auto.")] = None,
     check_unsafe: Annotated[
         bool, typer.Option("--check-unsafe", help="Withhold pictures that look unsafe for work.")

@@ -60,7 +60,7 @@ def draw_missing(
         drawing for drawing in share.part(drawings) if not is_written(folder / drawing.file, told[drawing])
     ]
     if missing:
-        pipeline, draw = load_for_drawing(weights, config.device, one_by_one=settings.batch_size == 1)
+        pipeline, draw = load_for_drawing(weights, config.device)
         with progress(f"drawing with {name}", len(missing)) as advance:
             images = draw(
                 pipeline,
@@ -91,28 +91,14 @@ def load_for_drawing(weights: Path, device: str, *, one_by_one: bool = False) ->
         from photogenic.models.sampling import draw
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", f"Drawing pictures ({error.name})") from error
-    device = device_for(device)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     pipeline = load_pipeline(weights, device=device)
     if hasattr(pipeline, "unet") and not (one_by_one and device == "cpu"):
         pipeline.unet.to(memory_format=torch.channels_last)  # faster for batches; slower for one on a CPU
     return pipeline, draw
-
-
-def device_for(device: str) -> str:
-    """`auto` as it turns out here.
-
-    Raises:
-        MissingExtraError: there is no torch.
-    """
-    if device != "auto":
-        return device
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", f"Drawing pictures ({error.name})") from error
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def table_of(

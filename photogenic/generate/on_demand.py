@@ -15,7 +15,7 @@ from photogenic.core.shards import read_table
 from photogenic.core.weights import weights_folder
 from photogenic.generate.batch import GRID, MANIFEST, conclude
 from photogenic.generate.config import GenerateConfig
-from photogenic.generate.drawing import Drawing, device_for, draw_missing, table_of
+from photogenic.generate.drawing import Drawing, draw_missing, table_of
 from photogenic.generate.prompts import PROMPT_FILES, read_prompts
 from photogenic.generate.share import current_share
 
@@ -25,8 +25,7 @@ def generate_from_command(
 ) -> Path:
     """Draw `n` pictures of each prompt, from the seeds seed, seed + 1, ... into a folder of `out` per model.
 
-    What else lies there stays. Started by torchrun, several processes share the work. Texts are few, and a
-    batch would be filled up: a CPU draws them one at a time, unless `batch_size` says otherwise.
+    What else lies there stays. Started by torchrun, several processes share the work.
 
     Args:
         model: a model's folder, a run with a tuned model, or the name of a packaged model.
@@ -39,7 +38,7 @@ def generate_from_command(
     Raises:
         RecipeError: a setting is out of range; MissingModelError: there is no such model.
     """
-    config = _texts_one_by_one(_config(prompts, n, settings))
+    config = _config(prompts, n, settings)
     weights = find_model(model)
     drawings = [Drawing(prompt, seed + k) for prompt in read_prompts(config.prompts) for k in range(n)]
     name = name_of(weights)
@@ -100,15 +99,6 @@ def _config(prompts: Sequence[str] | Path, n: int, settings: dict[str, Any]) -> 
             f"{fault['loc'][0]}: {fault['msg']}" if fault["loc"] else fault["msg"] for fault in error.errors()
         )
         raise RecipeError("; ".join(dict.fromkeys(faults))) from None
-
-
-def _texts_one_by_one(config: GenerateConfig) -> GenerateConfig:
-    """Texts, not a file of them; never from how many there are, for a picture must not depend on that."""
-    if config.batch_size is not None or isinstance(config.prompts, Path):
-        return config
-    if device_for(config.device) != "cpu":
-        return config
-    return config.model_copy(update={"batch_size": 1})
 
 
 def _with_earlier(folder: Path, new: pa.Table) -> pa.Table:
