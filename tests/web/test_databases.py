@@ -184,7 +184,7 @@ def test_a_server_killed_in_the_middle_loses_nothing_and_doubles_nothing(
     assert (over, given) == (0, len(kept))
 
 
-def _wait_for(accepted: list[list[str]], goal: int, timeout_s: float = 120.0) -> None:
+def _wait_for(accepted: list[list[str]], goal: int, timeout_s: float = 300.0) -> None:
     until = time.monotonic() + timeout_s
     while sum(map(len, accepted)) < goal:
         assert time.monotonic() < until, f"only {sum(map(len, accepted))} of {goal} events were accepted"
