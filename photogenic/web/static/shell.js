@@ -88,14 +88,19 @@ function savedLine(outbox) {
     "signed-out": (n) => `Sign in again: ${number(n)} unsaved`,
   };
   let timer = null;
+  const mark = () => {
+    node.dataset.state = outbox.state === "signed-out" ? "refused" : outbox.state;
+  };
   const show = () => {
     timer = null;
-    node.dataset.state = outbox.state === "signed-out" ? "refused" : outbox.state;
+    mark();
     node.textContent = words[outbox.state](outbox.unsaved);
     node.title = outbox.state === "waiting" ? "The server cannot be reached. Your decisions are kept in this browser and sent when it is back." : "";
   };
-  // At most a few times a second: a line that flickers with every key would be one more thing to look at.
+  // The words change at most a few times a second: a line that flickers with every key would be one more thing to
+  // look at. That something is not saved yet is marked at once.
   outbox.addEventListener("change", () => {
+    if (outbox.state !== "saved") mark();
     timer ??= setTimeout(show, 150);
   });
   outbox.addEventListener("refused", ({ detail }) => toast(`Not accepted: ${detail.error}`, { error: true }));
