@@ -71,11 +71,18 @@ class TrainState:
             self.ema.averages[index].copy_(flat[f"ema/{name}"])
             if name in moments:
                 self.optimizer.state[parameter] = {
-                    moment: value.to(parameter.device) if isinstance(value, torch.Tensor) else value
+                    moment: _laid_out_as(parameter, value) if isinstance(value, torch.Tensor) else value
                     for moment, value in moments[name].items()
                 }
             for profile in self.profiles:
                 profile.averages[index].copy_(flat[f"ema-{profile.sigma_rel}/{name}"])
+
+
+def _laid_out_as(parameter: nn.Parameter, moment: torch.Tensor) -> torch.Tensor:
+    """A moment in the parameter's memory format: files are contiguous, and fused updates run along the memory."""
+    if moment.shape != parameter.shape:
+        return moment.to(parameter.device)
+    return torch.empty_like(parameter, dtype=moment.dtype).copy_(moment)
 
 
 def save_checkpoint(folder: Path, state: TrainState, key: str) -> Path:
