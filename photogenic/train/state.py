@@ -79,7 +79,7 @@ class TrainState:
 
 
 def _laid_out_as(parameter: nn.Parameter, moment: torch.Tensor) -> torch.Tensor:
-    """A moment in the parameter's memory format: files are contiguous, and fused updates run along the memory."""
+    """A moment in the parameter's memory format: files are contiguous, fused updates follow the memory."""
     if moment.shape != parameter.shape:
         return moment.to(parameter.device)
     return torch.empty_like(parameter, dtype=moment.dtype).copy_(moment)
