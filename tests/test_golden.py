@@ -48,6 +48,7 @@ generate: {prompts: [a red apple, a cat], num_images_per_prompt: 2, num_inferenc
 evaluate: {clip: null, num_resamples: 200}
 """
 
+CACHES = {"cache", "checkpoints", "columns"}  # made anew from the rest, when they are needed
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
 
@@ -90,7 +91,7 @@ def results(run: Path) -> dict[str, str]:
     """Every table, picture, weight and measure, by its bytes."""
     suffixes = {".parquet", ".png", ".safetensors"}
     files = [path for path in run.rglob("*") if path.suffix in suffixes or path.name == "measures.json"]
-    kept = [path for path in files if not {"cache", "checkpoints"} & set(path.parts)]
+    kept = [path for path in files if not CACHES & set(path.parts)]
     return {
         path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(kept)
