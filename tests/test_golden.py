@@ -48,7 +48,12 @@ generate: {prompts: [a red apple, a cat], num_images_per_prompt: 2, num_inferenc
 evaluate: {clip: null, num_resamples: 200}
 """
 
-CACHES = {"cache", "checkpoints", "columns"}  # made anew from the rest, when they are needed
+CACHES = {
+    "cache",
+    "checkpoints",
+    "columns",
+    "scores",
+}  # rows in the order of work, or made anew from the rest, when they are needed
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
 
