@@ -30,7 +30,9 @@ export class WorkQueue extends EventTarget {
     try {
       for (let fresh = 1; fresh > 0 && this.waiting.size < this.ahead;) {
         const wanted = Math.min(MOST_PER_CALL, this.ahead - this.waiting.size);
-        fresh = this.take(await post(`${this.path}/claim`, { count: wanted, held: [...this.waiting.keys()] }));
+        // As it is when the server is asked: what is saved before its answer comes, the answer may still hold.
+        const pending = this.outbox.pendingItems(this.queueId);
+        fresh = this.take(await post(`${this.path}/claim`, { count: wanted, held: [...this.waiting.keys()] }), pending);
         if (this.reason) return;
       }
     } catch (error) {
@@ -41,21 +43,20 @@ export class WorkQueue extends EventTarget {
     }
   }
 
-  take(answer) {
-    const pending = this.outbox.pendingItems(this.queueId);
+  take(answer, pending) {
     const fresh = answer.items.filter((item) => !this.waiting.has(item.id) && !this.decided.has(item.id) && !pending.has(item.id));
     for (const item of fresh) this.waiting.set(item.id, item);
     this.left = answer.left ?? this.left;
     this.reason = answer.reason;
     this.lose(answer.lost ?? []);
     if (fresh.length) this.dispatchEvent(new CustomEvent("items", { detail: fresh }));
-    else if (!this.waiting.size) this.nothing(answer);
+    else if (!this.waiting.size) this.nothing(answer, pending.size > 0 || this.outbox.unsaved > 0);
     return fresh.length;
   }
 
-  nothing(answer) {
-    if (this.outbox.unsaved) {
-      // The server does not know of my last decisions yet: what it says of the end would be wrong.
+  nothing(answer, unsaved) {
+    if (unsaved) {
+      // The server did not know of my last decisions yet: what it says of the end would be wrong.
       this.outbox.settled().then(() => this.fill());
       return;
     }

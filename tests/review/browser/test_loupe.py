@@ -157,6 +157,34 @@ def test_decisions_outlive_a_killed_server_and_a_reload(loupe: tuple[Any, Any]) 
     assert [one["item_id"] for one in told(served, page)] == items[:3]
 
 
+def test_a_claim_that_was_answered_before_the_save_shows_nothing_again(loupe: tuple[Any, Any]) -> None:
+    """The server answers the claim while decisions are on their way; the answer comes later."""
+    served, page = loupe
+    items = [current(page)]
+    look_ahead(page, 2)
+    served.kill()
+    items += [press(page, "p"), press(page, "x")]
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto("about:blank")
+    served.start()
+    claims: list[Any] = []
+    saves: list[Any] = []
+    page.route("**/claim", lambda route: claims.append((route, route.fetch())))
+    page.route("**/api/events", lambda route: saves.append(route))
+    page.goto(f"/review/loupe?queue={served.queue('loupe')}")
+    while not (claims and saves):
+        page.wait_for_timeout(20)
+    route, answer = claims[0]
+    assert items[0] in [item["id"] for item in answer.json()["items"]]
+    saves[0].continue_()
+    saved(page)
+    route.fulfill(response=answer)
+    page.unroute_all()
+    assert next_picture(page, None) == items[2]
+    saved(page)
+    assert [one["item_id"] for one in told(served, page)] == items[:2]
+
+
 PLANT = """(event) => new Promise((done, fail) => {
   indexedDB.databases().then(([{ name }]) => {
     const opened = indexedDB.open(name);
