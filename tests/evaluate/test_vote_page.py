@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,15 +17,6 @@ SHOWN = """() => {
   const canvases = [...document.querySelectorAll(".pair:not(.next) canvas")];
   return canvases.length === 2 && canvases.every((canvas) => canvas.bitmap && canvas.width > 1);
 }"""
-
-
-@pytest.fixture
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def serious(page: Any) -> list[str]:

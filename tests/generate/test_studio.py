@@ -158,9 +158,8 @@ def test_cancel_leaves_at_the_next_step_and_a_failure_does_not_stop_the_line() -
 
 
 @pytest.mark.browser
-def test_the_page_in_a_browser(easel: Easel, tmp_path: Path) -> None:
+def test_the_page_in_a_browser(easel: Easel, tmp_path: Path, chromium: Any) -> None:
     import uvicorn
-    from playwright.sync_api import sync_playwright
 
     from photogenic.web.serve import listen
 
@@ -171,31 +170,29 @@ def test_the_page_in_a_browser(easel: Easel, tmp_path: Path) -> None:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-            page = browser.new_page()
-            page.set_default_timeout(120_000)
-            troubles: list[str] = []
-            page.on("console", lambda message: troubles.append(message.text))
-            page.on("pageerror", lambda error: troubles.append(str(error)))
-            page.goto(origin)
-            page.fill("#prompt", "a cat")
-            page.keyboard.press("Enter")
-            page.locator(".save").nth(1).wait_for()
-            seed = page.input_value("#seed")
-            page.click("#lock")
-            page.fill("#prompt", "a dog")
-            page.keyboard.press("Enter")
-            page.locator("#history li").nth(1).wait_for()
-            assert page.input_value("#seed") == seed
-            page.locator("#history button").nth(1).click()
-            page.locator('.picture img[alt^="a cat"]').nth(1).wait_for()
-            with page.expect_download() as download:
-                page.locator(".save").first.click()
-            assert download.value.suggested_filename == f"base-{seed}.png"
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            assert troubles == []
-            browser.close()
+        page = chromium.new_page()
+        page.set_default_timeout(120_000)
+        troubles: list[str] = []
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(origin)
+        page.fill("#prompt", "a cat")
+        page.keyboard.press("Enter")
+        page.locator(".save").nth(1).wait_for()
+        seed = page.input_value("#seed")
+        page.click("#lock")
+        page.fill("#prompt", "a dog")
+        page.keyboard.press("Enter")
+        page.locator("#history li").nth(1).wait_for()
+        assert page.input_value("#seed") == seed
+        page.locator("#history button").nth(1).click()
+        page.locator('.picture img[alt^="a cat"]').nth(1).wait_for()
+        with page.expect_download() as download:
+            page.locator(".save").first.click()
+        assert download.value.suggested_filename == f"base-{seed}.png"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert troubles == []
+        page.close()
     finally:
         server.should_exit = True
         thread.join(timeout=30)

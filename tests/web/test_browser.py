@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,23 +52,10 @@ def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("needs chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_fits_and_is_readable(browser: Any, page_path: Path, scheme: str, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_the_page_fits_and_is_readable(chromium: Any, page_path: Path, scheme: str, width: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(page_path.as_uri())
@@ -83,12 +68,12 @@ def test_the_page_fits_and_is_readable(browser: Any, page_path: Path, scheme: st
     page.close()
 
 
-def test_the_policy_stops_scripts_and_requests(browser: Any, page_path: Path) -> None:
+def test_the_policy_stops_scripts_and_requests(chromium: Any, page_path: Path) -> None:
     html = page_path.read_text(encoding="utf-8")
     smuggled = "<script>document.title = 'run'</script><img id=far src='http://127.0.0.1:9/a.png'></main>"
     bad = page_path.with_name("bad.html")
     bad.write_text(html.replace("</main>", smuggled), encoding="utf-8")
-    page = browser.new_page()
+    page = chromium.new_page()
     requested: list[str] = []
     page.on("requestfinished", lambda request: requested.append(request.url))
     page.goto(bad.as_uri())

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -38,39 +39,34 @@ def served(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         process.terminate()
 
 
-def test_a_threshold_is_moved_written_and_taken_back(served: tuple[str, Path]) -> None:
+def test_a_threshold_is_moved_written_and_taken_back(served: tuple[str, Path], chromium: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
 
     link, recipe = served
     before = recipe.read_text()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 360, "height": 740})
-        told: list[str] = []
-        page.on("console", lambda message: told.append(message.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("request", lambda request: told.append(request.url) if link[:22] not in request.url else None)
-        page.goto(f"{link}#sharpness.0")
-        page.wait_for_selector(".sheet img")
-        assert page.evaluate("document.documentElement.scrollWidth") == 360
-        dropped = page.inner_text("#figures li:nth-child(2) b")
-        page.focus(".handle")
-        for _ in range(40):
-            page.keyboard.press("PageUp")
-        page.wait_for_function(
-            f"document.querySelector('#figures li:nth-child(2) b').innerText !== {dropped!r}"
-        )
-        page.wait_for_selector("#changes:not([hidden])")
-        results = Axe().run(page)
-        assert not results.response["violations"], results.generate_report()
-        page.click("#show")
-        page.wait_for_selector("#difference-text ins")
-        page.click("#write")
-        page.wait_for_selector("text=Undo the last write")
-        assert recipe.read_text() != before
-        page.click("text=Undo the last write")
-        page.wait_for_selector("text=The recipe is as it was.")
-        assert recipe.read_text() == before
-        browser.close()
+    page = chromium.new_page(viewport={"width": 360, "height": 740})
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: told.append(request.url) if link[:22] not in request.url else None)
+    page.goto(f"{link}#sharpness.0")
+    page.wait_for_selector(".sheet img")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    dropped = page.inner_text("#figures li:nth-child(2) b")
+    page.focus(".handle")
+    for _ in range(40):
+        page.keyboard.press("PageUp")
+    page.wait_for_function(f"document.querySelector('#figures li:nth-child(2) b').innerText !== {dropped!r}")
+    page.wait_for_selector("#changes:not([hidden])")
+    results = Axe().run(page)
+    assert not results.response["violations"], results.generate_report()
+    page.click("#show")
+    page.wait_for_selector("#difference-text ins")
+    page.click("#write")
+    page.wait_for_selector("text=Undo the last write")
+    assert recipe.read_text() != before
+    page.click("text=Undo the last write")
+    page.wait_for_selector("text=The recipe is as it was.")
+    assert recipe.read_text() == before
+    page.close()
     assert [url for url in told if not url.startswith("data:")] == []
