@@ -103,12 +103,12 @@ def _of_recipe(recipe: str, run: Path | None, overrides: list[str] | None, dry_r
 def _of_folders(
     folders: list[Path], prompts: Path | None, out: Path, clip: str | None, vote: bool
 ) -> Poll | None:
+    from photogenic.core.prompts import read_prompts
     from photogenic.core.run import Run
     from photogenic.evaluate.automatic import evaluate as measure
     from photogenic.evaluate.config import EvaluateConfig
     from photogenic.evaluate.folders import PromptRow, import_folders
     from photogenic.evaluate.poll import Poll
-    from photogenic.generate.prompts import read_prompts
 
     named = {folder.resolve().name: folder for folder in folders}
     if len(named) < len(folders):

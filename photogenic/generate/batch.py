@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from photogenic.core.prompts import read_prompts
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import write_table
 from photogenic.core.weights import weights_folder
 from photogenic.generate.config import GenerateConfig
 from photogenic.generate.drawing import Drawing, draw_missing, table_of
 from photogenic.generate.pictures import write_grid
-from photogenic.generate.prompts import read_prompts
 
 GRID = "grid.png"
 MANIFEST = "manifest.parquet"

@@ -16,10 +16,10 @@ from PIL import Image
 from photogenic.core.console import console, progress
 from photogenic.core.errors import MissingExtraError
 from photogenic.core.manifest import IMAGES_SCHEMA
+from photogenic.core.prompts import Prompt
 from photogenic.core.weights import folder_fingerprint
 from photogenic.generate.config import GenerateConfig
 from photogenic.generate.pictures import is_written, read_parameters, write_picture
-from photogenic.generate.prompts import Prompt
 from photogenic.generate.settings import DrawSettings, settings_for
 from photogenic.generate.share import Share
 

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from photogenic.core.errors import RecipeError
 from photogenic.core.manifest import IMAGES_SCHEMA
+from photogenic.core.prompts import PROMPT_FILES, read_prompts
 from photogenic.core.shards import read_table
 from photogenic.core.weights import weights_folder
 from photogenic.generate.batch import GRID, MANIFEST, conclude
 from photogenic.generate.config import GenerateConfig
 from photogenic.generate.drawing import Drawing, draw_missing, table_of
-from photogenic.generate.prompts import PROMPT_FILES, read_prompts
 from photogenic.generate.share import current_share
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from photogenic.core.errors import RecipeError
-from photogenic.generate.prompts import Prompt, prompt_id_for, read_prompts
+from photogenic.core.prompts import Prompt, prompt_id_for, read_prompts
 
 PARTI = (
     "Prompt\tCategory\tChallenge\tNote\n"
