@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from photogenic.core.errors import RecipeError
+from photogenic.core.prompts import read_prompts
+from photogenic.curate.held_out import words_of
 from photogenic.recipe import STAGES, find_recipe, load_recipe, packaged_recipes, write_resolved
 
 
@@ -36,6 +38,22 @@ def test_the_demo_has_every_stage_in_order() -> None:
     lines = find_recipe("emu-tiny").read_text(encoding="utf-8").splitlines()
     sections = [line.partition(":")[0] for line in lines if line and line[0].isalpha()]
     assert sections == ["name", "seed", *STAGES]
+
+
+def test_half_of_the_proofs_prompts_are_held_out_of_its_needles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    recipe = load_recipe(find_recipe("stickers"))
+    assert recipe.generate is not None
+    assert recipe.curate is not None
+    step = recipe.curate.steps.held_out
+    assert step is not None
+    prompts = read_prompts(recipe.generate.prompts)
+    assert step.prompts == recipe.generate.prompts
+    held = {words_of(prompt.text) for prompt in prompts if prompt.challenge == step.challenge}
+    rest = {words_of(prompt.text) for prompt in prompts if prompt.challenge != step.challenge}
+    assert len(held) == len(rest) == 150
+    blocked = {one for one in rest for other in held if f" {other} " in f" {one} "}
+    assert not blocked, "what may be chosen is not dropped by a shorter name"
 
 
 def test_recipes_are_found_by_path_and_by_name(tmp_path: Path) -> None:

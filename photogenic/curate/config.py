@@ -324,6 +324,13 @@ class OptOutStep(StrictModel):
     )
 
 
+class HeldOutStep(StrictModel):
+    """What a model shall be judged on later, and so must not be tuned on: texts that name it are dropped."""
+
+    prompts: Path = Field(description="A file of prompts, as `generate.prompts` takes it.")
+    challenge: str | None = Field(None, description="Only the prompts of this challenge; without it, all.")
+
+
 class ScorerStep(Range):
     """Your own number of a picture: a Python function of its pixels."""
 
@@ -382,6 +389,7 @@ class StepsConfig(StrictModel):
     caption: CaptionStep | None = None
     licence: LicenceStep | None = None
     opt_out: OptOutStep | None = None
+    held_out: HeldOutStep | None = None
     appeal: Range | None = None
     select: SelectStep | None = None
 
@@ -437,6 +445,7 @@ NAMED_STEPS: dict[str, type[StrictModel]] = {
     "column": ColumnStep,
     "licence": LicenceStep,
     "opt_out": OptOutStep,
+    "held_out": HeldOutStep,
 }
 OWN_STEPS: dict[str, type[StrictModel]] = {"scorer": ScorerStep, "filter": FilterStep}
 
@@ -540,4 +549,5 @@ def _is_rule(step: StrictModel) -> bool:
     """Whether a step drops by bounds of columns alone."""
     if isinstance(step, PopularityStep) and step.within is not None:
         return False
-    return not isinstance(step, DuplicatesStep | SelectStep | FilterStep | LicenceStep | OptOutStep)
+    by_itself = DuplicatesStep | SelectStep | FilterStep | LicenceStep | OptOutStep | HeldOutStep
+    return not isinstance(step, by_itself)

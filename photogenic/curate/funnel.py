@@ -32,6 +32,7 @@ from photogenic.curate.config import (
     CurateConfig,
     DuplicatesStep,
     FilterStep,
+    HeldOutStep,
     LicenceStep,
     OptOutStep,
     ScorerStep,
@@ -39,6 +40,7 @@ from photogenic.curate.config import (
     StepsConfig,
 )
 from photogenic.curate.filters import FIELD, Rule, columns_of, rules_for
+from photogenic.curate.held_out import held_out_phrases
 from photogenic.curate.ledger import DROPPED, FAILED, Ledger
 from photogenic.curate.own import drop_by_own, own_inputs, own_scorers
 from photogenic.curate.scorers import (
@@ -174,6 +176,8 @@ class Funnel:
                 self.ledger.drop_unless_any(name, FIELD + step.field, step.allow, step.keep_unknown)
             case OptOutStep():
                 self.ledger.drop_if_said(name, FIELD + step.field, step.means_no)
+            case HeldOutStep():
+                self.ledger.drop_if_named(name, held_out_phrases(step))
             case FilterStep():
                 for column in step.columns:
                     self._attached(column)

@@ -293,6 +293,17 @@ class Ledger:
         condition = f"({value} IS NOT NULL AND NOT ({like_any(value, means_no)}))"
         self._drop_where(condition, step, literal(f"opted out ({column})"))
 
+    def drop_if_named(self, step: str, phrases: Sequence[str]) -> None:
+        """Drop those whose text has one of the phrases, as whole words in a row.
+
+        phrases: lower-case words with one space between; capitals and punctuation of the text do not count.
+        """
+        text = f"lower({column_sql(POOL, 'alt_text')})"
+        words = f"' ' || regexp_replace({text}, '[^\\pL\\pN]+', ' ', 'g') || ' '"
+        pattern = f" ({'|'.join(phrases)}) "  # letters, digits and spaces: nothing to escape
+        named = f"regexp_extract({words}, {literal(pattern)}, 1)"
+        self._drop_where(f"{named} <> ''", step, f"'held out: its text names ' || {named}")
+
     def drop_copies(self, step: str, uids: Iterable[str]) -> None:
         """Drop those whose bytes were taken out for good under another name."""
         gone = ", ".join(map(literal, sorted(uids)))

@@ -1,6 +1,7 @@
 """Steps on what came with the pictures: licences, opt-outs, groups, captions, and steps under own names."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +55,20 @@ def test_licences_and_opt_outs(run: Run) -> None:
     assert found[3] == ("licence", "licence all rights reserved is not allowed")
     lenient = decided(run, {"licence": {"allow": ["CC-BY*"], "keep_unknown": True}})
     assert kept(lenient) == {number for number in range(NUM) if number % 4 in (0, 2)}
+
+
+def test_nothing_is_chosen_whose_text_names_what_is_held_out(run: Run, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.csv"
+    prompts.write_text(
+        "prompt,challenge\nNumber 7,held out\nof number-12!,held out\nnumber 1,\nnumber 99,held out\n"
+    )
+    found = decided(run, {"held_out": {"prompts": str(prompts), "challenge": "held out"}})
+    assert kept(found) == set(range(NUM)) - {7, 12}, "17 is not 7, and one prompt has no challenge"
+    assert found[7] == ("held_out", "held out: its text names number 7")
+    everything = decided(run, {"held_out": {"prompts": str(prompts)}})
+    assert kept(everything) == set(range(NUM)) - {1, 7, 12}
+    with pytest.raises(RecipeError, match=r"No prompt of .* has the challenge 'hard'"):
+        decided(run, {"held_out": {"prompts": str(prompts), "challenge": "hard"}})
 
 
 def test_popularity_within_a_group_is_fair_to_small_numbers(run: Run) -> None:
