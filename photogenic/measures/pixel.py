@@ -130,8 +130,13 @@ def _colourfulness(mean: Moments, covariance: Moments) -> float:
 
 
 def _hue_agreement(red_green: Channel, yellow_blue: Channel) -> float:
-    """|sum of the chroma vectors| / sum of their lengths: 1 for one hue, 0 for opposite ones in balance."""
-    length = float(opencv().magnitude(red_green, yellow_blue).sum())
+    """|sum of the chroma vectors| / sum of their lengths: 1 for one hue, 0 for opposite ones in balance.
+
+    Not with OpenCV's `magnitude`: Intel's code in it takes an approximate root of eight values at a time, but
+    the exact one where one of the eight is zero (a grey pixel), and which eight go together depends on the
+    address of its answer. So equal pixels got unequal last bits. NumPy's root is always the exact one.
+    """
+    length = float(np.sqrt(red_green * red_green + yellow_blue * yellow_blue).sum())
     if length < red_green.size:  # less than one level a pixel: grey
         return 1.0
     return min(1.0, math.hypot(red_green.sum(), yellow_blue.sum()) / length)
