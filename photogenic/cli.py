@@ -140,6 +140,7 @@ def run(
         return
     if retry_failed:
         road.retry_failed()
+    _warn_of_gpu(road, road.recipe.stages())
     if not road.travel():
         typer.echo("Everything is done.")
     typer.echo(f"The whole story: {road.run.folder / 'report.html'}")
@@ -159,6 +160,7 @@ def _stage_command(name: str) -> Callable[..., None]:
         if dry_run:
             _show_plan(road, [name])
         else:
+            _warn_of_gpu(road, [name])
             road.only(name)
 
     command.__doc__ = f"{STAGE_HELP[name]}\n\n\b\nExample:\n  photogenic {name} recipes/emu-tiny.yaml"
@@ -301,3 +303,10 @@ def _show_plan(road: Road, stages: list[str]) -> None:
     from photogenic.preflight import show_plan
 
     show_plan(road, stages)
+
+
+def _warn_of_gpu(road: Road, stages: list[str]) -> None:
+    from photogenic.preflight import gpu_warning
+
+    if warning := gpu_warning(road, stages):
+        typer.secho(warning, fg="yellow", err=True)

@@ -96,6 +96,19 @@ def preflight(road: Road, stages: Sequence[str]) -> list[Check]:
     ]
 
 
+def gpu_warning(road: Road, stages: Sequence[str]) -> str | None:
+    """What to switch before tuning where it seems not to fit the GPU; None where it fits, or is done.
+
+    A warning and no refusal: the estimate errs on the high side.
+    """
+    if "tune" not in stages or gpu_memory() is None or road.state("tune") == "done":
+        return None
+    check = next(_gpu(road, ["tune"]))
+    if check.fits != "no":
+        return None
+    return f"Tuning may not fit on {check.what}: it needs {check.needs}; there is {check.has}."
+
+
 def _state(road: Road, name: str) -> str:
     try:
         state = road.state(name)

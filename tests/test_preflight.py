@@ -13,7 +13,14 @@ from PIL import Image
 from photogenic import preflight as preflight_module
 from photogenic.core.run import Run
 from photogenic.machine import available_memory, parse_gpu
-from photogenic.preflight import CHECKPOINT_BYTES, NUM_CHECKPOINTS, Check, preflight, tuning_check
+from photogenic.preflight import (
+    CHECKPOINT_BYTES,
+    NUM_CHECKPOINTS,
+    Check,
+    gpu_warning,
+    preflight,
+    tuning_check,
+)
 from photogenic.recipe import find_recipe, load_recipe
 from photogenic.road import Road
 from photogenic.sizes import model_sizes, num_parameters, planned_sizes
@@ -144,3 +151,11 @@ def test_tuning_on_a_gpu_is_counted_from_the_base_s_configuration(
     monkeypatch.setattr(preflight_module, "gpu_memory", lambda: ("Tiny", 3 * 2**30))
     found = checks(tmp_path, model, ["review", "pretrain", "tune"])
     assert found["GPU"].fits == "yes" and "activations" in found["GPU"].needs
+    road = Road(load_recipe(tmp_path / "own.yaml"), Run(tmp_path / "run"))
+    assert not gpu_warning(road, ["review", "pretrain", "tune"])
+    monkeypatch.setattr(preflight_module, "gpu_memory", lambda: ("Tiny", 2**20))
+    warning = gpu_warning(road, ["review", "pretrain", "tune"])
+    assert warning is not None
+    assert warning.startswith("Tuning may not fit on GPU Tiny: it needs ")
+    assert "1 MiB; with tune.loop." in warning or "no switch would make it fit" in warning
+    assert gpu_warning(road, ["generate"]) is None
