@@ -15,6 +15,7 @@ from peft.utils import get_peft_model_state_dict
 from photogenic.core.errors import RecipeError
 from photogenic.models.families import denoiser_of, family_of
 from photogenic.models.folder import atomic_folder
+from photogenic.models.safetensors_header import sort_metadata
 
 ADAPTER = "default"  # peft's name for the only adapter
 WEIGHTS = "pytorch_lora_weights.safetensors"  # the name under which diffusers looks for it
@@ -69,6 +70,7 @@ def save_lora(pipeline: DiffusionPipeline, folder: Path) -> Path:
     }
     with atomic_folder(folder) as temporary:
         type(pipeline).save_lora_weights(temporary, **arguments)
+        sort_metadata(temporary / WEIGHTS)
     return folder / WEIGHTS
 
 
