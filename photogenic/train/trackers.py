@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from photogenic.core.errors import MissingExtraError
 from photogenic.core.run import MetricsLog
@@ -45,13 +45,13 @@ class WeightsAndBiases:
     def __init__(self, folder: Path, key: str) -> None:
         import wandb
 
-        mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"
+        mode: Literal["online", "offline"] = "online" if os.environ.get("WANDB_API_KEY") else "offline"
         self._run: Any = wandb.init(
             project="photogenic",
             id=key,
             dir=str(folder),
             resume="allow",
-            mode=os.environ.get("WANDB_MODE", mode),
+            mode=None if "WANDB_MODE" in os.environ else mode,  # which it reads by itself
         )
 
     def write(self, global_step: int, values: dict[str, float]) -> None:
