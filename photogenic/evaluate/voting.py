@@ -21,6 +21,7 @@ from photogenic.evaluate.tables import METADATA, vote_sides
 from photogenic.evaluate.votes import ANSWERS
 from photogenic.web.queues import NewItem, NewPicture, add_items, add_pictures, create_queue
 from photogenic.web.registration import Event, Item, Judgment, Outcome, Person, QueueKind, Registration
+from photogenic.web.screens import Screen
 from photogenic.web.tables import events, items, judgments, people, queues
 
 KIND = "pairs"
@@ -53,6 +54,7 @@ def registration(folder: Path) -> Registration:
         name=NAME,
         kinds=(kind,),
         pages=PAGES,
+        screens=(Screen("vote", "Vote", "work voting", "surround", "Your answer"),),
         migrations=MIGRATIONS,
         tables=METADATA,
         read_picture=read_picture,

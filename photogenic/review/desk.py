@@ -26,10 +26,20 @@ from photogenic.review.results import kept_samples
 from photogenic.web.app import open_room
 from photogenic.web.registration import Registration
 from photogenic.web.room import Room
+from photogenic.web.screens import Screen
 from photogenic.web.settings import Settings
 from photogenic.web.tables import queues
 
 HERE = Path(__file__).parent
+STYLES = ("/static/photo-stage.css", "/review/common.css")
+SCREENS = (
+    Screen("grid", "Grid", "work culling", "surround", "Screen", STYLES),
+    Screen("loupe", "Loupe", "work loupe", "surround", "Decision", STYLES),
+    Screen("captions", "Captions", "work captions", "desk", "Save", STYLES),
+    Screen("adjudicate", "Adjudicate", "work adjudication", "desk", "Outcome", STYLES),
+    Screen("guidelines", "Guidelines", styles=STYLES),
+    Screen("lead", "The lead's desk", styles=STYLES),
+)
 
 
 @dataclass(frozen=True)
@@ -52,13 +62,13 @@ class Review:
         from photogenic.review.routes import PERMISSIONS, router_for
         from photogenic.review.tables import METADATA
 
-        pages = HERE / "pages"
         return Registration(
             name="review",
             kinds=KINDS,
             router=router_for(self),
             permissions=PERMISSIONS,
-            pages=pages if pages.is_dir() else None,
+            pages=HERE / "pages",
+            screens=SCREENS,
             migrations=HERE / "migrations",
             tables=METADATA,
             read_picture=self.read_picture,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
@@ -23,10 +23,12 @@ from photogenic.web.migrate import WEB, migrate
 from photogenic.web.refusals import Refusal, not_found
 from photogenic.web.registration import ANYBODY, Permissions, Registration
 from photogenic.web.room import Room
+from photogenic.web.screens import HOME
 from photogenic.web.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
 PAGES: Permissions = {("GET", "/"): ANYBODY, ("GET", "/static/{path:path}"): ANYBODY}
+FRESH = {"Cache-Control": "no-cache"}  # kept, but asked about each time
 log = logging.getLogger("photogenic.web")
 
 
@@ -50,13 +52,14 @@ def create_app(settings: Settings, *registrations: Registration) -> FastAPI:
     app.state.sign_ins = RateLimit(settings.sign_ins_per_minute)
     for router in (accounts.router, work.router, manual.router):
         _add_routes(app, router)
-    _add_files(app, "/", STATIC, index="index.html")
+    _add_page(app, "/", HOME.html("static"))
     _add_files(app, "/static/{path:path}", STATIC)
     for registration in registrations:
         if registration.router is not None:
             _add_routes(app, registration.router)
         if registration.pages is not None:
-            _add_files(app, f"/{registration.name}/{{path:path}}", registration.pages)
+            pages = {screen.name: screen.html(registration.name) for screen in registration.screens}
+            _add_files(app, f"/{registration.name}/{{path:path}}", registration.pages, pages)
     _check_permissions(app, room.permissions)
     app.add_exception_handler(PhotogenicError, _sentence)
     app.add_exception_handler(HTTPException, _status)
@@ -127,15 +130,27 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
         )
 
 
-def _add_files(app: FastAPI, path: str, folder: Path, index: str = "") -> None:
-    """Serve the files of a folder of the package; only files that are there now, so no path can leave it."""
-    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+def _add_page(app: FastAPI, path: str, html: str) -> None:
+    def serve() -> HTMLResponse:
+        return HTMLResponse(html, headers=FRESH)
 
-    def serve(path: str = index) -> FileResponse:
-        file = files.get(path) or files.get(f"{path}.html")
-        if file is None:
+    app.add_api_route(path, serve, methods=["GET"], include_in_schema=False)
+
+
+def _add_files(app: FastAPI, path: str, folder: Path, pages: Mapping[str, str] | None = None) -> None:
+    """Serve pages by name, and the files of a folder of the package.
+
+    Only files that are there now, so no path can leave the folder.
+    """
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    named = dict(pages or {})
+
+    def serve(path: str) -> Response:
+        if path in named:
+            return HTMLResponse(named[path], headers=FRESH)
+        if path not in files:
             raise not_found("page")
-        return FileResponse(file, headers={"Cache-Control": "no-cache"})
+        return FileResponse(files[path], headers=FRESH)
 
     app.add_api_route(path, serve, methods=["GET"], include_in_schema=False)
 

@@ -10,6 +10,8 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
+from photogenic.web.screens import Screen
+
 ROLES = ("lead", "generalist", "specialist", "writer", "rater")
 ANYBODY = frozenset(("anybody",))  # no session needed
 EVERYONE = frozenset(ROLES)
@@ -114,7 +116,8 @@ class Registration:
     kinds: Sequence[QueueKind] = ()
     router: APIRouter | None = None
     permissions: Permissions = field(default_factory=dict)
-    pages: Path | None = None  # served at /{name}/…, `.html` may be left out
+    pages: Path | None = None  # scripts and style sheets, served at /{name}/…
+    screens: Sequence[Screen] = ()  # pages, served at /{name}/{screen's name}
     migrations: Path | None = None  # a folder with env.py and versions/
     tables: Any = None  # its MetaData, for dumps
     read_picture: Callable[[Mapping[str, Any]], bytes] | None = None  # the bytes of a picture's locator
