@@ -199,6 +199,7 @@ async function fetchPictures() {
 function fillSheet(sheet, rows) {
   const ready = rows.every((row) => pictures.has(row));
   sheet.classList.toggle("waiting", !ready);
+  sheet.ariaBusy = String(!ready);
   if (!ready && sheet.childElementCount) return; // the old pictures stay until the new ones are there
   sheet.replaceChildren(...(rows.length ? rows.map(figureOf) : [el("p", { class: "soft small" }, "None.")]));
 }
