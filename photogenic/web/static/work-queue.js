@@ -4,6 +4,7 @@ import { get, post } from "./api.js";
 
 const HEARTBEAT_MS = 60_000;
 const MOST_PER_CALL = 60;
+const MOST_HELD = 300; // that the server reads in one call
 
 /** Emits "items" when some came, "claimed" when a round of asking is over, "lost" with ids that went to others, "end" with the reason when there is nothing now. */
 export class WorkQueue extends EventTarget {
@@ -32,7 +33,9 @@ export class WorkQueue extends EventTarget {
         const wanted = Math.min(MOST_PER_CALL, this.ahead - this.waiting.size);
         // As it is when the server is asked: what is saved before its answer comes, the answer may still hold.
         const pending = this.outbox.pendingItems(this.queueId);
-        fresh = this.take(await post(`${this.path}/claim`, { count: wanted, held: [...this.waiting.keys()] }), pending);
+        // They are held too: what waits to be saved is not to be given to me again in place of new items.
+        const held = [...this.waiting.keys(), ...pending].slice(0, MOST_HELD);
+        fresh = this.take(await post(`${this.path}/claim`, { count: wanted, held }), pending);
         if (this.reason) return;
       }
     } catch (error) {
@@ -57,7 +60,8 @@ export class WorkQueue extends EventTarget {
   nothing(answer, unsaved) {
     if (unsaved) {
       // The server did not know of my last decisions yet: what it says of the end would be wrong.
-      this.outbox.settled().then(() => this.fill());
+      // This call has to be over first: asked before, `fill` would give back the call that has brought nothing.
+      Promise.all([this.outbox.settled(), this.filling]).then(() => this.fill());
       return;
     }
     this.dispatchEvent(new CustomEvent("end", { detail: answer.reason ?? "all leased" }));

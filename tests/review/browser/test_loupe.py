@@ -157,13 +157,9 @@ def test_decisions_outlive_a_killed_server_and_a_reload(loupe: tuple[Any, Any]) 
     assert [one["item_id"] for one in told(served, page)] == items[:3]
 
 
-def test_a_claim_that_was_answered_before_the_save_shows_nothing_again(loupe: tuple[Any, Any]) -> None:
-    """The server answers the claim while decisions are on their way; the answer comes later."""
-    served, page = loupe
-    items = [current(page)]
-    look_ahead(page, 2)
-    served.kill()
-    items += [press(page, "p"), press(page, "x")]
+def reopened_while_saving(served: Any, page: Any) -> tuple[list[str], Callable[[], None]]:
+    """The page anew, with decisions that are not saved yet: what its first claim was answered, and a way to let the
+    decisions be saved first and the answer come then."""
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto("about:blank")
     served.start()
@@ -175,14 +171,48 @@ def test_a_claim_that_was_answered_before_the_save_shows_nothing_again(loupe: tu
     while not (claims and saves):
         page.wait_for_timeout(20)
     route, answer = claims[0]
-    assert items[0] in [item["id"] for item in answer.json()["items"]]
-    saves[0].continue_()
-    saved(page)
-    route.fulfill(response=answer)
-    page.unroute_all()
+
+    def let_go() -> None:
+        saves[0].continue_()
+        saved(page)
+        route.fulfill(response=answer)
+        page.unroute_all()
+
+    return [item["id"] for item in answer.json()["items"]], let_go
+
+
+def test_a_claim_that_was_answered_before_the_save_shows_nothing_again(loupe: tuple[Any, Any]) -> None:
+    """The server answers the claim while decisions are on their way; the answer comes later."""
+    served, page = loupe
+    items = [current(page)]
+    look_ahead(page, 2)
+    served.kill()
+    items += [press(page, "p"), press(page, "x")]
+    given, let_go = reopened_while_saving(served, page)
+    assert not set(items[:2]) & set(given), "what waits to be saved is given again, in place of new items"
+    let_go()
     assert next_picture(page, None) == items[2]
     saved(page)
     assert [one["item_id"] for one in told(served, page)] == items[:2]
+
+
+def test_the_end_is_told_when_the_last_claim_was_answered_before_the_save(
+    serve: Callable[..., Any], person: Callable[..., Any]
+) -> None:
+    """A claim that brings nothing, because the last decisions are on their way, is asked again."""
+    served = serve("last", ROUNDS, 2)
+    page = person(served, "Lara", "specialist").new_page()
+    page.goto(f"/review/loupe?queue={served.queue('loupe')}")
+    next_picture(page, None)
+    look_ahead(page, 1)
+    served.kill()
+    press(page, "p")
+    page.keyboard.press("x")
+    page.get_by_text("2 unsaved").wait_for()
+    given, let_go = reopened_while_saving(served, page)
+    assert given == []
+    let_go()
+    page.get_by_role("heading", name="All done").wait_for()
 
 
 PLANT = """(event) => new Promise((done, fail) => {
