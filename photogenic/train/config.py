@@ -130,6 +130,26 @@ class TokenizerConfig(Section):
     max_length: int = Field(32, gt=4, description="Tokens per text, begin and end included.")
 
 
+class PerceptualConfig(Section):
+    """LPIPS, the perceptual loss (Zhang et al. 2018), where its weights are at hand."""
+
+    weights: str = Field(
+        description="Safetensors file of LPIPS with VGG-16; docs/train.md says how to make it."
+    )
+    weight: float = Field(1.0, gt=0, description="Weight of the distance.")
+
+
+class AdversarialConfig(Section):
+    """A patch discriminator that learns beside the autoencoder (Esser et al. 2021)."""
+
+    weight: float = Field(0.5, gt=0, description="Times the adaptive weight.")
+    start_step: int = Field(0, ge=0, description="Before this step neither side of it learns.")
+    base_channels: int = Field(
+        64, gt=0, multiple_of=8, description="Width of the discriminator's first layer."
+    )
+    num_layers: int = Field(3, gt=0, description="Its convolutions with stride 2.")
+
+
 class AutoencoderConfig(Section):
     """The Fourier autoencoder (Emu, section 3.1)."""
 
@@ -149,6 +169,12 @@ class AutoencoderConfig(Section):
     l1_weight: float = Field(0.1, ge=0, description="Weight of the absolute error.")
     gradient_weight: float = Field(0.1, ge=0, description="Weight of the absolute error of image gradients.")
     kl_weight: float = Field(1e-5, ge=0, description="Weight of the KL divergence per latent number.")
+    perceptual: PerceptualConfig | None = Field(
+        None, description="A perceptual loss besides; null: none.", json_schema_extra=LATER
+    )
+    adversarial: AdversarialConfig | None = Field(
+        None, description="An adversarial loss besides; null: none.", json_schema_extra=LATER
+    )
     loop: LoopConfig = Field(description="Steps, batch, optimizer.")
     decoder_loop: LoopConfig | None = Field(
         None, description="Further training of the decoder alone, after the U-Net: it changes no latent."

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from photogenic.core.run import seed_for
 from photogenic.models.autoencoder import FourierAutoencoderKL
 from photogenic.train.config import AutoencoderConfig
 from photogenic.train.data import Pictures, to_tensor
+from photogenic.train.objectives.adversarial import Adversary
 
 Tensor = torch.Tensor
+Perceptual = Callable[[Tensor, Tensor], Tensor]  # pictures [B, 3, H, W] in [-1, 1], twice => distances [B]
 
 
 def psnr(reconstruction: Tensor, target: Tensor) -> Tensor:
@@ -29,7 +34,10 @@ def gradient_difference(a: Tensor, b: Tensor) -> Tensor:
 
 
 class AutoencoderObjective:
-    """Squared, absolute and gradient error plus a small KL term; pictures are mirrored at random."""
+    """Squared, absolute and gradient error plus a small KL term; pictures are mirrored at random.
+
+    Where they are given, a perceptual distance and an adversary's loss besides.
+    """
 
     def __init__(
         self,
@@ -38,8 +46,14 @@ class AutoencoderObjective:
         train: Pictures,
         validation: Pictures,
         seed: int,
+        *,
+        perceptual: Perceptual | None = None,
+        adversary: Adversary | None = None,
     ) -> None:
-        self.module = autoencoder.to(memory_format=torch.channels_last)
+        self.autoencoder = autoencoder.to(memory_format=torch.channels_last)
+        self.perceptual = perceptual
+        self.adversary = adversary
+        self.module: nn.Module = autoencoder if adversary is None else adversary.beside(autoencoder)
         self.config = config
         self.train = train
         self.validation = validation
@@ -54,22 +68,38 @@ class AutoencoderObjective:
         ]
         mirrored = torch.tensor([bool(torch.rand((), generator=g) < 0.5) for g in generators])
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
-        posterior = self.module.encode(pixels).latent_dist
+        posterior = self.autoencoder.encode(pixels).latent_dist
         noise = torch.stack([torch.randn(posterior.mean.shape[1:], generator=g) for g in generators])
-        reconstruction = self.module.decode(posterior.mean + posterior.std * noise).sample
+        reconstruction = self.autoencoder.decode(posterior.mean + posterior.std * noise).sample
+        wanted, terms = self._reconstruction_loss(reconstruction, pixels)
+        terms["kl"] = posterior.kl().mean() / posterior.mean[0].numel()
+        loss = wanted + self.config.kl_weight * terms["kl"]
+        if self.adversary is not None:
+            last_layer = self.autoencoder.decoder.conv_out.weight
+            contest = self.adversary.losses(reconstruction, pixels, wanted, last_layer, global_step)
+            if contest:
+                loss = loss + contest["adversarial"] + contest["discriminator"]
+            terms |= contest
+        return {"loss": loss, **terms}
+
+    def _reconstruction_loss(
+        self, reconstruction: Tensor, pixels: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the decoder shall come close to, and its terms for the log."""
         terms = {
             "mse": F.mse_loss(reconstruction, pixels),
             "l1": F.l1_loss(reconstruction, pixels),
             "gradient": gradient_difference(reconstruction, pixels),
-            "kl": posterior.kl().mean() / posterior.mean[0].numel(),
         }
         loss = (
             self.config.mse_weight * terms["mse"]
             + self.config.l1_weight * terms["l1"]
             + self.config.gradient_weight * terms["gradient"]
-            + self.config.kl_weight * terms["kl"]
         )
-        return {"loss": loss, **terms}
+        if self.perceptual is not None and self.config.perceptual is not None:
+            terms["perceptual"] = self.perceptual(reconstruction, pixels).mean()
+            loss = loss + self.config.perceptual.weight * terms["perceptual"]
+        return loss, terms
 
     def sample_names(self, indices: np.ndarray) -> list[str]:
         return [self.train.sample_ids[i] for i in indices]
@@ -80,8 +110,8 @@ class AutoencoderObjective:
         values = []
         for first in range(0, len(self.validation), 64):
             pixels = to_tensor(self.validation.rgb[first : first + 64])
-            latents = self.module.encode(pixels).latent_dist.mode()
-            values.append(psnr(self.module.decode(latents).sample, pixels))
+            latents = self.autoencoder.encode(pixels).latent_dist.mode()
+            values.append(psnr(self.autoencoder.decode(latents).sample, pixels))
         return {"validation_psnr": float(torch.cat(values).mean())}
 
 

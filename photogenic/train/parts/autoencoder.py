@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 
 from photogenic.core.run import seed_for
-from photogenic.core.shards import fingerprint, is_done, mark_done
+from photogenic.core.shards import file_fingerprint, fingerprint, is_done, mark_done
 from photogenic.models.autoencoder import FourierAutoencoderKL
+from photogenic.models.perceptual import load_lpips
 from photogenic.train.config import AutoencoderConfig, LoopConfig
 from photogenic.train.haystack import Haystack
 from photogenic.train.loop import train
+from photogenic.train.objectives.adversarial import Adversary
 from photogenic.train.objectives.autoencoder import AutoencoderObjective, encode_pictures
 
 
@@ -29,18 +31,56 @@ def build_autoencoder(config: AutoencoderConfig, size_px: int) -> FourierAutoenc
     )
 
 
+def make_objective(
+    autoencoder: FourierAutoencoderKL, config: AutoencoderConfig, haystack: Haystack, seed: int
+) -> AutoencoderObjective:
+    """The losses that the recipe names.
+
+    Raises:
+        MissingModelError: the perceptual loss has no weights.
+        RecipeError: the pictures are too small for the discriminator.
+    """
+    perceptual, adversary = None, None
+    if config.perceptual is not None:
+        perceptual = load_lpips(Path(config.perceptual.weights)).to(autoencoder.device)
+    if config.adversarial is not None:
+        torch.manual_seed(seed_for(seed, "discriminator"))
+        adversary = Adversary(config.adversarial, haystack.train.rgb.shape[1])
+        adversary.discriminator.to(autoencoder.device)
+    return AutoencoderObjective(
+        autoencoder,
+        config,
+        haystack.train,
+        haystack.validation,
+        seed,
+        perceptual=perceptual,
+        adversary=adversary,
+    )
+
+
+def _judges_fingerprint(config: AutoencoderConfig) -> list[str]:
+    """What the losses depend on besides the configuration."""
+    if config.perceptual is None:
+        return []
+    path = Path(config.perceptual.weights)
+    return [file_fingerprint(path)] if path.exists() else []  # missing weights are refused by name later
+
+
 def train_autoencoder(
     config: AutoencoderConfig, size_px: int, haystack: Haystack, folder: Path, seed: int
 ) -> FourierAutoencoderKL:
     """The autoencoder, with the latents' mean and spread per channel in its configuration."""
     parts = config.counted(exclude={"loop", "decoder_loop"})
-    key = fingerprint("autoencoder", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed)
+    key = fingerprint(
+        *("autoencoder", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed),
+        *_judges_fingerprint(config),
+    )
     done_key = fingerprint(key, config.loop.max_steps)
     if is_done(folder, done_key):
         return FourierAutoencoderKL.from_pretrained(folder / "model")
     torch.manual_seed(seed_for(seed, "autoencoder"))
     autoencoder = build_autoencoder(config, size_px)
-    objective = AutoencoderObjective(autoencoder, config, haystack.train, haystack.validation, seed)
+    objective = make_objective(autoencoder, config, haystack, seed)
     train(objective, config.loop, folder, key=key, seed=seed, description="autoencoder")
     latents = encode_pictures(autoencoder, haystack.train.rgb)
     autoencoder.register_to_config(
@@ -62,12 +102,12 @@ def train_decoder(
     upstream: str,
 ) -> FourierAutoencoderKL:
     """Train the decoder alone: the latents, and so the U-Net that learned them, stay as they are."""
-    key = fingerprint("decoder", config, loop, upstream, seed)
+    key = fingerprint("decoder", config, loop, upstream, seed, *_judges_fingerprint(config))
     if is_done(folder, key):
         return FourierAutoencoderKL.from_pretrained(folder / "model")
     autoencoder.encoder.requires_grad_(False)
     autoencoder.quant_conv.requires_grad_(False)
-    objective = AutoencoderObjective(autoencoder, config, haystack.train, haystack.validation, seed)
+    objective = make_objective(autoencoder, config, haystack, seed)
     train(objective, loop, folder, key=key, seed=seed, description="decoder")
     autoencoder.save_pretrained(folder / "model")
     mark_done(folder, key)
