@@ -38,6 +38,17 @@ def review(
         Path | None,
         typer.Option("--export", metavar="FILE", help="Write all decisions: .jsonl, .csv or .parquet."),
     ] = None,
+    bring_in: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="Take decisions made elsewhere into the rounds: .csv, .jsonl, .parquet.",
+        ),
+    ] = None,
+    advance: Annotated[
+        bool, typer.Option("--advance", help="Close the open round and open the next over what it kept.")
+    ] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Write needles.parquet.")] = False,
     learn: Annotated[
         bool, typer.Option("--learn", help="Learn a taste from the decisions so far: RUN/review/taste.json.")
@@ -55,6 +66,7 @@ def review(
       photogenic review my-pictures.yaml
       photogenic review my-pictures.yaml --host 0.0.0.0 --port 8000 --origin https://review.example.org
       photogenic review my-pictures.yaml --backup review.jsonl
+      photogenic review my-pictures.yaml --import decisions.csv --advance
       photogenic review my-pictures.yaml --finish
     """
     road = open_road(recipe, run, overrides, workers)
@@ -67,9 +79,9 @@ def review(
         show_plan(road, ["review"])
     elif section.decisions != "people":
         road.only("review")
-    elif backup or restore or export or learn or rebuild or finish:
-        files = {"restore": restore, "backup": backup, "export": export}
-        _administer(road, section, files, learn=learn, rebuild=rebuild, finish=finish)
+    elif backup or restore or export or bring_in or advance or learn or rebuild or finish:
+        files = {"restore": restore, "backup": backup, "import": bring_in, "export": export}
+        _administer(road, section, files, advance=advance, learn=learn, rebuild=rebuild, finish=finish)
     else:
         _serve(road, section, host, port, origin or [])
 
@@ -100,6 +112,7 @@ def _administer(
     section: ReviewConfig,
     files: dict[str, Path | None],
     *,
+    advance: bool,
     learn: bool,
     rebuild: bool,
     finish: bool,
@@ -111,6 +124,8 @@ def _administer(
     for name, path in files.items():
         if path is not None:
             typer.echo(administration.DUTIES[name](review, path))
+    if advance:
+        typer.echo(administration.advance(review))
     if learn:
         typer.echo(administration.learn(review))
     if rebuild:

@@ -7,12 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from photogenic.review.decisions_table import write_decisions
+from photogenic.review.incoming import bring_in
 from photogenic.review.learning import learn_taste
 from photogenic.review.needles import write_decided
 from photogenic.review.tables import METADATA
 from photogenic.web import backup as backups
 from photogenic.web.events import rebuild as rebuild_state
+from photogenic.web.room import note
+from photogenic.web.tables import queues
 
 if TYPE_CHECKING:
     from photogenic.review.desk import Review
@@ -46,6 +51,29 @@ def export(review: Review, path: Path) -> str:
         return f"{path}: {write_decisions(connection, path)} events"
 
 
+def take(review: Review, path: Path) -> str:
+    """Take decisions made elsewhere into the rounds, also while the server runs; a sentence about it."""
+    with _room(review) as room:
+        review.begin(room)
+        return bring_in(review, room, path)
+
+
+def advance(review: Review) -> str:
+    """Close the round that is open and open the next over what it kept; a sentence about it.
+
+    Raises:
+        RunError: it is the last, or it has kept nothing.
+    """
+    with _room(review) as room:
+        review.begin(room)
+        with room.database.writing() as connection:
+            number = review.latest(connection)
+            following = review.advance(connection, number)
+            queue = connection.execute(select(queues).where(queues.c.queue_id == following)).one()
+            note(connection, None, "advance", queue.title, queue_id=following, by="command line")
+        return f"{queue.title}: {queue.num_items} pictures"
+
+
 def learn(review: Review) -> str:
     """Learn a taste from the decisions so far; a sentence about what it saves."""
     with _room(review) as room, room.database.reading() as connection:
@@ -64,4 +92,4 @@ def finish(review: Review) -> int:
     return write_decided(review)
 
 
-DUTIES = {"restore": restore, "backup": backup, "export": export}
+DUTIES = {"restore": restore, "backup": backup, "import": take, "export": export}

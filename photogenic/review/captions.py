@@ -1,4 +1,4 @@
-"""The caption of a needle: a writer's, or else the alt text, cleaned."""
+"""The caption of a needle: a writer's or a model's, or else the alt text, cleaned."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FILE_NAME = re.compile(r"\S+\.(?:jpe?g|png|gif|webp|avif|tiff?|bmp|hei[cf])", re
 
 class Caption(NamedTuple):
     text: str
-    source: str  # alt_text | writer
+    source: str  # alt_text | writer | model
 
 
-def caption_for(alt_text: str | None, written: str | None = None) -> Caption:
-    """What a writer wrote, word for word; where nobody wrote, the cleaned alt text."""
+def caption_for(alt_text: str | None, written: str | None = None, source: str = "writer") -> Caption:
+    """What was written, word for word, and by whom; where nobody wrote, the cleaned alt text."""
     if written and written.strip():
-        return Caption(written.strip(), "writer")
+        return Caption(written.strip(), source)
     return Caption(clean_alt_text(alt_text or ""), "alt_text")
 
 

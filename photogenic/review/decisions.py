@@ -31,6 +31,9 @@ class Decide(Body):
     verdict: Verdict
     criteria: Criteria | None = None
     reason: Annotated[str, Field(max_length=200)] | None = None
+    words: Annotated[str, Field(max_length=1000)] | None = (
+        None  # why, at length: for decisions made elsewhere
+    )
     bulk: bool = False  # rejected with a whole screen, not looked at alone
     guidelines_version: int | None = None
     active_ms: Milliseconds | None = None

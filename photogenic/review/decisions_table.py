@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         ("key", pa.string()),
         ("purpose", pa.string()),  # work | gold | calibration
         ("person", pa.string()),
+        ("annotator_kind", pa.string()),  # person | model
         ("role", pa.string()),
         ("verdict", pa.string()),
         ("keep", pa.string()),  # 1 | 0 | empty: reads as a CSV of `review.decisions`
@@ -44,6 +45,7 @@ def decision_rows(connection: Connection) -> Iterator[dict[str, Any]]:
     """All events of all rounds, oldest first, as rows of SCHEMA."""
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
         select(events, queues.c.title, items.c.body.label("item"), items.c.purpose, items.c.adjudication)
+        .add_columns(people.c.kind.label("annotator_kind"))
         .add_columns(people.c.name, people.c.role, judgments.c.event_id.label("present"))
         .join(queues, queues.c.queue_id == events.c.queue_id)
         .join(items, items.c.item_id == events.c.item_id)
@@ -62,6 +64,7 @@ def decision_rows(connection: Connection) -> Iterator[dict[str, Any]]:
             "key": item.get("metadata", {}).get("key", ""),
             "purpose": row.purpose,
             "person": row.name,
+            "annotator_kind": row.annotator_kind,
             "role": row.role,
             "verdict": verdict or "",
             "keep": {"keep": "1", "drop": "0"}.get(verdict, ""),

@@ -100,6 +100,11 @@ class Review:
         )
         return next((row for row in rows if json.loads(row.body).get("round") == number), None)
 
+    def latest(self, connection: Connection) -> int:
+        """The number of the round that was opened last."""
+        begun = [n for n in range(len(self.config.rounds)) if self.queue_of(connection, n) is not None]
+        return max(begun, default=-1)
+
     def advance(self, connection: Connection, number: int) -> str:
         """Close round `number` and open the next over what was kept; the id of its queue.
 

@@ -16,6 +16,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table
+from photogenic.review.annotators import called, caption_source, kind_in, who_looked
 from photogenic.review.captions import caption_for
 from photogenic.review.export import Needles
 from photogenic.review.last_words import Rows, is_export, last_words
@@ -38,6 +39,7 @@ class ImportedDecision:
     source: str
     kept: bool
     caption: str
+    caption_source: str  # writer | model
     decided_by: str
 
 
@@ -51,7 +53,7 @@ def needles_from_table(path: Path, run: Run) -> Needles:
     """
     column, decisions = read_decisions(path)
     table = samples_of(run)
-    rows = _rows_by_name(table, IDS[column])
+    rows = rows_by_name(table, IDS[column])
     sources = table["source"].to_pylist()
     chosen: dict[int, ImportedDecision] = {}
     rejected: dict[int, ImportedDecision] = {}
@@ -80,7 +82,7 @@ def known_answers(path: Path, run: Run) -> dict[str, str]:
     """
     column, decisions = read_decisions(path.expanduser())
     table = samples_of(run)
-    rows, ids = _rows_by_name(table, IDS[column]), table["sample_id"].to_pylist()
+    rows, ids = rows_by_name(table, IDS[column]), table["sample_id"].to_pylist()
     sources = table["source"].to_pylist()
     return {
         ids[row]: "keep" if decision.kept else "drop"
@@ -96,13 +98,7 @@ def read_decisions(path: Path) -> tuple[str, list[ImportedDecision]]:
     Raises:
         RunError: the file cannot be read, or a row is no decision.
     """
-    readers = {".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    try:
-        columns, rows = readers.get(path.suffix.lower(), _csv_rows)(path)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RunError(f"Cannot read {path.name}: {error}.", "Save it as CSV in UTF-8.") from error
-    except (json.JSONDecodeError, pa.ArrowInvalid) as error:
-        raise RunError(f"Cannot read {path.name}: {error}.") from error
+    columns, rows = read_rows(path)
     column = next((name for name in IDS if name in columns), None)
     if column is None or "keep" not in columns:
         raise RunError(
@@ -112,6 +108,21 @@ def read_decisions(path: Path) -> tuple[str, list[ImportedDecision]]:
     if is_export(columns):
         rows = last_words(rows, column)
     return column, list(_decisions(path, rows, column))
+
+
+def read_rows(path: Path) -> tuple[list[str], Rows]:
+    """Column names and rows, with their lines, of a .csv, .jsonl or .parquet file; every cell as text.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    readers = {".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
+    try:
+        return readers.get(path.suffix.lower(), _csv_rows)(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"Cannot read {path.name}: {error}.", "Save it as CSV in UTF-8.") from error
+    except (json.JSONDecodeError, pa.ArrowInvalid) as error:
+        raise RunError(f"Cannot read {path.name}: {error}.") from error
 
 
 def _csv_rows(path: Path) -> tuple[list[str], Rows]:
@@ -142,6 +153,8 @@ def _parquet_rows(path: Path) -> tuple[list[str], Rows]:
 
 
 def _text(cell: object) -> str:
+    if isinstance(cell, dict | list):
+        return json.dumps(cell, ensure_ascii=False)
     return "" if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell)
 
 
@@ -152,13 +165,16 @@ def _decisions(path: Path, rows: Rows, column: str) -> Iterator[ImportedDecision
             raise RunError(
                 f"{path.name}, line {line}: `keep` is {row['keep']!r}.", "Write 1 or 0, yes or no."
             )
+        kind = kind_in(row, f"{path.name}, line {line}")
+        model = who_looked([kind])
         yield ImportedDecision(
             line=line,
             name=row.get(column, "").strip(),
             source=row.get("source", "").strip(),
             kept=word in KEEP_WORDS,
             caption=row.get("caption", ""),
-            decided_by=row.get("decided_by", "").strip(),
+            caption_source=row.get("caption_source") or caption_source(kind),
+            decided_by=called(row.get("decided_by", "").strip(), kind) + model,
         )
 
 
@@ -169,7 +185,7 @@ def samples_of(run: Run) -> pa.Table:
     return read_table(run.folder / "pool" / "manifest", POOL_SCHEMA.names)
 
 
-def _rows_by_name(table: pa.Table, column: str) -> Mapping[str, Sequence[int]]:
+def rows_by_name(table: pa.Table, column: str) -> Mapping[str, Sequence[int]]:
     rows: dict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(table[column].to_pylist()):
         rows[name].append(row)
@@ -204,7 +220,7 @@ def _needles(table: pa.Table, chosen: Mapping[int, ImportedDecision], path: Path
     return Needles(
         rows=rows,
         captions=[
-            caption_for(alt_text, decision.caption)
+            caption_for(alt_text, decision.caption, decision.caption_source)
             for alt_text, decision in zip(rows["alt_text"].to_pylist(), decisions, strict=True)
         ],
         decided_by=[

@@ -6,6 +6,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from photogenic.review.annotators import called, caption_source, who_looked
+
 Rows = list[tuple[int, dict[str, str]]]  # with the line or row where each stands
 COLUMNS = frozenset(("event_id", "kind", "round", "person", "counts", "body"))
 FORMULA = ("'=", "'+", "'@", "'\t", "'\r")  # how an export as CSV hides what a spreadsheet would run
@@ -29,8 +31,10 @@ def last_words(rows: Rows, column: str) -> Rows:
     for name, said in decided.items():
         latest = max(begun[row["round"]] for _, row in said)
         final = [(line, row) for line, row in said if begun[row["round"]] == latest]
-        word = {"keep": _keep([row for _, row in final]), "caption": captions.get(name, "")}
-        people = " and ".join(sorted({row["person"] for _, row in final}))
+        caption, source = captions.get(name, ("", ""))
+        word = {"keep": _keep([row for _, row in final]), "caption": caption, "caption_source": source}
+        people = " and ".join(sorted({called(row["person"], _kind(row)) for _, row in final}))
+        people += who_looked(_kind(row) for _, row in said)
         settled.append((final[-1][0], {column: name, "decided_by": people, **word}))
     return settled
 
@@ -41,11 +45,18 @@ def _keep(said: Sequence[Mapping[str, str]]) -> str:
     return "1" if 2 * sum(row["keep"] == "1" for row in heard) > len(heard) else "0"
 
 
-def _captions(rows: Sequence[Mapping[str, str]], column: str) -> dict[str, str]:
-    """Name -> caption; only those approved, where second readers have approved any."""
+def _kind(row: Mapping[str, str]) -> str:
+    return row.get("annotator_kind") or "person"  # exports were once without
+
+
+def _captions(rows: Sequence[Mapping[str, str]], column: str) -> dict[str, tuple[str, str]]:
+    """Name -> caption and its source; only those approved, where second readers have approved any."""
     approved = {json.loads(row["body"])["caption_event_id"] for row in rows if row["kind"] == "approve"}
     return {
-        row[column].strip(): row["caption"][row["caption"].startswith(FORMULA) :]
+        row[column].strip(): (
+            row["caption"][row["caption"].startswith(FORMULA) :],
+            caption_source(_kind(row)),
+        )
         for row in rows
         if row["kind"] == "caption" and (not approved or row["event_id"] in approved)
     }

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from photogenic.core.errors import RunError
 from photogenic.core.shards import write_json
+from photogenic.review.annotators import called, caption_source, who_looked
 from photogenic.review.captions import Caption, caption_for
 from photogenic.review.export import Needles, write_needles
 from photogenic.review.opening import candidates_of
@@ -101,7 +102,7 @@ def _said(connection: Connection, queue: Row[Any], wanted: set[str]) -> list[tup
     )
     rows = connection.execute(
         select(present.c.item_id, events.c.event_id, events.c.kind, events.c.queue_id, events.c.body)
-        .add_columns(people.c.name, people.c.role)
+        .add_columns(people.c.name, people.c.role, people.c.kind.label("annotator_kind"))
         .join(events, events.c.event_id == present.c.event_id)
         .join(people, people.c.person_id == events.c.person_id)
         .order_by(events.c.seq)
@@ -120,7 +121,12 @@ def _line(queue: Row[Any], row: Row[Any]) -> dict[str, Any]:
     if row.queue_id != queue.queue_id:
         what = "second look"
     told = {name: body[name] for name in TOLD if body.get(name) not in (None, "", False)}
-    person = {"person": row.name, "role": row.role, "event_id": row.event_id}
+    person = {
+        "person": row.name,
+        "annotator_kind": row.annotator_kind,
+        "role": row.role,
+        "event_id": row.event_id,
+    }
     return {"round": queue.title, "what": what, **person, **told}
 
 
@@ -128,9 +134,10 @@ def _decided_by(title: str, said: Sequence[Mapping[str, Any]]) -> str:
     last = [line for line in said if line["round"] == title]
     if not last:
         return f"{title}: its answer was known beforehand"
-    names = sorted({line["person"] for line in last if line.get("verdict") == "keep"})
+    keepers = {(line["person"], line["annotator_kind"]) for line in last if line.get("verdict") == "keep"}
+    names = " and ".join(called(name, kind) for name, kind in sorted(keepers))
     how = ", adjudicated" if any(line["what"] == "adjudicate" for line in last) else ""
-    return f"{title}: kept by {' and '.join(names)}{how}"
+    return f"{title}: kept by {names}{how}{who_looked(line['annotator_kind'] for line in said)}"
 
 
 def _captions(connection: Connection, review: Review) -> dict[str, Caption]:
@@ -140,12 +147,15 @@ def _captions(connection: Connection, review: Review) -> dict[str, Caption]:
     if queue is None:
         return {}
     rows = connection.execute(
-        select(items.c.body.label("item"), events.c.body)
+        select(items.c.body.label("item"), events.c.body, people.c.kind)
         .join(judgments, judgments.c.item_id == items.c.item_id)
         .join(events, events.c.event_id == judgments.c.event_id)
+        .join(people, people.c.person_id == events.c.person_id)
         .where(items.c.queue_id == queue.queue_id, items.c.state == "done", judgments.c.answer == "caption")
     )
     return {
-        json.loads(row.item)["sample_id"]: Caption(json.loads(row.body)["text"].strip(), "writer")
+        json.loads(row.item)["sample_id"]: Caption(
+            json.loads(row.body)["text"].strip(), caption_source(row.kind)
+        )
         for row in rows
     }

@@ -131,6 +131,7 @@ def _worker(person: Row[Any], given: Sequence[Row[Any]]) -> dict[str, Any]:
         "id": person.person_id,
         "name": person.name,
         "role": person.role,
+        "kind": person.kind,
         "decisions": num,
         "keep": kept,
         "active_ms": int(sum(row.active_ms for row in given)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -157,6 +157,7 @@ def list_people(room: RoomHere) -> dict[str, Any]:
                 "id": row.person_id,
                 "name": row.name,
                 "role": row.role,
+                "kind": row.kind,
                 "active": row.active,
                 "created_at": row.created_at,
                 "last_seen_at": last.get(row.person_id),
@@ -191,6 +192,7 @@ def patch_person(person_id: str, body: PersonChange, room: RoomHere, person: Per
 class NewInvite(Strict):
     name: Short
     role: Short
+    kind: Literal["person", "model"] = "person"  # a program that decides by a model is a `model`
     days: Annotated[float, Field(gt=0, le=90)] | None = None
     person_id: Short | None = None
 
@@ -199,7 +201,7 @@ class NewInvite(Strict):
 def list_invites(room: RoomHere) -> dict[str, Any]:
     with room.database.reading() as connection:
         rows = connection.execute(select(invites).order_by(invites.c.created_at.desc()).limit(500)).all()
-    names = ("name", "role", "expires_at", "used_at", "revoked")
+    names = ("name", "role", "kind", "expires_at", "used_at", "revoked")
     return {"invites": [{"id": row.invite_id} | {name: getattr(row, name) for name in names} for row in rows]}
 
 
@@ -216,8 +218,9 @@ def post_invite(body: NewInvite, room: RoomHere, person: PersonHere) -> dict[str
             lifetime_s=lifetime_s,
             by=person.person_id,
             person_id=body.person_id,
+            kind=body.kind,
         )
-        note(connection, person, "invite", name, role=role, invite_id=made.invite_id)
+        note(connection, person, "invite", name, role=role, kind=body.kind, invite_id=made.invite_id)
     link = f"{room.settings.origins[0]}/#invite={made.token}"
     return {"id": made.invite_id, "link": link, "expires_at": made.expires_at}
 

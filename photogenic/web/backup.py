@@ -100,7 +100,9 @@ def _copied(path: Path, extra: Sequence[MetaData]) -> Iterator[tuple[str, dict[s
             if not inspect(connection).has_table("events"):
                 raise RunError(f"{path.name} is no backup of ours.")
             for table in _tables(extra):
-                for row in connection.execute(select(table)).mappings():
+                present = {column["name"] for column in inspect(connection).get_columns(table.name)}
+                columns = [column for column in table.c if column.name in present]  # an older one has fewer
+                for row in connection.execute(select(*columns)).mappings():
                     yield table.name, dict(row)
     finally:
         copy.close()

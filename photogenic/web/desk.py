@@ -32,6 +32,7 @@ class Desk:
     kinds: Mapping[str, QueueKind]
     lease_s: float
     replays: bool = False  # when the state is made anew from the events, nobody holds leases
+    elsewhere: bool = False  # the decisions were made elsewhere: nobody has claimed their items
     queues: dict[str, Row[Any]] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)
     given: dict[str, dict[str, Judgment]] = field(default_factory=lambda: defaultdict(dict))
@@ -98,6 +99,10 @@ class Desk:
         if self.replays:
             return
         lease = self.leases[item.item_id].get(person_id)
+        if self.elsewhere:
+            if lease == "active":
+                self._set_lease(item, person_id, "used")
+            return
         if lease is None:
             raise RefusedEvent("This item was not given to you.")
         if lease == "active" and item.state == "pending":

@@ -36,14 +36,16 @@ def accept(
     *,
     lease_s: float,
     may_enter: MayEnter,
+    elsewhere: bool = False,
 ) -> Answer:
     """Take the events in their order. What is answered as accepted is on disk.
 
-    `may_enter(queue row, person)` tells whether the person may work in a queue at all.
+    `may_enter(queue row, person)` tells whether the person may work in a queue at all. Decisions made
+    `elsewhere` need no lease, and one that came after others had settled an item is taken too.
     """
     answer = Answer()
     with database.writing() as connection:
-        desk = Desk(connection, database, kinds, lease_s)
+        desk = Desk(connection, database, kinds, lease_s, elsewhere=elsewhere)
         desk.load(event.item_id for event in batch)
         known = _known(connection, batch)
         fresh: list[Event] = []

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from photogenic.web.refusals import Refusal, not_found
-from photogenic.web.registration import ROLES, Person
+from photogenic.web.registration import ANNOTATOR_KINDS, ROLES, Person
 from photogenic.web.tables import invites, people, sessions
 
 if TYPE_CHECKING:
@@ -39,18 +39,23 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def add_person(connection: Connection, name: str, role: str) -> Person:
+def add_person(connection: Connection, name: str, role: str, kind: str = "person") -> Person:
     """A new person.
 
     Raises:
-        Refusal: the name is empty, too long or taken, or there is no such role.
+        Refusal: the name is empty, too long or taken, or there is no such role or kind.
     """
-    person = Person(new_id(), check_name(name), check_role(role))
+    person = Person(new_id(), check_name(name), check_role(role), check_kind(kind))
     if connection.execute(select(people.c.person_id).where(people.c.name == person.name)).first():
         raise Refusal(409, f"Somebody is called {person.name!r} already.", "Add a surname.")
     connection.execute(
         insert(people).values(
-            person_id=person.person_id, name=person.name, role=role, active=True, created_at=time.time()
+            person_id=person.person_id,
+            name=person.name,
+            role=role,
+            kind=kind,
+            active=True,
+            created_at=time.time(),
         )
     )
     return person
@@ -70,6 +75,12 @@ def check_role(role: str) -> str:
     return role
 
 
+def check_kind(kind: str) -> str:
+    if kind not in ANNOTATOR_KINDS:
+        raise Refusal(422, f"There is no kind of annotator {kind!r}.", f"Use {' or '.join(ANNOTATOR_KINDS)}.")
+    return kind
+
+
 # --- invites -------------------------------------------------------------------------------------------
 
 
@@ -81,6 +92,7 @@ def invite(
     lifetime_s: float,
     by: str | None = None,
     person_id: str | None = None,
+    kind: str = "person",
 ) -> Invite:
     """A link for one use. With `person_id` it signs in that person, else it makes one."""
     made = Invite(new_id(), secrets.token_urlsafe(32), time.time() + lifetime_s)
@@ -90,6 +102,7 @@ def invite(
             token_hash=hashed(made.token),
             name=check_name(name),
             role=check_role(role),
+            kind=check_kind(kind),
             person_id=person_id,
             created_by=by,
             created_at=time.time(),
@@ -118,7 +131,7 @@ def redeem(connection: Connection, token: str) -> Person:
         raise refusal
     row = connection.execute(select(invites).where(invites.c.token_hash == hashed(token))).one()
     if row.person_id is None:
-        person = add_person(connection, _free_name(connection, row.name), row.role)
+        person = add_person(connection, _free_name(connection, row.name), row.role, row.kind)
         connection.execute(
             update(invites).where(invites.c.invite_id == row.invite_id).values(person_id=person.person_id)
         )
@@ -126,7 +139,7 @@ def redeem(connection: Connection, token: str) -> Person:
     found = connection.execute(select(people).where(people.c.person_id == row.person_id)).first()
     if found is None or not found.active:
         raise refusal
-    return Person(found.person_id, found.name, found.role)
+    return Person(found.person_id, found.name, found.role, found.kind)
 
 
 def _free_name(connection: Connection, name: str) -> str:
@@ -181,7 +194,7 @@ def check_passphrase(connection: Connection, name: str, passphrase: str) -> Pers
         row = None
     if row is None or known is None or not row.active:
         raise Refusal(401, "Name and passphrase do not fit together.")
-    return Person(row.person_id, row.name, row.role)
+    return Person(row.person_id, row.name, row.role, row.kind)
 
 
 # --- sessions ------------------------------------------------------------------------------------------
@@ -213,7 +226,7 @@ def who(connection: Connection, token: str | None) -> Person | None:
     if not token:
         return None
     row = connection.execute(
-        select(people.c.person_id, people.c.name, people.c.role)
+        select(people.c.person_id, people.c.name, people.c.role, people.c.kind)
         .join(sessions, sessions.c.person_id == people.c.person_id)
         .where(sessions.c.token_hash == hashed(token), sessions.c.expires_at > time.time())
         .where(people.c.active.is_(True))
@@ -244,7 +257,10 @@ def change_person(connection: Connection, person_id: str, changes: dict[str, Any
 def _refuse_last_lead(connection: Connection, person_id: str) -> None:
     others = connection.execute(
         select(people.c.person_id).where(
-            people.c.role == "lead", people.c.active.is_(True), people.c.person_id != person_id
+            people.c.role == "lead",
+            people.c.kind == "person",
+            people.c.active.is_(True),
+            people.c.person_id != person_id,
         )
     ).first()
     if others is None:

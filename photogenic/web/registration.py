@@ -16,6 +16,7 @@ ROLES = ("lead", "generalist", "specialist", "writer", "rater")
 ANYBODY = frozenset(("anybody",))  # no session needed
 EVERYONE = frozenset(ROLES)
 LEAD = frozenset(("lead",))
+ANNOTATOR_KINDS = ("person", "model")  # a model that decides is never called a person
 
 Permissions = Mapping[tuple[str, str], frozenset[str]]  # (method, path template) -> roles
 
@@ -27,6 +28,7 @@ class Person:
     person_id: str
     name: str
     role: str
+    kind: str = "person"  # person | model
 
 
 @dataclass(frozen=True)

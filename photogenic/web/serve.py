@@ -52,7 +52,7 @@ def lead_link(room: Room) -> str:
     with room.database.writing() as connection:
         lead = connection.execute(
             select(people)
-            .where(people.c.role == "lead", people.c.active.is_(True))
+            .where(people.c.role == "lead", people.c.kind == "person", people.c.active.is_(True))
             .order_by(people.c.created_at)
         ).first()
         made = invite(

@@ -32,6 +32,7 @@ people = Table(
     Column("person_id", String(16), primary_key=True),
     Column("name", String(80), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
+    Column("kind", String(8), nullable=False, server_default="person"),  # person | model
     Column("active", Boolean, nullable=False),
     Column("passphrase_hash", String(200)),
     Column("created_at", Float, nullable=False),
@@ -44,6 +45,7 @@ invites = Table(
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("name", String(80), nullable=False),
     Column("role", String(16), nullable=False),
+    Column("kind", String(8), nullable=False, server_default="person"),
     Column("person_id", String(16)),  # whom it signs in; null: it makes a person
     Column("created_by", String(16)),
     Column("created_at", Float, nullable=False),

@@ -158,8 +158,10 @@ def test_decisions_outlive_a_killed_server_and_a_reload(loupe: tuple[Any, Any]) 
 
 
 def reopened_while_saving(served: Any, page: Any) -> tuple[list[str], Callable[[], None]]:
-    """The page anew, with decisions that are not saved yet: what its first claim was answered, and a way to let the
-    decisions be saved first and the answer come then."""
+    """The page anew, with decisions that are not saved yet.
+
+    What its first claim was answered, and a way to let the decisions be saved first and the answer come then.
+    """
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto("about:blank")
     served.start()
