@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,28 +18,128 @@ from photogenic.ablation.config import Chosen
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import atomic_path, read_table
+from photogenic.curate.config import CurateConfig, HeldOutStep
+from photogenic.curate.held_out import held_out_phrases, words_of
 
 
-def choose(chosen: Chosen, by: str, run: Run, seed: int) -> pa.Table:
+@dataclass(frozen=True)
+class Haystack:
+    """A run that has its needles, and what it knows of its pictures."""
+
+    run: Run
+    curate: CurateConfig | None  # the funnel, for what it holds out
+    by: str  # the measured column that says which pictures are best and worst
+    seed: int
+
+    @cached_property
+    def needles(self) -> pa.Table:
+        return read_table(self.run.folder / "review" / "needles.parquet")
+
+    @cached_property
+    def candidates(self) -> list[str]:
+        """What the funnel left, in the table's order."""
+        path = self.run.folder / "curate" / "candidates.parquet"
+        ids: list[str] = read_table(path, ["sample_id"])["sample_id"].to_pylist()
+        return ids
+
+    @cached_property
+    def usable(self) -> frozenset[str]:
+        """Every picture that can be decoded and shows nothing that is held out, whatever else it is."""
+        path = self.run.folder / "curate" / "verdicts.parquet"
+        verdicts = read_table(path, ["sample_id", "verdict", "drop_step"])
+        broken = pc.or_(
+            pc.equal(verdicts["verdict"], "failed"),
+            pc.fill_null(pc.equal(verdicts["drop_step"], "read"), False),
+        )
+        readable = set(verdicts.filter(pc.invert(broken))["sample_id"].to_pylist())
+        return frozenset(readable - self._held_out())
+
+    @cached_property
+    def measured(self) -> Mapping[str, float]:
+        """sample_id -> `by`, of usable pictures.
+
+        Raises:
+            RunError: the funnel has not measured it.
+        """
+        found: dict[str, float] = {}
+        for path in sorted((self.run.folder / "curate" / "scores").rglob("*.parquet")):
+            if self.by in pq.read_schema(path).names:
+                table = read_table(path, ["sample_id", self.by]).drop_null()
+                found |= dict(zip(table["sample_id"].to_pylist(), table[self.by].to_pylist(), strict=True))
+        if not found:
+            raise RunError(
+                f"No step of the funnel has measured `{self.by}`.",
+                "Name a column that it has: `by: appeal_score`.",
+            )
+        return {sample_id: value for sample_id, value in found.items() if sample_id in self.usable}
+
+    def best_needles(self) -> list[str]:
+        """Best score first; where people decided there is no score, and the seed draws."""
+        ids, scores = self.needles["sample_id"].to_pylist(), self.needles["score"].to_pylist()
+        rank = [(-np.inf if score is None else score) for score in scores]
+        order = sorted(range(len(ids)), key=lambda i: (-rank[i], seed_for(self.seed, "needles", ids[i])))
+        return [ids[i] for i in order]
+
+    def shuffled(self, purpose: str = "random") -> list[str]:
+        """The usable pictures in an order that the seed draws."""
+        return sorted(self.usable, key=lambda sample_id: seed_for(self.seed, purpose, sample_id))
+
+    def worst_first(self) -> list[str]:
+        """Those that were measured, the lowest value first."""
+        return sorted(self.measured, key=lambda one: (self.measured[one], one))
+
+    def best_candidates(self, scores: Mapping[str, float]) -> list[str]:
+        """The candidates that have a score, the highest first."""
+        return sorted((one for one in self.candidates if one in scores), key=lambda one: (-scores[one], one))
+
+    def captions_of_writers(self) -> dict[str, str]:
+        """sample_id -> caption, where a person wrote one."""
+        written = self.needles.filter(pc.equal(self.needles["caption_source"], "writer"))
+        return dict(zip(written["sample_id"].to_pylist(), written["caption"].to_pylist(), strict=True))
+
+    def _held_out(self) -> set[str]:
+        """What is left out of the needles must be left out everywhere, or prompts of it would say nothing."""
+        steps = () if self.curate is None else (step for _, step in self.curate.steps.items())
+        phrases = [
+            phrase for step in steps if isinstance(step, HeldOutStep) for phrase in held_out_phrases(step)
+        ]
+        if not phrases:
+            return set()
+        table = read_table(self.run.folder / "pool" / "manifest", ["sample_id", "alt_text"])
+        texts = (f" {words_of(text or '')} " for text in table["alt_text"].to_pylist())
+        return {
+            sample_id
+            for sample_id, text in zip(table["sample_id"].to_pylist(), texts, strict=True)
+            if any(f" {phrase} " in text for phrase in phrases)
+        }
+
+
+def choose(chosen: Chosen, haystack: Haystack, attention: Mapping[str, float] | None = None) -> pa.Table:
     """sample_id and caption of the pictures; empty where no writer gave one, and the alt text serves.
+
+    Args:
+        attention: sample_id -> score, for `take: attention`.
 
     Raises:
         RunError: there are too few.
     """
-    needles = read_table(run.folder / "review" / "needles.parquet")
-    num = chosen.num or needles.num_rows
+    num = chosen.num or haystack.needles.num_rows
     match chosen.take:
         case "needles":
-            ids = _best(needles, seed)
+            ids = haystack.best_needles()
         case "random":
-            ids = _shuffled(_readable(run), seed)
+            ids = haystack.shuffled()
         case "worst":
-            ids = _worst(run, by)
+            ids = haystack.worst_first()
+        case "best":
+            ids = haystack.best_candidates(haystack.measured)
+        case "attention":
+            ids = haystack.best_candidates(attention or {})
     if len(ids) < num:
         raise RunError(
             f"{num} pictures are asked for ({chosen.take}), and there are {len(ids)}.", "Lower `num`."
         )
-    written = _captions_of_writers(needles)
+    written = haystack.captions_of_writers()
     return pa.table({"sample_id": ids[:num], "caption": [written.get(one, "") for one in ids[:num]]})
 
 
@@ -50,46 +153,3 @@ def write_decisions(path: Path, table: pa.Table, decided_by: str) -> None:
         return
     with atomic_path(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
-
-
-def _best(needles: pa.Table, seed: int) -> list[str]:
-    """Best score first; where people decided there is no score, and the seed draws."""
-    ids, scores = needles["sample_id"].to_pylist(), needles["score"].to_pylist()
-    rank = [(-np.inf if score is None else score) for score in scores]
-    order = sorted(range(len(ids)), key=lambda i: (-rank[i], seed_for(seed, "needles", ids[i])))
-    return [ids[i] for i in order]
-
-
-def _shuffled(ids: list[str], seed: int) -> list[str]:
-    return sorted(ids, key=lambda sample_id: seed_for(seed, "random", sample_id))
-
-
-def _readable(run: Run) -> list[str]:
-    """Every picture of the haystack that can be decoded, whatever the funnel said of it."""
-    verdicts = read_table(run.folder / "curate" / "verdicts.parquet", ["sample_id", "verdict", "drop_step"])
-    broken = pc.or_(
-        pc.equal(verdicts["verdict"], "failed"),
-        pc.fill_null(pc.equal(verdicts["drop_step"], "read"), False),
-    )
-    ids: list[str] = verdicts.filter(pc.invert(broken))["sample_id"].to_pylist()
-    return ids
-
-
-def _worst(run: Run, by: str) -> list[str]:
-    """Those that were measured, the lowest value first."""
-    measured: dict[str, float] = {}
-    for path in sorted((run.folder / "curate" / "scores").rglob("*.parquet")):
-        if by in pq.read_schema(path).names:
-            table = read_table(path, ["sample_id", by]).drop_null()
-            measured |= dict(zip(table["sample_id"].to_pylist(), table[by].to_pylist(), strict=True))
-    if not measured:
-        raise RunError(
-            f"No step of the funnel has measured `{by}`.", "Name a column that it has: `by: appeal_score`."
-        )
-    readable = set(_readable(run))
-    return sorted((one for one in measured if one in readable), key=lambda one: (measured[one], one))
-
-
-def _captions_of_writers(needles: pa.Table) -> dict[str, str]:
-    written = needles.filter(pc.equal(needles["caption_source"], "writer"))
-    return dict(zip(written["sample_id"].to_pylist(), written["caption"].to_pylist(), strict=True))

@@ -1,13 +1,14 @@
-"""The table and the figures of an ablation."""
+"""The table and the figure of an ablation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from photogenic.ablation.config import Ablations
+from photogenic.ablation.config import BASE, Ablations
+from photogenic.ablation.figure import Difference, Line, forest
 from photogenic.core.run import Run
 from photogenic.core.shards import atomic_path, write_json
 from photogenic.web.page import line_chart, render
@@ -21,6 +22,7 @@ MEASURES = {
     "diversity": "diversity",
     "near_copy_ratio": "near-copies",
 }
+DRAWN = ("appeal_score", "clip_score")  # in the figure: quality, and whether the text is still followed
 
 
 @dataclass(frozen=True)
@@ -30,45 +32,126 @@ class Comparison:
     config: Ablations
     against_base: Mapping[str, Any]  # measures.json
     against_reference: Mapping[str, Any]  # the same, with the reference in the base's place
-    gates: Mapping[str, Mapping[str, Any]]  # variant -> gate.json
+    gates: Mapping[str, Mapping[str, Any]]  # variant that was tuned -> gate.json
+    steps: Mapping[str, int]  # variant -> after how many steps its model was taken
     num_pictures: Mapping[str, int]  # variant -> on how many it was tuned
+    rankings: Mapping[str, Any] | None = None  # attention's, against the needles
 
 
 def write_report(comparison: Comparison, run: Run) -> Path:
-    """Write RUN/table.json and RUN/report.html; the report's path."""
+    """Write RUN/table.json, RUN/figure.svg and RUN/report.html; the report's path."""
     rows = list(table_rows(comparison))
-    write_json(run.folder / "table.json", {"reference": comparison.config.compared_with(), "rows": rows})
+    sentences = generality_sentences(comparison, rows)
+    write_json(
+        run.folder / "table.json",
+        {
+            "reference": comparison.config.compared_with(),
+            "at": comparison.config.at,
+            "rows": rows,
+            "generality": sentences,
+            "rankings": comparison.rankings,
+        },
+    )
+    groups = _groups(comparison.config, rows)
+    drawn = {name: MEASURES[name] for name in DRAWN if any(row["against_base"].get(name) for row in rows)}
+    _write(run.folder / "figure.svg", forest(groups, drawn, standalone=True))
     measures = [name for name in MEASURES if any(row["against_base"].get(name) for row in rows)]
     page = render(
         TEMPLATE,
         f"Ablations: {comparison.config.name}",
         rows=rows,
-        measures=[{"name": name, "label": MEASURES[name], "reach": _reach(rows, name)} for name in measures],
+        figure=forest(groups, drawn),
+        gates=comparison.gates,
+        sentences=sentences,
+        rankings=comparison.rankings,
+        measures=[{"name": name, "label": MEASURES[name]} for name in measures],
         reference=comparison.config.compared_with(),
+        at=comparison.config.at,
         statement=comparison.against_base["statement"],
         remarks=comparison.against_base["remarks"],
         curves=_curves(comparison),
     )
     path = run.folder / "report.html"
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    _write(path, page)
     return path
 
 
 def table_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One per variant, in the order of the file."""
     for name, variant in comparison.config.variants.items():
-        gate = comparison.gates[name]
+        source = comparison.config.source(name)
+        gate = comparison.gates[source]
         yield {
             "variant": name,
-            "take": variant.pictures.take,
+            "of": variant.of,
+            "take": comparison.config.variants[source].pictures.take,
             "num_pictures": comparison.num_pictures[name],
             "set": list(variant.set),
+            "ema_sigma_rel": variant.ema_sigma_rel,
+            "global_step": comparison.steps[name],
             "chosen_step": gate["chosen_step"],
             "sentence": gate["sentence"],
             "against_base": _differences(comparison.against_base, name),
             "against_reference": _differences(comparison.against_reference, name),
         }
+
+
+def generality_sentences(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where the text is followed worse for certain, of each tuning of which several steps were drawn."""
+    sentences = []
+    for source, gate in comparison.gates.items():
+        of_it = [
+            row
+            for row in rows
+            if row["variant"] == source or (row["of"] == source and not row["ema_sigma_rel"])
+        ]
+        curve = sorted(
+            (row["global_step"], row["against_base"]["clip_score"])
+            for row in of_it
+            if "clip_score" in row["against_base"]
+        )
+        if len({step for step, _ in curve}) < 2:
+            continue
+        worse = [step for step, found in curve if found["high"] is not None and found["high"] < 0]
+        lost = [row["global_step"] for row in gate["rows"] if _lost(row, gate)]
+        if not worse:
+            said = f"the CLIP score does not fall for certain up to step {curve[-1][0]}"
+        else:
+            said = f"the CLIP score's interval lies wholly below the base's first at step {worse[0]}"
+        by_gate = (
+            f"by the gate's own pictures too much is lost first at step {lost[0]}"
+            if lost
+            else ("by the gate's own pictures never too much is lost")
+        )
+        kept = int(gate["chosen_step"])
+        when = "" if not worse else (", before that" if kept < worse[0] else ", which is not before that")
+        sentences.append(f"{source}: {said}; {by_gate}. The gate kept step {kept}{when}.")
+    return sentences
+
+
+def _lost(row: Mapping[str, Any], gate: Mapping[str, Any]) -> bool:
+    """Whether the gate found too little generality left."""
+    base = gate["rows"][0].get("generality")
+    if base is None or row.get("generality") is None or row["global_step"] == 0:
+        return False
+    return bool(row["generality"] < base - gate["max_generality_loss"] * abs(base))
+
+
+def _groups(config: Ablations, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Line]]:
+    """Question -> lines; without questions all variants are one group."""
+    of = {row["variant"]: Line(row["variant"], _drawn(row["against_base"])) for row in rows}
+    of[BASE] = Line(BASE, {name: Difference(0.0, 0.0, 0.0) for name in DRAWN})
+    asked = config.questions or {"Variants": tuple(config.variants)}
+    groups = {question: [of[name] for name in names] for question, names in asked.items()}
+    return {question: lines for question, lines in groups.items() if lines}
+
+
+def _drawn(differences: Mapping[str, Any]) -> dict[str, Difference]:
+    return {
+        name: Difference(found["mean"], found["low"], found["high"])
+        for name, found in differences.items()
+        if name in DRAWN
+    }
 
 
 def _differences(measures: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -82,22 +165,10 @@ def _differences(measures: Mapping[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def _reach(rows: list[dict[str, Any]], measure: str) -> float:
-    """The largest distance from zero that a dot or a whisker has to show."""
-    ends = [
-        abs(end)
-        for row in rows
-        for found in [row["against_base"].get(measure)]
-        if found
-        for end in (found["mean"], found["low"], found["high"])
-        if end is not None
-    ]
-    return max(ends, default=1.0) or 1.0
-
-
 def _curves(comparison: Comparison) -> list[dict[str, Any]]:
-    """Quality and generality over the steps of tuning, one line per variant."""
+    """Quality and generality over the steps of tuning, one line per tuned variant."""
     charts = []
+    kept = float(comparison.gates[comparison.config.compared_with()]["chosen_step"])
     for column, label in (("quality", "quality"), ("generality", "generality far from the needles")):
         series = {
             name: [
@@ -109,5 +180,13 @@ def _curves(comparison: Comparison) -> list[dict[str, Any]]:
         }
         drawn = {name: points for name, points in series.items() if points}
         if drawn:
-            charts.append({"label": label, "chart": line_chart(drawn, x_label="step", y_label=label)})
+            chart = line_chart(
+                drawn, x_label="step", y_label=label, marker_x=kept or None, marker_label="kept"
+            )
+            charts.append({"label": label, "chart": chart})
     return charts
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,11 +31,22 @@ from photogenic.train.encode import EncodedNeedles, encode_needles
 from photogenic.train.further import save_beside
 from photogenic.train.keeper import Keeper, PostHoc
 from photogenic.train.loop import train, trainable
-from photogenic.train.noise import process_of
+from photogenic.train.noise import Process, process_of
 from photogenic.train.objectives.diffusion import DiffusionObjective
 from photogenic.train.post_hoc import Snapshots
 from photogenic.train.stopping import Gate, choose, gate_record
 from photogenic.train.text import CachedText
+
+
+class Tuning(NamedTuple):
+    """The parts of a tuning."""
+
+    pipeline: DiffusionPipeline
+    process: Process
+    needles: EncodedNeedles
+    module: torch.nn.Module  # what learns
+    key: str  # of all that decides about the weights
+    keeper: Keeper
 
 
 def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
@@ -47,23 +59,19 @@ def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
         RecipeError: the loss cannot be had on the base's noise schedule.
     """
     folder, world = run.stage("tune"), current_world()
-    pipeline = load_frozen(base)
-    process = process_of(training_scheduler(pipeline), config.loss)
-    needles = load_needles(config, run, pipeline, base)
-    module = _learner(config, pipeline, seed)
-    key = fingerprint("tune", config, folder_fingerprint(base), needles.uids, needles.captions, seed)
-    keeper = _keeper(config, pipeline, base, folder / "checkpoints" / f"gate-{key}", seed)
+    opened = open_tuning(config, run, base=base, seed=seed)
+    pipeline, needles, keeper = opened.pipeline, opened.needles, opened.keeper
     if world.is_main:
         keeper.see(0)
     validation = validation_rows(needles.data.sample_ids, config.num_validation, seed)
     objective = DiffusionObjective(
-        module,
-        module,
+        opened.module,
+        opened.module,
         CachedText(needles.text, pipeline.device),
         needles.data,
         np.flatnonzero(~validation),
         np.flatnonzero(validation),
-        process,
+        opened.process,
         config.loss,
         seed,
     )
@@ -71,7 +79,7 @@ def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
         objective,
         config.loop,
         folder,
-        key=key,
+        key=opened.key,
         seed=seed,
         description="quality-tuning",
         on_checkpoint=keeper.see,
@@ -81,6 +89,21 @@ def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
         _conclude(config, run, keeper, base)
     world.wait()
     return folder / "model"
+
+
+def open_tuning(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Tuning:
+    """What a tuning has before its first step, and finds again after its last.
+
+    Raises:
+        RunError, RecipeError: as `tune`.
+    """
+    pipeline = load_frozen(base)
+    process = process_of(training_scheduler(pipeline), config.loss)
+    needles = load_needles(config, run, pipeline, base)
+    module = _learner(config, pipeline, seed)
+    key = fingerprint("tune", config, folder_fingerprint(base), needles.uids, needles.captions, seed)
+    keeper = _keeper(config, pipeline, base, run.stage("tune") / "checkpoints" / f"gate-{key}", seed)
+    return Tuning(pipeline, process, needles, module, key, keeper)
 
 
 def encode(config: TuneConfig, run: Run, *, base: Path) -> EncodedNeedles:

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 import tiny
 
-from photogenic.ablation.choose import choose
+from photogenic.ablation.choose import Haystack, choose
 from photogenic.ablation.config import Ablations, Chosen
 from photogenic.cli import app
 from photogenic.core.config import load_config
@@ -31,6 +34,7 @@ pool: {sources: {stickers: haystack}}
 curate:
   domain: stickers
   steps:
+    held_out: {prompts: prompts.csv, challenge: held out}
     size: {min_side_px: 100}
     appeal: {min_quantile: 0.3}
 review: {num_needles: 12}
@@ -38,7 +42,12 @@ pretrain: {weights: base}
 tune:
   fit: pad
   num_validation: 2
-  loop: {max_steps: 4, batch_size: 4, checkpoint_every: 2, log_every: 1}
+  loop:
+    max_steps: 4
+    batch_size: 4
+    checkpoint_every: 2
+    log_every: 1
+    optimizer: {learning_rate: 1.0e-2, warmup_steps: 1}
   gate: {num_images: 2, num_inference_steps: 2}
 generate: {prompts: [a red apple, a cat, a house], num_images_per_prompt: 1, num_inference_steps: 2}
 evaluate: {clip: null, num_resamples: 200}
@@ -47,10 +56,19 @@ ABLATIONS = """
 name: ablations
 recipe: road.yaml
 variants:
-  needles-8: {pictures: {num: 8}}
+  needles-8: {pictures: {num: 8}, set: ["tune.ema.post_hoc={lengths: [0.1], every: 1}"]}
   random-8: {pictures: {take: random, num: 8}}
   no-offset: {pictures: {take: worst, num: 8}, set: [tune.loss.noise_offset=0]}
+  attention-8: {pictures: {take: attention, num: 8}}
+  step-2: {of: needles-8, step: 2}
+  average: {of: needles-8, step: 4, ema_sigma_rel: 0.05}
+questions:
+  How many?: [base, needles-8]
+  Which?: [needles-8, random-8, attention-8]
+attention: {num_calibration: 10, num_sampled: 20}
 """
+PROMPTS = "prompt,challenge\na red apple,may be chosen\nface,held out\n"
+TUNED = ("needles-8", "random-8", "no-offset", "attention-8")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +78,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_pipeline(tiny.emu(), folder / "base")
     (folder / "road.yaml").write_text(RECIPE, encoding="utf-8")
     (folder / "ablations.yaml").write_text(ABLATIONS, encoding="utf-8")
+    (folder / "prompts.csv").write_text(PROMPTS, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for command in ("pool", "curate", "review"):
@@ -67,6 +86,15 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         done = CliRunner().invoke(app, ["ablate", "ablations.yaml", "--workers", "1"])
         assert done.exit_code == 0, done.output
     return folder
+
+
+def haystack(folder: Path) -> Haystack:
+    return Haystack(Run(folder / "runs" / "road"), None, "appeal_score", 0)
+
+
+def denoiser(model: Path) -> dict[str, torch.Tensor]:
+    weights = load_file(next((model / "unet").glob("*.safetensors")))
+    return {name: weight.float() for name, weight in weights.items()}
 
 
 def ids(folder: Path, variant: str) -> set[str]:
@@ -77,13 +105,13 @@ def ids(folder: Path, variant: str) -> set[str]:
 def test_every_variant_is_tuned_on_its_own_pictures(walked: Path) -> None:
     needles = read_table(walked / "runs" / "road" / "review" / "needles.parquet")
     assert ids(walked, "needles-8") < set(needles["sample_id"].to_pylist())
-    chosen = {name: ids(walked, name) for name in ("needles-8", "random-8", "no-offset")}
+    chosen = {name: ids(walked, name) for name in TUNED}
     assert all(len(one) == 8 for one in chosen.values())
     assert not chosen["needles-8"] & chosen["no-offset"]
 
 
 def test_the_worst_are_those_that_measured_least(walked: Path) -> None:
-    table = choose(Chosen(take="worst", num=3), "appeal_score", Run(walked / "runs" / "road"), 0)
+    table = choose(Chosen(take="worst", num=3), haystack(walked))
     scores: dict[str, float] = {}
     for path in (walked / "runs" / "road" / "curate" / "scores").rglob("*.parquet"):
         columns = read_table(path)
@@ -94,10 +122,72 @@ def test_the_worst_are_those_that_measured_least(walked: Path) -> None:
     assert table["sample_id"].to_pylist() == worst
 
 
+def test_the_best_are_candidates_that_measured_most(walked: Path) -> None:
+    whole = haystack(walked)
+    table = choose(Chosen(take="best", num=3), whole)
+    most = sorted(whole.candidates, key=lambda one: (-whole.measured[one], one))[:3]
+    assert table["sample_id"].to_pylist() == most
+
+
+def test_nothing_that_is_held_out_is_tuned_on(walked: Path) -> None:
+    pool = read_table(walked / "runs" / "road" / "pool" / "manifest", ["sample_id", "alt_text"])
+    texts = dict(zip(pool["sample_id"].to_pylist(), pool["alt_text"].to_pylist(), strict=True))
+    named = {one for one, text in texts.items() if "face" in text.lower().replace(":", " ").split()}
+    assert len(named) > 3  # so that a random choice of eight would most likely have shown one
+    assert not named & set().union(*(ids(walked, name) for name in TUNED))
+    assert named & set(haystack(walked).shuffled())  # it is the funnel's step that holds them out
+
+
+def test_attention_ranks_the_candidates_without_the_needles(walked: Path) -> None:
+    folder = walked / "runs" / "ablations" / "attention"
+    scores = read_table(folder / "scores.parquet")
+    of = dict(zip(scores["sample_id"].to_pylist(), scores["attention_score"].to_pylist(), strict=True))
+    best = sorted(haystack(walked).candidates, key=lambda one: (-of[one], one))[:8]
+    assert ids(walked, "attention-8") == set(best)
+    told = json.loads((folder / "listener.json").read_text())
+    assert 0 < len(told["signals"]) <= 16 and told["num_layers"] == 4
+    found = json.loads((folder / "rankings.json").read_text())
+    assert not found["chosen_by_people"]
+    field = found["fields"]["candidates"]
+    assert field["num_needles"] == 12
+    # The needles are the twelve best by appeal: the funnel's own score finds all, and the page says why.
+    assert field["rankings"]["appeal_score"]["auc"]["value"] == 1.0
+    assert field["rankings"]["appeal_score"]["first"][0] | {"interval": None} == {
+        "k": 12,
+        "hits": 12,
+        "expected": pytest.approx(144 / field["num_pictures"]),
+        "precision": 1.0,
+        "interval": None,
+    }
+    html = (walked / "runs" / "ablations" / "report.html").read_text(encoding="utf-8")
+    assert "No person chose these needles" in html
+
+
+def test_models_of_another_variant_come_without_training(walked: Path) -> None:
+    run = walked / "runs" / "ablations"
+    assert not (run / "step-2" / "tune").exists() and not (run / "average" / "tune").exists()
+    weights = {name: denoiser(run / name / "model") for name in ("step-2", "average")}
+    start, stored = denoiser(walked / "base"), run / "needles-8" / "tune" / "checkpoints"
+    name = "conv_out.bias"
+    with safe_open(next(stored.glob("gate-*/averages/0000002-0.1.safetensors")), "pt") as file:
+        scale = file.get_tensor("scales")[sorted(start).index(name)]
+        moved = file.get_tensor(name).float() * scale
+    rounding = 2e-3 * float(start[name].abs().max())  # the model is stored in half precision
+    assert moved.abs().max() > 10 * rounding
+    assert torch.allclose(weights["step-2"][name], start[name] + moved, atol=rounding)
+    assert not torch.equal(weights["step-2"][name], weights["average"][name])
+
+
+def test_encoded_pictures_are_shared(walked: Path) -> None:
+    run = walked / "runs" / "ablations"
+    assert len({(run / name / "tune" / "encoded").resolve() for name in TUNED}) == 1
+    assert any((run / "encoded").glob("*.safetensors"))
+
+
 def test_the_table_has_differences_with_intervals(walked: Path) -> None:
     run = walked / "runs" / "ablations"
     table = json.loads((run / "table.json").read_text())
-    assert [row["variant"] for row in table["rows"]] == ["needles-8", "random-8", "no-offset"]
+    assert [row["variant"] for row in table["rows"]] == [*TUNED, "step-2", "average"]
     for row in table["rows"]:
         appeal = row["against_base"]["appeal_score"]
         assert appeal["low"] <= appeal["mean"] <= appeal["high"]
@@ -106,6 +196,9 @@ def test_the_table_has_differences_with_intervals(walked: Path) -> None:
     assert "appeal_score" in table["rows"][1]["against_reference"]
     html = (run / "report.html").read_text(encoding="utf-8")
     assert "No person has judged these pictures." in html and "tune.loss.noise_offset=0" in html
+    steps = {row["variant"]: row["global_step"] for row in table["rows"]}
+    assert steps["step-2"] == 2 and steps["average"] == 4
+    assert steps["random-8"] == table["rows"][1]["chosen_step"]  # by its own gate: `at` is not set
 
 
 def test_again_nothing_is_tuned_anew(walked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,14 +218,26 @@ def test_writers_captions_travel_along(walked: Path) -> None:
 
 def test_more_than_there_are_is_refused(walked: Path) -> None:
     with pytest.raises(RunError, match="1000 pictures are asked for"):
-        choose(Chosen(take="random", num=1000), "appeal_score", Run(walked / "runs" / "road"), 0)
+        choose(Chosen(take="random", num=1000), haystack(walked))
+
+
+def test_a_part_of_the_file_can_be_run() -> None:
+    root = Path(__file__).parents[2]
+    config = load_config(root / "recipes" / "ablations.yaml", Ablations, ())
+    part = config.only(("needles-300", "random-300"))
+    assert list(part.variants) == ["needles-300", "random-300"]
+    assert part.questions["Which pictures?"] == ("needles-300", "random-300")
+    with pytest.raises(ValueError, match="'needles-300' has to be among them"):
+        config.only(("step-40",))
+    with pytest.raises(ValueError, match="'neddles' is no variant"):
+        config.only(("neddles",))
 
 
 def test_the_file_that_comes_along_varies_a_recipe_that_comes_along() -> None:
     root = Path(__file__).parents[2]
     config = load_config(root / "recipes" / "ablations.yaml", Ablations, ())
     for variant in config.variants.values():
-        load_recipe(root / config.recipe, variant.set)
+        load_recipe(root / config.recipe, (*config.set, *variant.set))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +245,12 @@ def test_the_file_that_comes_along_varies_a_recipe_that_comes_along() -> None:
     [
         ("a: {set: [curate.steps.size.min_side_px=1]}", "begin with `tune.`"),
         ("base: {}", "cannot name a variant"),
-        ("a: {pictures: {take: best}}", "needles"),
+        ("a: {pictures: {take: finest}}", "needles"),
+        ("a: {step: 3}", "give `of`"),
+        ("a: {}\n  b: {of: a, set: [tune.loss.noise_offset=0]}", "is not tuned"),
+        ("a: {}\n  b: {of: c, step: 3}", "no variant that is tuned"),
+        ("a: {}\nquestions: {why: [a, c]}", "no variant"),
+        ("a: {}\nset: [pretrain.weights=other]", "begin with tune., generate., evaluate."),
     ],
 )
 def test_what_makes_no_sense_is_refused(line: str, sentence: str, tmp_path: Path) -> None:
