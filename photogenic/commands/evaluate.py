@@ -1,4 +1,4 @@
-"""`photogenic evaluate`: measures, and what people say; of a recipe's models or of folders made elsewhere."""
+"""`photogenic evaluate`: measures, and what raters say; of a recipe's models or of folders made elsewhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from photogenic.options import DryRunOption, RunOption, SetOption, open_road
 if TYPE_CHECKING:
     from photogenic.evaluate.poll import Poll
 
+RESOLVED = "recipe.resolved.yaml"
+PER_SHEET = 12
+
 
 def evaluate(
     target: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RECIPE | FOLDER FOLDER...", help="A recipe, or folders of pictures."),
+        typer.Argument(
+            metavar="RECIPE | RUN | FOLDER FOLDER...", help="A recipe, its run, or folders of pictures."
+        ),
     ] = None,
     prompts: Annotated[
         Path | None, typer.Option("--prompts", metavar="FILE", help="What the folders' pictures show.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Of folders: where all goes; default: judged.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Of folders: the run folder; default: judged.")
     ] = None,
     clip: Annotated[
         str | None, typer.Option("--clip", help="Of folders: the CLIP for the measures; default: none.")
@@ -34,6 +39,28 @@ def evaluate(
     finish: Annotated[
         bool, typer.Option("--finish", help="Serve nothing: write the votes there are, and the verdict.")
     ] = False,
+    ballots: Annotated[
+        Path | None,
+        typer.Option(
+            "--ballots", metavar="DIR", help="Serve nothing: write blind pairs for raters elsewhere."
+        ),
+    ] = None,
+    rater: Annotated[
+        list[str] | None,
+        typer.Option("--rater", metavar="NAME", help="With --ballots: who gets them. Repeatable."),
+    ] = None,
+    rater_kind: Annotated[
+        str, typer.Option("--rater-kind", metavar="KIND", help="With --ballots: person or model.")
+    ] = "person",
+    per_sheet: Annotated[
+        int, typer.Option("--per-sheet", min=1, max=60, help="With --ballots: pairs on a contact sheet.")
+    ] = PER_SHEET,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers", metavar="DIR", help="Read filled ballots; write the votes and the verdict."
+        ),
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 0,
     origin: Annotated[
@@ -64,6 +91,9 @@ def evaluate(
       photogenic evaluate recipes/emu-tiny.yaml
       photogenic evaluate mine.yaml --set evaluate.judges=people
       photogenic evaluate pictures/ours pictures/theirs --prompts PartiPrompts.tsv
+      photogenic evaluate judged --finish
+      photogenic evaluate mine.yaml --ballots ballots --rater ann --rater bo
+      photogenic evaluate mine.yaml --answers ballots
       photogenic evaluate --plan 0.6 --tie-ratio 0.3
     """
     if plan is not None:
@@ -74,16 +104,41 @@ def evaluate(
     names = target or []
     if not names:
         raise PhotogenicError("Nothing is named.", "Give a recipe, or two folders of pictures.")
+    vote = vote or ballots is not None or answers is not None
+    elsewhere = ballots is not None or answers is not None or finish
     if len(names) == 1:
-        poll = _of_recipe(names[0], run, overrides, dry_run)
+        poll = _of_one(names[0], run, overrides, dry_run, elsewhere)
     else:
-        poll = _of_folders([Path(name) for name in names], prompts, out or Path("judged"), clip, vote)
-    if poll is not None:
-        _ask(poll, finish, host, port, origin or [])
+        poll = _of_folders(
+            [Path(name) for name in names], prompts, out or Path("judged"), clip, vote, overrides
+        )
+    if poll is None:
+        return
+    if ballots is not None:
+        _hand_out(poll, ballots, rater or [], rater_kind, per_sheet)
+        return
+    if answers is not None:
+        returned = poll.take_in(answers)
+        typer.echo(f"{len(returned.votes)} answers, {returned.num_blank} ballots without one.")
+    elif not finish:
+        _serve(poll, host, port, origin or [])
+    _conclude(poll)
 
 
-def _of_recipe(recipe: str, run: Path | None, overrides: list[str] | None, dry_run: bool) -> Poll | None:
-    road = open_road(recipe, run, overrides, None)
+def _of_one(
+    name: str, run: Path | None, overrides: list[str] | None, dry_run: bool, elsewhere: bool
+) -> Poll | None:
+    """The poll of a recipe, of its run folder, or of the run folder that folders were made into."""
+    from photogenic.evaluate.judged import SAID, read_said
+    from photogenic.evaluate.poll import Poll
+
+    folder = Path(name)
+    if (folder / SAID).is_file():
+        from photogenic.core.run import Run
+
+        return Poll(read_said(folder, overrides or []), Run(folder), 0)
+    resolved = folder / RESOLVED
+    road = open_road(*((str(resolved), folder) if resolved.is_file() else (name, run)), overrides, None)
     section = road.recipe.evaluate
     if section is None:
         raise PhotogenicError("The recipe has no section `evaluate`.", "Add it, or run another stage.")
@@ -93,21 +148,24 @@ def _of_recipe(recipe: str, run: Path | None, overrides: list[str] | None, dry_r
         show_plan(road, ["evaluate"])
         return None
     road.only("evaluate")
-    if section.judges != "people":
-        return None
-    from photogenic.evaluate.poll import Poll
-
-    return Poll(section, road.run, road.recipe.seed)
+    asks = section.judges == "people" or elsewhere
+    return Poll(section, road.run, road.recipe.seed) if asks else None
 
 
 def _of_folders(
-    folders: list[Path], prompts: Path | None, out: Path, clip: str | None, vote: bool
+    folders: list[Path],
+    prompts: Path | None,
+    out: Path,
+    clip: str | None,
+    vote: bool,
+    overrides: list[str] | None,
 ) -> Poll | None:
     from photogenic.core.prompts import read_prompts
     from photogenic.core.run import Run
     from photogenic.evaluate.automatic import evaluate as measure
     from photogenic.evaluate.config import EvaluateConfig
     from photogenic.evaluate.folders import PromptRow, import_folders
+    from photogenic.evaluate.judged import say
     from photogenic.evaluate.poll import Poll
 
     named = {folder.resolve().name: folder for folder in folders}
@@ -115,32 +173,51 @@ def _of_folders(
         raise PhotogenicError("Two folders have one name.", "Rename one: the name stands for the model.")
     rows = [] if prompts is None else read_prompts(prompts)
     run = Run(out)
+    config = say(out, EvaluateConfig(clip=clip, base=next(iter(named)), judges="people"), overrides or [])
     import_folders(
         run, named, [PromptRow(row.prompt_id, row.text, row.category, row.challenge) for row in rows]
     )
-    config = EvaluateConfig(clip=clip, base=next(iter(named)), judges="people" if vote else "measures")
     measure(config, run, seed=0)
     typer.echo(f"Measures: {run.folder / 'evaluate' / 'report.html'}")
     return Poll(config, run, 0) if vote else None
 
 
-def _ask(poll: Poll, finish: bool, host: str, port: int, origins: list[str]) -> None:
+def _hand_out(poll: Poll, folder: Path, names: list[str], kind: str, per_sheet: int) -> None:
+    from photogenic.evaluate.ballots import KEY, Rater
+    from photogenic.evaluate.votes import RATER_KINDS
+
+    if kind not in RATER_KINDS:
+        raise PhotogenicError(f"`--rater-kind` is {kind!r}.", f"Use {' or '.join(RATER_KINDS)}.")
+    count = poll.hand_out(folder, [Rater(name, kind) for name in names], per_sheet=per_sheet)
+    typer.echo(f"{count} ballots for {len(names)} raters: {folder}")
+    typer.echo(f"What tells the models apart stays here: {poll.folder / KEY}")
+
+
+def _serve(poll: Poll, host: str, port: int, origins: list[str]) -> None:
     from photogenic.core.console import console
     from photogenic.web.serve import serve
 
-    if not finish:
-        with console.status("Making the pairs"):
-            room = poll.open_room()
-            try:
-                poll.begin(room)
-            finally:
-                room.database.close()
-        serve(poll.settings(), poll.registration(), host=host, port=port, origins=origins)
+    with console.status("Making the pairs"):
+        room = poll.open_room()
+        try:
+            poll.begin(room)
+        finally:
+            room.database.close()
+    serve(poll.settings(), poll.registration(), host=host, port=port, origins=origins)
+
+
+def _conclude(poll: Poll) -> None:
+    from photogenic.evaluate.verdict_report import in_a_sentence
+
     room = poll.open_room()
     try:
-        votes, page = poll.conclude(room)
+        votes, findings = poll.conclude(room)
     finally:
         room.database.close()
     typer.echo(f"{len(votes)} votes: {poll.folder / 'votes.jsonl'}")
-    if page is not None:
-        typer.echo(f"The verdict: {page}")
+    if findings is None:
+        return
+    for panel in findings.panels:
+        for contest in panel.contests:
+            typer.echo(in_a_sentence(panel, contest))
+    typer.echo(f"The verdict: {poll.page}")

@@ -51,7 +51,7 @@ def import_folders(run: Run, folders: Mapping[str, Path], prompts: Sequence[Prom
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for row in rows:
-            _bring(folder / row["file"], target / row["file"])
+            bring(folder / row["file"], target / row["file"])
         table = pa.Table.from_pylist([row | {"model": name} for row in rows], schema=IMAGES_SCHEMA)
         write_table(target / "manifest.parquet", table)
 
@@ -116,7 +116,7 @@ def _row(path: Path, prompt: PromptRow) -> dict[str, Any]:
     }
 
 
-def _bring(source: Path, target: Path) -> None:
+def bring(source: Path, target: Path) -> None:
     """A hard link where the disk has them, else a copy."""
     try:
         os.link(source, target)

@@ -66,14 +66,23 @@ def build_pairs(drawn: Mapping[str, Rows], config: VotingConfig, *, seed: int) -
 
 
 def arrange(
-    pairs: Sequence[Showing], checks: Sequence[Showing], config: VotingConfig, *, seed: int
+    pairs: Sequence[Showing],
+    checks: Sequence[Showing],
+    config: VotingConfig,
+    *,
+    seed: int,
+    min_gap: int = MIN_GAP,
 ) -> list[Showing]:
-    """The pairs with their repeats, each at least MIN_GAP later where there are that many, and the checks."""
+    """The pairs with their repeats, at least `min_gap` pairs later, and the checks.
+
+    Only pairs that have so many behind them are repeated; where none has, the gap is as wide as there is room.
+    """
     rng = np.random.default_rng(seed_for(seed, "arrange"))
-    num_repeats = min(len(pairs), round(config.repeat_ratio * len(pairs)))
+    early = pairs[: max(0, len(pairs) - min_gap)] or pairs
+    num_repeats = min(len(early), round(config.repeat_ratio * len(pairs)))
     order = list(pairs)
-    for pair in (pairs[index] for index in sorted(rng.permutation(len(pairs))[:num_repeats])):
-        earliest = min(len(order), order.index(pair) + 1 + MIN_GAP)
+    for pair in (early[index] for index in sorted(rng.permutation(len(early))[:num_repeats])):
+        earliest = min(len(order), order.index(pair) + 1 + min_gap)
         order.insert(int(rng.integers(earliest, len(order) + 1)), replace(pair, purpose="repeat"))
     for check in checks:
         order.insert(int(rng.integers(0, len(order) + 1)), check)
@@ -113,9 +122,7 @@ def left_first(secret: str, item_id: str, person_id: str) -> bool:
 
 
 def _pair(first: str, row: Mapping[str, Any], second: str, other: Mapping[str, Any], seed: int) -> Showing:
-    pair_id = hashlib.sha256(f"{first}\0{second}\0{row['prompt_id']}\0{row['seed']}".encode()).hexdigest()[
-        :16
-    ]
+    pair_id = pair_id_for(first, second, row["prompt_id"], row["seed"])
     models, pictures = (first, second), (f"{first}/{row['file']}", f"{second}/{other['file']}")
     if seed_for(seed, "first", pair_id) % 2:
         models, pictures = (second, first), (pictures[1], pictures[0])

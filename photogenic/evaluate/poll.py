@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from photogenic.core.errors import RunError
 from photogenic.core.manifest import IMAGES_SCHEMA
 from photogenic.core.records import Vote
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table
+from photogenic.evaluate.ballots import Rater, hand_out, read_key
 from photogenic.evaluate.config import EvaluateConfig
-from photogenic.evaluate.pairs import pair_pictures
+from photogenic.evaluate.pairs import build_pairs, pair_pictures
 from photogenic.evaluate.pictures import drawn_tables
-from photogenic.evaluate.verdict import judge
-from photogenic.evaluate.verdict_report import write_verdict
-from photogenic.evaluate.votes import write_votes
+from photogenic.evaluate.returns import Returned, take_in
+from photogenic.evaluate.verdict import Findings, judge
+from photogenic.evaluate.verdict_report import VERDICT_PAGE, write_verdict
+from photogenic.evaluate.votes import read_votes, write_votes
 from photogenic.evaluate.voting import open_voting, registration, votes_of
 from photogenic.web.app import open_room
 from photogenic.web.registration import Registration
@@ -23,6 +27,7 @@ from photogenic.web.room import Room
 from photogenic.web.settings import Settings
 
 FORMATS = ("jsonl", "csv", "parquet")
+RETURNED = "returned.jsonl"  # votes that came back on ballots
 
 
 @dataclass(frozen=True)
@@ -58,33 +63,84 @@ class Poll:
         Raises:
             RunError: nothing was drawn, there are no pairs, or the database holds votes on other pictures.
         """
-        tables = drawn_tables(self.run)
+        rows, pictures = self._drawn()
         with room.database.writing() as connection:
-            return open_voting(
-                connection,
-                self.folder,
-                {name: table.to_pylist() for name, table in tables.items()},
-                {name: self.run.folder / "generate" / name for name in tables},
-                self.config.voting,
-                seed=self.seed,
-            )
+            return open_voting(connection, self.folder, rows, pictures, self.config.voting, seed=self.seed)
 
-    def conclude(self, room: Room) -> tuple[list[Vote], Path | None]:
-        """Write votes.{jsonl,csv,parquet} and, if any vote counts, verdict.html beside the report."""
+    def hand_out(self, folder: Path, raters: Sequence[Rater], *, per_sheet: int) -> int:
+        """Write blind pairs to `folder` for raters who cannot come to the page; how many.
+
+        Raises:
+            RunError: see `ballots.hand_out`.
+        """
+        rows, pictures = self._drawn()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        pairs = build_pairs(rows, self.config.voting, seed=self.seed)
+        return hand_out(
+            folder,
+            self.folder,
+            pairs,
+            pictures,
+            self.config.voting,
+            raters,
+            seed=self.seed,
+            per_sheet=per_sheet,
+        )
+
+    def take_in(self, path: Path) -> Returned:
+        """Add the answers in `path` to those that came before.
+
+        Raises:
+            RunError: see `returns.take_in`; or a ballot was answered otherwise before.
+        """
+        returned = take_in(path, read_key(self.folder))
+        known = {vote.vote_id: vote for vote in self._returned()}
+        for vote in returned.votes:
+            before = known.setdefault(vote.vote_id, vote)
+            if before.answer != vote.answer:
+                raise RunError(
+                    f"Ballot {vote.vote_id} of {vote.rater} was answered {before.answer} before,"
+                    f" and {vote.answer} now.",
+                    f"A vote never changes. To count all ballots anew, move {self.folder / RETURNED} away.",
+                )
+        write_votes(self.folder / RETURNED, list(known.values()))
+        return returned
+
+    def conclude(self, room: Room) -> tuple[list[Vote], Findings | None]:
+        """Write votes.{jsonl,csv,parquet} and, if any vote counts, verdict.html beside the report.
+
+        The votes are those of the page, then those that came back on ballots.
+        """
         with room.database.reading() as connection:
-            votes = votes_of(connection)
+            votes = [*votes_of(connection), *self._returned()]
         for suffix in FORMATS:
             write_votes(self.folder / f"votes.{suffix}", votes)
         return votes, self._verdict(votes)
 
-    def _verdict(self, votes: Sequence[Vote]) -> Path | None:
+    @property
+    def page(self) -> Path:
+        """Where the verdict is."""
+        return self.run.folder / "evaluate" / VERDICT_PAGE
+
+    def _verdict(self, votes: Sequence[Vote]) -> Findings | None:
         counted = [vote for vote in votes if not (vote.is_repeat or vote.is_attention_check)]
         if not counted:
             return None
         models = {model for vote in counted for model in (vote.left_model, vote.right_model)}
         base = self.config.base if self.config.base in models else None
-        return write_verdict(
-            self.run.folder / "evaluate", judge(votes, base=base), pictures_of(self.run.folder / "generate")
+        findings = judge(votes, base=base)
+        write_verdict(self.page.parent, findings, pictures_of(self.run.folder / "generate"))
+        return findings
+
+    def _returned(self) -> list[Vote]:
+        path = self.folder / RETURNED
+        return read_votes(path) if path.exists() else []
+
+    def _drawn(self) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Path]]:
+        tables = drawn_tables(self.run)
+        return (
+            {name: table.to_pylist() for name, table in tables.items()},
+            {name: self.run.folder / "generate" / name for name in tables},
         )
 
 

@@ -20,6 +20,7 @@ from photogenic.evaluate.verdict_json import as_json, sheet
 from photogenic.evaluate.votes import ANSWERS
 from photogenic.web.page import render, thumbnail_uri
 
+VERDICT_PAGE = "verdict.html"
 TEMPLATE = Path(__file__).with_name("verdict.html.j2")
 QUESTIONS = {"visual_appeal": "Visual appeal", "text_faithfulness": "Text faithfulness"}
 NUM_SHOWN = 8
@@ -36,7 +37,7 @@ def write_verdict(folder: Path, findings: Findings, pictures: Pictures | None = 
     `pictures`: with them the page shows the pairs that were won and lost most clearly.
     """
     write_json(folder / "verdict.json", as_json(findings))
-    page = folder / "verdict.html"
+    page = folder / VERDICT_PAGE
     with atomic_path(page) as temporary:
         temporary.write_text(_page(findings, pictures or {}), encoding="utf-8")
     return page
@@ -73,6 +74,15 @@ def in_a_sentence(panel: Panel, contest: Contest) -> str:
     return f"{about}{who} prefer {favourite} {told}."
 
 
+def _sentences(findings: Findings, kind: str) -> list[str]:
+    return [
+        in_a_sentence(panel, contest)
+        for panel in findings.panels
+        if panel.rater_kind == kind
+        for contest in panel.contests
+    ]
+
+
 def _counts(tally: Tally) -> str:
     return f"won {tally.wins}, tied {tally.ties}, lost {tally.losses}"
 
@@ -86,12 +96,8 @@ def _context(findings: Findings) -> dict[str, Any]:
         "num_voting_models": kinds.count("model"),
         "num_votes": len(findings.ballots.counted),
         "num_prompts": len({vote.prompt_id for vote in findings.ballots.counted}),
-        "sentences": [
-            in_a_sentence(panel, contest)
-            for panel in findings.panels
-            if panel.rater_kind == "person"
-            for contest in panel.contests
-        ],
+        "sentences": _sentences(findings, "person"),
+        "model_sentences": _sentences(findings, "model"),
         "panels": [_panel(panel, findings) for panel in findings.panels],
         "raters": [_rater(rater) for rater in findings.raters],
         "num_flagged": sum(bool(rater.flags) for rater in findings.raters),

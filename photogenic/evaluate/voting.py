@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +12,10 @@ from sqlalchemy import Connection, insert, select
 
 from photogenic.core.errors import RunError
 from photogenic.core.records import Vote
-from photogenic.core.shards import file_fingerprint, fingerprint, read_json, write_json
-from photogenic.evaluate.blind import BlindFolder, appeal_check, faithfulness_check, models_of, open_rgb
+from photogenic.evaluate.blind import BlindFolder, models_of
 from photogenic.evaluate.config import VotingConfig
-from photogenic.evaluate.pairs import Showing, arrange, build_pairs, left_first, num_checks
+from photogenic.evaluate.pairs import Showing, build_pairs, left_first
+from photogenic.evaluate.showings import Showroom
 from photogenic.evaluate.tables import METADATA, vote_sides
 from photogenic.evaluate.votes import ANSWERS
 from photogenic.web.queues import NewItem, NewPicture, add_items, add_pictures, create_queue
@@ -29,7 +28,6 @@ NAME = "evaluate"
 PAGES = Path(__file__).parent / "pages"
 MIGRATIONS = Path(__file__).parent / "migrations"
 TITLES = {"visual_appeal": "Visual appeal", "text_faithfulness": "Text faithfulness"}
-SECRET = "secret.json"
 LONGEST_MS = 24 * 3600 * 1000
 
 
@@ -143,103 +141,54 @@ def open_voting(
     pairs = build_pairs(drawn, config, seed=seed)
     if not pairs:
         raise RunError("There are no pairs: no two models drew the same prompt from the same seed.")
-    blind = BlindFolder(folder / "pictures", _secret(folder))
+    showroom = Showroom(folder, pictures, config, seed=seed)
     known = {json.loads(row.body)["question"]: row for row in connection.execute(_pairs_queues())}
-    mark = _mark(pairs, pictures)
+    mark = showroom.mark(pairs)
     ids = []
     for question in config.questions:
         if question in known:
             if json.loads(known[question].body)["pairs"] != mark:
-                raise RunError(
-                    f"Other pairs are being voted on in {folder}.",
-                    "Those votes are about other pictures: move that folder away, or take another.",
-                )
+                raise RunError(*other_pairs(folder))
             ids.append(known[question].queue_id)
             continue
-        ids.append(_open_queue(connection, question, pairs, pictures, blind, config, seed, mark))
+        ids.append(_open_queue(connection, question, pairs, showroom, mark))
     return ids
 
 
-def _mark(pairs: Sequence[Showing], pictures: Mapping[str, Path]) -> str:
-    """What tells these pairs, their pictures included, from all others."""
-
-    def content(name: str) -> str:
-        model, _, file = name.partition("/")
-        return file_fingerprint(pictures[model] / file)
-
-    told = {pair.pair_id: sorted(map(content, pair.pictures)) for pair in pairs}
-    return fingerprint(sorted(told.items()))
+def other_pairs(folder: Path) -> tuple[str, str]:
+    """What is wrong and what to do when a folder's votes are about other pictures."""
+    return (
+        f"Other pairs are being voted on in {folder}.",
+        "Those votes are about other pictures: move that folder away, or take another.",
+    )
 
 
 def _pairs_queues() -> Any:
     return select(queues).where(queues.c.kind == KIND)
 
 
-def _secret(folder: Path) -> str:
-    """What makes names and sides unguessable; drawn once."""
-    path = folder / SECRET
-    if not path.exists():
-        write_json(path, {"secret": secrets.token_hex(16)})
-    return str(read_json(path)["secret"])
-
-
 def _open_queue(
-    connection: Connection,
-    question: str,
-    pairs: Sequence[Showing],
-    pictures: Mapping[str, Path],
-    blind: BlindFolder,
-    config: VotingConfig,
-    seed: int,
-    mark: str,
+    connection: Connection, question: str, pairs: Sequence[Showing], showroom: Showroom, mark: str
 ) -> str:
     body = {
         "question": question,
-        "secret": f"{blind.secret} {question}",
+        "secret": f"{showroom.secret} {question}",
         "pairs": mark,
         "models": models_of(pairs),
     }
     queue_id = create_queue(connection, kind=KIND, title=TITLES[question], body=body)
-    checks = _checks(question, pairs, pictures, blind, config, seed)
     new_items, new_pictures = [], []
-    for one in arrange(pairs, list(checks), config, seed=seed):
-        shown = checks.get(one) or blind.add_pair(*(_picture(name, pictures) for name in one.pictures))
+    for one, shown in showroom.arranged(question, pairs, order_seed=showroom.seed):
         new_pictures += [
             NewPicture(p.digest, NAME, {"digest": p.digest}, p.width_px, p.height_px) for p in shown
         ]
         digests = [picture.digest for picture in shown]
         purpose = "work" if one.is_pair else "gold"
-        new_items.append(
-            NewItem({**asdict(one), "images": digests}, overlap=config.raters(question), purpose=purpose)
-        )
+        overlap = showroom.config.raters(question)
+        new_items.append(NewItem({**asdict(one), "images": digests}, overlap=overlap, purpose=purpose))
     add_pictures(connection, queue_id, new_pictures)
     add_items(connection, queue_id, new_items)
     return queue_id
-
-
-def _checks(
-    question: str,
-    pairs: Sequence[Showing],
-    pictures: Mapping[str, Path],
-    blind: BlindFolder,
-    config: VotingConfig,
-    seed: int,
-) -> dict[Showing, Any]:
-    """Attention checks with their pictures."""
-    found = {}
-    for number in range(num_checks(len(pairs), config)):
-        if question == "visual_appeal":
-            name = pairs[number % len(pairs)].pictures[number % 2]
-            showing, clean, spoiled = appeal_check(number, _picture(name, pictures), seed)
-        else:
-            showing, clean, spoiled = faithfulness_check(number, seed)
-        found[showing] = blind.add_pair(clean, spoiled)
-    return found
-
-
-def _picture(name: str, pictures: Mapping[str, Path]) -> Any:
-    model, _, file = name.partition("/")
-    return open_rgb(pictures[model] / file)
 
 
 # --- votes come out ------------------------------------------------------------------------------------

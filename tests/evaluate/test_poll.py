@@ -112,11 +112,11 @@ def test_ten_voters_and_a_killed_server_lose_and_double_nothing(poll: Poll) -> N
         server.kill()
         server.start()
         for thread in threads:
-            thread.join(timeout=120)
+            thread.join(timeout=400)
         assert not any(thread.is_alive() for thread in threads)
     finally:
         server.kill()
-    votes, page = poll.conclude(room)
+    votes, findings = poll.conclude(room)
     room.database.close()
     sent = [event for voter in voters for event in voter.sent]
     assert len(sent) == len(set(sent)) and set(sent) == {vote.vote_id for vote in votes}
@@ -129,7 +129,7 @@ def test_ten_voters_and_a_killed_server_lose_and_double_nothing(poll: Poll) -> N
     assert 30 < lefts["base"] < 90  # 120 coins
     for suffix in ("jsonl", "csv", "parquet"):
         assert read_votes(poll.folder / f"votes.{suffix}") == votes
-    assert page is not None and "data:image/webp" in page.read_text(encoding="utf-8")
+    assert findings is not None and "data:image/webp" in poll.page.read_text(encoding="utf-8")
     [panel] = judge(votes).panels
     assert panel.num_votes == 5 * NUM_PAIRS and panel.left_share.mean == 1.0  # everybody answered left
 

@@ -25,12 +25,12 @@ class Voter:
         request = urllib.request.Request(
             self.origin + path, data, {"Origin": self.origin, "Content-Type": "application/json"}
         )
-        with self.opener.open(request, timeout=20) as answer:
+        with self.opener.open(request, timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def patiently(self, path: str, body: Any, seconds: float = 90) -> Any:
-        """Again and again while the server is away."""
+    def patiently(self, path: str, body: Any, seconds: float = 300) -> Any:
+        """Again and again while the server is away; on a busy machine it takes long to import."""
         deadline = time.monotonic() + seconds
         while True:
             try:
