@@ -71,7 +71,7 @@ class Attention(StrictModel):
     prompt: str = Field(
         "bright beautiful shiny colourful dark grey blurred",
         min_length=1,
-        description="The same for all pictures: words of good and of bad quality, as many as the model takes.",
+        description="The same for all pictures: words of good and bad quality, no more than the model takes.",
     )
     noise_level: float = Field(
         0.25, ge=0, le=1, description="How noisy the model sees the pictures: 0 clean, 1 noise alone."
