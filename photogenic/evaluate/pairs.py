@@ -75,7 +75,7 @@ def arrange(
 ) -> list[Showing]:
     """The pairs with their repeats, at least `min_gap` pairs later, and the checks.
 
-    Only pairs that have so many behind them are repeated; where none has, the gap is as wide as there is room.
+    Only pairs with so many behind them are repeated; where none has, the gap is as wide as there is room.
     """
     rng = np.random.default_rng(seed_for(seed, "arrange"))
     early = pairs[: max(0, len(pairs) - min_gap)] or pairs

@@ -105,8 +105,8 @@ def _context(findings: Findings) -> dict[str, Any]:
         "num_resamples": findings.settings.num_resamples,
         "facts": [
             (
-                name,
-                ", ".join(f"{key} {value}" for key, value in fact.items())
+                name.replace("_", " "),
+                ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in fact.items())
                 if isinstance(fact, dict)
                 else fact,
             )
