@@ -32,6 +32,8 @@ THUMBNAIL_PX, DRAWN_PX = 80, 192
 # Of all measures, those that say something by themselves; evaluate/report.html has the rest.
 TOLD = ("appeal_score", "clip_score", "frechet_distance", "cmmd", "diversity", "near_copy_ratio")
 
+MODELS_ALONE = "(a model), no person looked"  # how needles.parquet ends a line of models alone
+
 Picture = tuple[str, str]  # data: URI, caption
 
 
@@ -100,6 +102,7 @@ def tell_decision(run: Run) -> dict[str, Any] | None:
         "num": needles.num_rows,
         "decided_by": decided_by.most_common(),
         "nobody_looked": all(who.startswith("auto") for who in decided_by),
+        "models_decided": all(MODELS_ALONE in who for who in decided_by),
         "caption_sources": sorted(Counter(needles["caption_source"].to_pylist()).items()),
         "pictures": _contact_sheet(run, _some(needles, NUM_NEEDLES), captions),
     }

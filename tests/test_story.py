@@ -88,6 +88,10 @@ def test_it_says_that_nobody_looked(run: Run, pool: list[dict[str, object]]) -> 
     assert "No person looked at these pictures" in story(run)
     needles("imported: decisions.csv")
     assert "No person looked" not in story(run)
+    needles("Finest: kept by opus (a model), no person looked")
+    told = story(run)
+    assert "No person looked at these pictures: models decided" in told
+    assert "opus (a model)" in told
 
 
 def test_curves_and_the_gate(run: Run) -> None:

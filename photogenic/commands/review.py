@@ -49,6 +49,9 @@ def review(
     advance: Annotated[
         bool, typer.Option("--advance", help="Close the open round and open the next over what it kept.")
     ] = False,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Ask the endpoint of `review.drafting` for drafts of captions.")
+    ] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Write needles.parquet.")] = False,
     learn: Annotated[
         bool, typer.Option("--learn", help="Learn a taste from the decisions so far: RUN/review/taste.json.")
@@ -79,9 +82,18 @@ def review(
         show_plan(road, ["review"])
     elif section.decisions != "people":
         road.only("review")
-    elif backup or restore or export or bring_in or advance or learn or rebuild or finish:
+    elif backup or restore or export or bring_in or advance or draft or learn or rebuild or finish:
         files = {"restore": restore, "backup": backup, "import": bring_in, "export": export}
-        _administer(road, section, files, advance=advance, learn=learn, rebuild=rebuild, finish=finish)
+        _administer(
+            road,
+            section,
+            files,
+            advance=advance,
+            draft=draft,
+            learn=learn,
+            rebuild=rebuild,
+            finish=finish,
+        )
     else:
         _serve(road, section, host, port, origin or [])
 
@@ -113,6 +125,7 @@ def _administer(
     files: dict[str, Path | None],
     *,
     advance: bool,
+    draft: bool,
     learn: bool,
     rebuild: bool,
     finish: bool,
@@ -126,6 +139,9 @@ def _administer(
             typer.echo(administration.DUTIES[name](review, path))
     if advance:
         typer.echo(administration.advance(review))
+    if draft:
+        for sentence in administration.draft(review):
+            typer.echo(sentence)
     if learn:
         typer.echo(administration.learn(review))
     if rebuild:

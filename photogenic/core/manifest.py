@@ -45,7 +45,7 @@ NEEDLES_SCHEMA = pa.schema(
     [
         *POOL_SCHEMA,
         ("caption", pa.string()),
-        ("caption_source", pa.string()),  # alt_text | writer
+        ("caption_source", pa.string()),  # alt_text | writer | model
         ("decided_by", pa.string()),  # in plain words, e.g. "auto: appeal_score"
         ("score", pa.float64()),
         ("decisions", pa.string()),  # JSON: what each person said; null where nobody was asked

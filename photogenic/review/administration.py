@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from photogenic.review.decisions_table import write_decisions
+from photogenic.review.drafts import ask_for_drafts
 from photogenic.review.incoming import bring_in
 from photogenic.review.learning import learn_taste
 from photogenic.review.needles import write_decided
@@ -68,10 +69,21 @@ def advance(review: Review) -> str:
         review.begin(room)
         with room.database.writing() as connection:
             number = review.latest(connection)
+            before = review.queue_of(connection, number)
             following = review.advance(connection, number)
             queue = connection.execute(select(queues).where(queues.c.queue_id == following)).one()
             note(connection, None, "advance", queue.title, queue_id=following, by="command line")
-        return f"{queue.title}: {queue.num_items} pictures"
+        unsettled = before.num_items - before.num_done if before is not None else 0
+        left = (
+            f"; {unsettled} of {before.title} were not settled and stay out" if before and unsettled else ""
+        )
+        return f"{queue.title}: {queue.num_items} pictures{left}"
+
+
+def draft(review: Review) -> Iterator[str]:
+    """Ask the endpoint of the recipe for drafts of captions; sentences about it."""
+    with _room(review) as room:
+        yield from ask_for_drafts(review, room)
 
 
 def learn(review: Review) -> str:

@@ -69,6 +69,22 @@ class RoundConfig(StrictModel):
     )
 
 
+class DraftingConfig(StrictModel):
+    """An OpenAI-compatible endpoint that drafts captions; local servers of captioning models speak it too."""
+
+    url: str = Field(pattern=r"^https?://", description="Such as http://127.0.0.1:8080/v1.")
+    model: str = Field(min_length=1, max_length=80, description="As the endpoint names it.")
+    key_env: str | None = Field(
+        None, description="The environment variable that holds the key; the recipe itself holds no secret."
+    )
+    prompt: str = Field(
+        "Describe this picture in one or two plain sentences: subject, setting, light, composition, style."
+        " Say only what can be seen.",
+        description="What the model is asked.",
+    )
+    max_tokens: int = Field(160, gt=0, le=2000, description="Of the answer.")
+
+
 ROUNDS = (
     RoundConfig(name="Cull", screen="grid", keep=20_000),
     RoundConfig(name="Finest", screen="loupe", keep=2_000, overlap=2),
@@ -112,6 +128,9 @@ class ReviewConfig(StrictModel):
         description="With `people`: postgresql+pg8000://user:password@host/name for a team; default: SQLite"
         " in the run folder.",
     )
+    cost_per_hour: float | None = Field(
+        None, gt=0, description="With `people`: what an hour of work costs; the lead sees what a round costs."
+    )
     gold: Path | None = Field(
         None,
         description="With `people`: a table of pictures with known answers (as for `decisions`); they become"
@@ -121,6 +140,14 @@ class ReviewConfig(StrictModel):
         None,
         description="With `people`: a taste learnt elsewhere, for rounds in its order; default: the run's,"
         " RUN/review/taste.json, once `--learn` has written it.",
+    )
+    drafts: Path | None = Field(
+        None,
+        description="With `people`: a table (sample_id, key or file_name; `caption`; `by`) of captions that a"
+        " model has drafted; writers start from them, marked as a model's.",
+    )
+    drafting: DraftingConfig | None = Field(
+        None, description="With `people`: an endpoint that drafts captions, asked by `--draft`."
     )
     forbidden_phrases: tuple[str, ...] = Field(
         ("image of", "photo of", "picture of", "stock photo", "getty", "shutterstock"),

@@ -52,6 +52,7 @@ class Caption(Body):
     text: Annotated[str, Field(min_length=1, max_length=4000)]
     source: Literal["writer"] = "writer"
     draft: Text | None = None
+    draft_by: Annotated[str, Field(max_length=80)] | None = None  # the model whose draft it was
     checklist: Checklist | None = None
     guidelines_version: int | None = None
     active_ms: Milliseconds | None = None

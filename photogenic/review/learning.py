@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, select
 
-from photogenic.core.shards import write_json
+from photogenic.core.run import Run
+from photogenic.core.shards import read_json, write_json
 from photogenic.review import taste
 from photogenic.review.opening import candidates_of
+from photogenic.web.queues import item_of
+from photogenic.web.registration import Item
 from photogenic.web.tables import items, queues
 
 if TYPE_CHECKING:
     from photogenic.review.desk import Review
 
 PROPOSED = 40
+PROPOSALS = ("surprises", "gold")
 
 
 def decided(connection: Connection) -> dict[str, bool]:
@@ -58,3 +63,17 @@ def learn_taste(review: Review, connection: Connection) -> dict[str, Any]:
     }
     write_json(folder / "taste-report.json", report)
     return report
+
+
+def proposed(connection: Connection, queue_id: str, run: Run) -> Mapping[str, list[Item]]:
+    """The items of the queue that the last report proposes, the most telling first; none without one."""
+    path = run.folder / "review" / "taste-report.json"
+    report = read_json(path) if path.exists() else {}
+    wanted = {sample_id for name in PROPOSALS for sample_id in report.get(name, ())}
+    found = {}
+    rows = connection.execute(select(items).where(items.c.queue_id == queue_id, items.c.purpose == "work"))
+    for row in rows if wanted else ():
+        sample_id = json.loads(row.body)["sample_id"]
+        if sample_id in wanted:
+            found[sample_id] = item_of(row)
+    return {name: [found[one] for one in report.get(name, ()) if one in found] for name in PROPOSALS}

@@ -153,9 +153,11 @@ def _captions(connection: Connection, review: Review) -> dict[str, Caption]:
         .join(people, people.c.person_id == events.c.person_id)
         .where(items.c.queue_id == queue.queue_id, items.c.state == "done", judgments.c.answer == "caption")
     )
-    return {
-        json.loads(row.item)["sample_id"]: Caption(
-            json.loads(row.body)["text"].strip(), caption_source(row.kind)
-        )
-        for row in rows
-    }
+    return {json.loads(row.item)["sample_id"]: _caption(json.loads(row.body), row.kind) for row in rows}
+
+
+def _caption(body: Mapping[str, Any], kind: str) -> Caption:
+    """A model's draft that a writer has left as it was is still the model's."""
+    text = body["text"].strip()
+    as_drafted = body.get("draft_by") is not None and text == (body.get("draft") or "").strip()
+    return Caption(text, caption_source("model" if as_drafted else kind))

@@ -20,6 +20,7 @@ from photogenic.measures.decode import read_header
 from photogenic.measures.duplicates import near_duplicate_groups
 from photogenic.review.arrange import arrange
 from photogenic.review.config import ReviewConfig, RoundConfig
+from photogenic.review.drafts import drafts_of
 from photogenic.web.queues import NewItem, NewPicture, add_items, add_pictures, create_queue
 
 FACTS = ("key", "width_px", "height_px", "size_bytes")
@@ -74,10 +75,11 @@ def open_round(
     known = [sample["sample_id"] for sample in samples if sample["sample_id"] in answers]
     purposes = _purposes(chosen, known, len(samples), rng)
     captions = chosen.screen == "captions"
+    drafts = drafts_of(run, config.drafts) if captions else {}
     forbidden = {"forbidden": list(config.forbidden_phrases)} if captions else {}
     items = [
         NewItem(
-            _body(sample, digests[sample["sample_id"]]) | forbidden,
+            _body(sample, digests[sample["sample_id"]]) | forbidden | _draft(drafts.get(sample["sample_id"])),
             overlap,
             purposes.get(sample["sample_id"], "work"),
             answers[sample["sample_id"]] if sample["sample_id"] in purposes else None,
@@ -139,6 +141,10 @@ def _body(sample: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "alt_text": sample["alt_text"] or "",
         "metadata": facts,
     }
+
+
+def _draft(draft: Mapping[str, str] | None) -> dict[str, Any]:
+    return {"caption_drafts": [dict(draft)]} if draft else {}
 
 
 def groups_of(rows: pa.Table, name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
@@ -44,22 +44,24 @@ def _rescued(connection: Connection, relook_queue: str | None) -> set[str]:
     return {json.loads(row.body)["of"] for row in rows}
 
 
-def progress(connection: Connection, queue: Row[Any]) -> dict[str, Any]:
-    """The funnel, the people, their agreement, what gold and second looks say, and the time that is left."""
+def progress(connection: Connection, queue: Row[Any], cost_per_hour: float | None = None) -> dict[str, Any]:
+    """The funnel, people, their agreement, what gold and second looks say, what is left, and the cost."""
     body = json.loads(queue.body)
-    given = ratings(connection, queue.queue_id)
-    workers = _workers(connection, queue.queue_id)
+    said = said_of_each(connection, queue.queue_id)
+    workers = _workers(connection, queue.queue_id, said)
+    estimate = _estimate(connection, queue, workers)
     return {
         "funnel": _funnel(connection, queue, body.get("keep")),
         "people": workers,
-        "agreement": agreement(given),
+        "agreement": agreement([list(given.values()) for given in said]),
         "gold": _known(connection, queue.queue_id, "gold"),
         "calibration": _known(connection, queue.queue_id, "calibration"),
         "miss": _second_looks(connection, body.get("relook_queue")),
         "active_ms": sum(worker["active_ms"] for worker in workers),
         "decisions": sum(worker["decisions"] for worker in workers),
         "per_hour": _by_hour(connection, queue.queue_id),
-        **_estimate(connection, queue, workers),
+        **estimate,
+        **_cost(workers, estimate["estimate_s"], cost_per_hour),
     }
 
 
@@ -103,7 +105,7 @@ def _by_hour(connection: Connection, queue_id: str) -> list[dict[str, Any]]:
 # --- people --------------------------------------------------------------------------------------------
 
 
-def _workers(connection: Connection, queue_id: str) -> list[dict[str, Any]]:
+def _workers(connection: Connection, queue_id: str, said: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
     """One line per person."""
     rows = connection.execute(
         select(judgments.c.person_id, judgments.c.answer, items.c.purpose, items.c.expected)
@@ -117,8 +119,11 @@ def _workers(connection: Connection, queue_id: str) -> list[dict[str, Any]]:
     for row in rows:
         by_person[row.person_id].append(row)
     named = select(people).where(people.c.person_id.in_(by_person)).order_by(people.c.name)
+    agreeing = agreement_of_each(said)
     return [
-        _worker(person, by_person[person.person_id]) | _pace(connection, queue_id, person.person_id)
+        _worker(person, by_person[person.person_id])
+        | _pace(connection, queue_id, person.person_id)
+        | {"agree_percent": agreeing.get(person.person_id)}
         for person in connection.execute(named).all()
     ]
 
@@ -171,25 +176,47 @@ def _estimate(connection: Connection, queue: Row[Any], workers: Iterable[dict[st
     return {"judgments_left": left, "estimate_s": left * each / 1000 if each is not None else None}
 
 
+def _cost(
+    workers: Iterable[dict[str, Any]], estimate_s: float | None, per_hour: float | None
+) -> dict[str, Any]:
+    """What people's active time has cost, and what the rest will: pauses, and models, are not in it."""
+    if per_hour is None:
+        return {}
+    active_ms = sum(worker["active_ms"] for worker in workers if worker["kind"] == "person")
+    left = None if estimate_s is None else per_hour * estimate_s / 3600
+    return {"cost": per_hour * active_ms / 3_600_000, "cost_left": left}
+
+
 # --- quality -------------------------------------------------------------------------------------------
 
 
-def ratings(connection: Connection, queue_id: str) -> list[list[str]]:
-    """The answers of each item of work that was judged twice or more."""
+def said_of_each(connection: Connection, queue_id: str) -> list[dict[str, str]]:
+    """Person -> answer, for each item of work that was judged twice or more."""
     several = (
         select(items.c.item_id)
         .where(items.c.queue_id == queue_id, items.c.purpose == "work", items.c.given > 1)
         .subquery()
     )
-    rows = connection.execute(
-        select(judgments.c.item_id, judgments.c.answer).join(
+    said: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in connection.execute(
+        select(judgments.c.item_id, judgments.c.person_id, judgments.c.answer).join(
             several, several.c.item_id == judgments.c.item_id
         )
-    )
-    given: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        given[row.item_id].append(row.answer)
-    return list(given.values())
+    ):
+        said[row.item_id][row.person_id] = row.answer
+    return list(said.values())
+
+
+def agreement_of_each(said: Iterable[dict[str, str]]) -> dict[str, float]:
+    """Person -> the share of the others' answers on the same items that are the same."""
+    same: dict[str, int] = defaultdict(int)
+    pairs: dict[str, int] = defaultdict(int)
+    for given in said:
+        counts = Counter(given.values())
+        for person, answer in given.items():
+            same[person] += counts[answer] - 1
+            pairs[person] += len(given) - 1
+    return {person: same[person] / num for person, num in pairs.items() if num}
 
 
 def agreement(given: Sequence[Sequence[str]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select
 
 from photogenic.core.shards import read_json
 from photogenic.review.decisions_table import decision_rows, encoded
-from photogenic.review.learning import learn_taste
+from photogenic.review.learning import learn_taste, proposed
 from photogenic.review.needles import write_decided
 from photogenic.review.results import disagreements, progress
 from photogenic.review.tables import guidelines
@@ -36,6 +36,7 @@ PERMISSIONS: Permissions = {
     ("POST", "/api/review/advance"): LEAD,
     ("POST", "/api/needles"): LEAD,
     ("POST", "/api/review/taste"): LEAD,
+    ("GET", "/api/queues/{queue_id}/proposals"): LEAD,
     ("GET", "/api/queues/{queue_id}/progress"): LEAD,
     ("GET", "/api/queues/{queue_id}/disagreements"): LEAD,
     ("GET", "/api/queues/{queue_id}/items"): LEAD,
@@ -123,6 +124,20 @@ def router_for(review: Review) -> APIRouter:
         with room.database.reading() as connection:
             return learn_taste(review, connection)
 
+    @router.get("/api/queues/{queue_id}/proposals")
+    def read_proposals(queue_id: str, room: RoomHere, person: PersonHere) -> dict[str, Any]:
+        """What the taste proposes of this queue's pictures: surprising decisions, and what may be gold."""
+        with room.database.reading() as connection:
+            kind = room.kind_of(room.queue(connection, queue_id, person))
+            found = proposed(connection, queue_id, review.run)
+            return {
+                name: [
+                    one | {"verdict": item.outcome}
+                    for one, item in zip(show(connection, kind, group, person), group, strict=True)
+                ]
+                for name, group in found.items()
+            }
+
     @router.post("/api/needles")
     def write_needles(room: RoomHere, person: PersonHere) -> dict[str, Any]:
         """Write needles.parquet from what was kept, so that the road goes on with it."""
@@ -147,7 +162,7 @@ def _add_results(router: APIRouter, review: Review) -> None:
     def read_progress(queue_id: str, room: RoomHere, person: PersonHere) -> dict[str, Any]:
         """Funnel, people, speed, agreement, gold, second looks, estimate."""
         with room.database.reading() as connection:
-            told = progress(connection, room.queue(connection, queue_id, person))
+            told = progress(connection, room.queue(connection, queue_id, person), review.config.cost_per_hour)
         report = review.run.folder / "review" / "taste-report.json"
         return told | ({"taste": read_json(report)} if report.exists() else {})
 

@@ -302,3 +302,26 @@ def test_taste_orders_the_next_round_and_reports_what_it_saves(desk: Desk, run: 
     queue = lead.get("/api/queues").json()["queues"][0]["id"]
     assert lead.get(f"/api/queues/{queue}/progress").json()["taste"]["words"] == report["words"]
     assert (run.folder / "review" / "taste.json").exists()
+    proposed = lead.get(f"/api/queues/{queue}/proposals").json()
+    assert {one["verdict"] for one in proposed["gold"]} == {"keep", "drop"}
+    assert len(proposed["surprises"]) == 24
+    assert all(one["images"] for one in proposed["gold"])
+
+
+def test_the_lead_sees_what_a_round_costs_and_who_agrees(
+    run: Run, haystack: Callable[..., list[str]]
+) -> None:
+    haystack([(0.5, 0.5, None)] * 12)
+    rounds = [{"name": "Finest", "screen": "loupe", "overlap": 2}]
+    config = {"decisions": "people", "rounds": rounds, "cost_per_hour": 36.0}
+    desk = Desk(Review(ReviewConfig.model_validate(config), run, seed=7))
+    lead = desk.person("Lea", "lead")
+    queue = lead.get("/api/queues").json()["queues"][0]["id"]
+    assert lead.get(f"/api/queues/{queue}/progress").json()["cost"] == 0
+    work(desk.person("Ada", "specialist"), "loupe", keep_if(lambda i: i < 6, active_ms=2000))
+    told = lead.get(f"/api/queues/{queue}/progress").json()
+    assert (told["cost"], told["cost_left"]) == (pytest.approx(0.24), pytest.approx(0.24))
+    work(desk.person("Bo", "specialist"), "loupe", keep_if(lambda i: i < 9, active_ms=1000))
+    told = lead.get(f"/api/queues/{queue}/progress").json()
+    assert told["cost"] == pytest.approx(0.36)
+    assert {one["name"]: one["agree_percent"] for one in told["people"]} == {"Ada": 0.75, "Bo": 0.75}

@@ -43,7 +43,7 @@ class Adjudication {
     this.setProgress(0, 0);
     if (!this.item) {
       this.stage.show(null);
-      this.votes.replaceChildren(el("div", { class: "empty" }, el("h2", {}, "Nothing to settle"), el("p", {}, "People agree on everything they have decided so far."),
+      this.votes.replaceChildren(el("div", { class: "empty" }, el("h2", {}, "Nothing to settle"), el("p", {}, "Where two differ, a third person is asked first; what is still open then comes here."),
         el("p", {}, el("a", { class: "button", href: "/review/lead" }, "The lead's desk"))));
       announce("Nothing to settle.");
       return;

@@ -175,8 +175,9 @@ class CaptionDesk {
 
   save() {
     if (!this.item || this.item.body.read || this.saveButton.disabled) return;
+    const { draft, by } = draftOf(this.item);
     const checklist = Object.fromEntries(Object.entries(this.boxes).map(([name, box]) => [name, box.checked]));
-    this.finish("caption", { text: this.text.value.trim(), source: "writer", draft: draftOf(this.item).draft, checklist, guidelines_version: this.guidelines.version, screen: "captions", active_ms: this.clock.lap() });
+    this.finish("caption", { text: this.text.value.trim(), source: "writer", draft, ...(by ? { draft_by: by } : {}), checklist, guidelines_version: this.guidelines.version, screen: "captions", active_ms: this.clock.lap() });
   }
 
   // The second reader
@@ -258,7 +259,7 @@ class CaptionDesk {
 /** What a writer starts from: a model's draft where there is one, else the alternative text. */
 function draftOf(item) {
   const [model] = item.body.caption_drafts ?? [];
-  if (model) return { draft: model.text, name: `written by a model${model.by ? ` (${model.by})` : ""}` };
+  if (model) return { draft: model.text, by: model.by || "a model", name: `written by a model${model.by ? ` (${model.by})` : ""}` };
   return { draft: item.alt_text ?? "", name: "the alternative text from the web" };
 }
 

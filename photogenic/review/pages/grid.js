@@ -10,6 +10,7 @@ import { VERDICTS, guidelinesVersion, labelOf, openWork, run, screenUrl } from "
 const DENSITIES = [20, 30, 42, 60];
 const THUMB_PX = 384;
 const NARROW_PX = 640;
+const GAP_PX = 16; // between two pictures
 const SETTLE_MS = 350; // a screen cannot be submitted sooner: nobody has seen it, and a key pressed twice is a mistake
 const OTHER = { keep: "drop", drop: "keep" };
 
@@ -141,7 +142,7 @@ class Grid {
     const { clientWidth: width, clientHeight: height } = this.board;
     if (!n || !width) return this.drawCells();
     const narrow = width < NARROW_PX && n > 1;
-    const columns = narrow ? (this.density > 30 ? 3 : 2) : bestColumns(n, width - 16, height - 16);
+    const columns = narrow ? (this.density > 30 ? 3 : 2) : bestColumns(n, width - 16, height - 16, this.usualAspect());
     const rows = Math.ceil(n / columns);
     this.columns = columns;
     this.board.classList.toggle("tall", narrow);
@@ -153,6 +154,12 @@ class Grid {
     this.thumbs.refit();
     this.size = Math.max(this.room.width, this.room.height) > THUMB_PX * 1.35 ? "screen" : "thumb";
     return this.drawCells();
+  }
+
+  /** The middle one of the aspects on this screen: most pictures of a haystack are alike in this. */
+  usualAspect() {
+    const aspects = this.screen.map(({ item }) => item.images[0].width_px / item.images[0].height_px).sort((a, b) => a - b);
+    return Math.min(2.5, Math.max(0.5, aspects[aspects.length >> 1] || 1.3));
   }
 
   drawCells() {
@@ -465,11 +472,12 @@ class Grid {
 }
 
 /** Columns for which n three-by-two pictures are largest in a window. */
-function bestColumns(n, width, height) {
+/** The number of columns that shows `n` pictures of this aspect (width over height) largest. */
+function bestColumns(n, width, height, aspect) {
   let best = 1;
   let largest = 0;
   for (let columns = 1; columns <= n; columns += 1) {
-    const size = Math.min(width / columns / 1.3, height / Math.ceil(n / columns));
+    const size = Math.min((width / columns - GAP_PX) / aspect, height / Math.ceil(n / columns) - GAP_PX);
     if (size > largest) [largest, best] = [size, columns];
   }
   return best;

@@ -3,10 +3,19 @@
 import { call, get, post } from "/static/api.js";
 import { button, count, duration, el, moment, number, percent, toast } from "/static/dom.js";
 import { openPage, showTrouble } from "/static/shell.js";
+import { TastePanel } from "./taste-panel.js";
 
 const ROLES = { generalist: "Generalist: culls the grid", specialist: "Specialist: judges one by one", writer: "Writer: captions", rater: "Rater: judges pairs", lead: "Lead: everything" };
 const SCREENS = { grid: "Grid", loupe: "Loupe", captions: "Captions", pairs: "Pairs" };
+const KINDS = { person: "A person", model: "A model" };
+const FILES = { jsonl: "JSONL", csv: "CSV", parquet: "Parquet" };
 const REFRESH_MS = 30_000;
+
+/** A model's role says that it is a model's. */
+const roleOf = ({ role, kind }) => (kind === "model" ? `${role}, a model` : role);
+
+/** What the recipe calls cost, in whatever coin it means. */
+const money = (amount) => number(amount < 100 ? Number(amount.toFixed(2)) : Math.round(amount));
 
 class Desk {
   constructor(page) {
@@ -14,11 +23,12 @@ class Desk {
     this.place = document.querySelector("#work");
     this.chosen = new URLSearchParams(location.search).get("queue");
     this.parts = Object.fromEntries(["rounds", "people", "finish", "audit"].map((name) => [name, el("div")]));
+    this.taste = new TastePanel((work) => this.tried(work));
     const section = (id, title, part) => el("section", { "aria-labelledby": id }, el("h2", { id }, title), part);
     this.place.replaceChildren(el("div", { class: "lead" },
       el("div", { class: "lead-head" }, el("div", {}, el("h1", {}, "The lead's desk"), el("p", { class: "soft" }, "Everything here is counted from decisions; nothing is ever overwritten."))),
-      el("nav", { "aria-label": "On this page" }, [["rounds", "Rounds"], ["people", "People"], ["finish", "Export and finish"], ["audit", "Audit"]].map(([id, words]) => el("a", { href: `#${id}` }, words))),
-      section("rounds", "Rounds", this.parts.rounds), section("people", "People", this.parts.people),
+      el("nav", { "aria-label": "On this page" }, [["rounds", "Rounds"], ["taste", "Taste"], ["people", "People"], ["finish", "Export and finish"], ["audit", "Audit"]].map(([id, words]) => el("a", { href: `#${id}` }, words))),
+      section("rounds", "Rounds", this.parts.rounds), section("taste", "Taste", this.taste.node), section("people", "People", this.parts.people),
       section("finish", "Export and finish", this.parts.finish), section("audit", "Audit", this.parts.audit)));
   }
 
@@ -36,6 +46,7 @@ class Desk {
     if (!queues.some((queue) => queue.id === this.chosen)) this.chosen = (queues.find((queue) => queue.state === "open") ?? queues[0])?.id ?? null;
     const progress = this.chosen ? await get(`/api/queues/${encodeURIComponent(this.chosen)}/progress`) : null;
     this.drawRounds(progress);
+    if (this.chosen) this.taste.show(this.chosen, progress.taste);
   }
 
   drawRounds(progress) {
@@ -80,11 +91,12 @@ class Desk {
         el("span", { class: name }, `${{ keep: "Kept", drop: "Dropped", unsure: "Unsure", adjudicate: "To settle" }[name]} ${number(funnel[name] ?? 0)}`)),
       el("span", {}, `Open ${number(Math.max(0, funnel.total - funnel.done - (funnel.adjudicate ?? 0)))}`)),
       el("ul", { class: "figures" },
-        figure(funnel.target_keep ? `${number(funnel.keep)} of ${number(funnel.target_keep)}` : number(funnel.keep), "kept, of those wanted"),
+        figure(funnel.target_keep ? `${number(funnel.keep)} of ${number(funnel.target_keep)}` : number(funnel.keep), queue.screen === "captions" ? "captions finished" : funnel.target_keep ? "kept, of those wanted" : "kept"),
         figure(progress.estimate_s === null || progress.estimate_s === undefined ? "–" : duration(1000 * progress.estimate_s), "of work left at this pace"),
         figure(duration(progress.active_ms), "active time so far"),
-        figure(progress.decisions && progress.active_ms ? number(Math.round(progress.decisions / (progress.active_ms / 3.6e6))) : "–", "decisions in an active hour")),
-      el("ul", { class: "figures" },
+        figure(progress.decisions && progress.active_ms ? number(Math.round(progress.decisions / (progress.active_ms / 3.6e6))) : "–", "decisions in an active hour"),
+        progress.cost === undefined ? null : figure(money(progress.cost), progress.cost_left === null ? "spent so far" : `spent so far; about ${money(progress.cost_left)} to come`)),
+      queue.screen === "captions" ? null : el("ul", { class: "figures" },
         figure(percent(agreement?.percent, 1), agreement?.items ? `agree, on ${count(agreement.items, "picture")} seen twice` : "agree; nothing was seen twice yet"),
         figure(agreement?.ac1?.toFixed(2) ?? "–", "Gwet AC1"),
         figure(agreement?.alpha?.toFixed(2) ?? "–", "Krippendorff alpha"),
@@ -96,9 +108,8 @@ class Desk {
         queue.num_adjudicate || funnel.adjudicate ? el("a", { class: "button main", href: `/review/adjudicate?queue=${encodeURIComponent(queue.id)}` }, `Settle ${count(funnel.adjudicate || queue.num_adjudicate, "disagreement")}`) : null,
         el("a", { class: "button", href: `/review/guidelines?queue=${encodeURIComponent(queue.id)}` }, "Guidelines"),
         button(queue.state === "open" ? "Close this round" : "Open it again", {}, () => this.setState(queue)),
-        button("Close it and open the next", {}, () => this.advance(queue))),
+        this.hasNext(queue) ? button("Close it and open the next", {}, () => this.advance(queue)) : null),
       progress.people?.length ? this.workers(progress.people) : el("p", { class: "soft" }, "Nobody has decided anything here yet."),
-      this.saved(progress.saved ?? progress.taste),
     ].filter(Boolean);
   }
 
@@ -123,15 +134,15 @@ class Desk {
     const head = ["Person", "Role", "Decisions", "Kept", "Per hour", "Active", "Gold", "Agrees"];
     return el("div", {}, el("h3", {}, "Who works on it"), el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Who works on it" }, el("table", {},
       el("thead", {}, el("tr", {}, head.map((words, i) => el("th", { scope: "col", class: i > 1 ? "num" : "" }, words)))),
-      el("tbody", {}, people.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, one.role),
+      el("tbody", {}, people.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, roleOf(one)),
         el("td", { class: "num" }, number(one.decisions)), el("td", { class: "num" }, one.decisions ? percent(one.keep / one.decisions) : "–"),
         el("td", { class: "num" }, one.per_hour ? number(Math.round(one.per_hour)) : "–"), el("td", { class: "num" }, duration(one.active_ms)),
         el("td", { class: "num" }, one.gold_shown ? percent(one.gold_right / one.gold_shown) : "–"), el("td", { class: "num" }, percent(one.agree_percent))))))));
   }
 
-  saved(taste) {
-    if (!taste?.words) return null;
-    return el("p", { class: "soft" }, taste.words);
+  /** Whether a round of the recipe may follow: captions are the last, and second looks are no round. */
+  hasNext(queue) {
+    return queue.screen !== "captions" && queue.kind !== "relook";
   }
 
   async setState(queue) {
@@ -140,6 +151,8 @@ class Desk {
   }
 
   async advance(queue) {
+    const open = queue.num_items - queue.num_done;
+    if (open > 0 && queue.state === "open" && !confirm(`${count(open, "picture")} of ${queue.title} not settled yet: left out of the next round. Close it all the same?`)) return;
     const answer = await this.tried(() => post("/api/review/advance", { queue_id: queue.id }));
     if (answer) this.chosen = answer.queue_id;
     await this.loadRounds();
@@ -166,13 +179,13 @@ class Desk {
         el("tbody", {}, people.map((one) => this.personRow(one))))),
       open.length ? el("h3", {}, "Links that were not used yet") : null,
       open.length ? el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Links not used yet" }, el("table", {}, el("tbody", {}, open.map((invite) => el("tr", {},
-        el("th", { scope: "row" }, invite.name), el("td", {}, invite.role), el("td", { class: "soft" }, `expires ${moment(invite.expires_at)}`),
+        el("th", { scope: "row" }, invite.name), el("td", {}, roleOf(invite)), el("td", { class: "soft" }, `expires ${moment(invite.expires_at)}`),
         el("td", { class: "act" }, button("Withdraw", { "aria-label": `Withdraw the link of ${invite.name}` }, () => this.withdraw(invite)))))))) : null,
       el("h3", {}, "Invite somebody"), this.inviteForm(), this.fresh ?? null].filter(Boolean));
   }
 
   personRow(one) {
-    return el("tr", {}, el("th", { scope: "row", class: one.active ? "" : "soft" }, one.name), el("td", {}, one.role),
+    return el("tr", {}, el("th", { scope: "row", class: one.active ? "" : "soft" }, one.name), el("td", {}, roleOf(one)),
       el("td", { class: "soft" }, one.active ? moment(one.last_seen_at) : "shut out"), el("td", { class: "num" }, number(one.num_events ?? one.decisions ?? 0)),
       el("td", { class: "act" }, one.id === this.me.person.id ? "" : button(one.active ? "Shut out" : "Let in again", { "aria-label": `${one.active ? "Shut out" : "Let in again"}: ${one.name}` }, async () => {
         await this.tried(() => call("PATCH", `/api/people/${encodeURIComponent(one.id)}`, { active: !one.active }));
@@ -183,16 +196,17 @@ class Desk {
   inviteForm() {
     const name = el("input", { name: "name", required: true, maxLength: 80, autocomplete: "off" });
     const role = el("select", { name: "role" }, Object.entries(ROLES).map(([value, words]) => el("option", { value }, words)));
+    const kind = el("select", { name: "kind" }, Object.entries(KINDS).map(([value, words]) => el("option", { value }, words)));
     const days = el("input", { name: "days", type: "number", min: 1, max: 90, value: 7, required: true });
     const field = (words, input) => el("label", { class: "field" }, el("span", {}, words), input);
     return el("form", { class: "invite-form", onsubmit: (event) => {
       event.preventDefault();
-      this.invite(name.value.trim(), role.value, Number(days.value));
-    } }, field("Name", name), field("Role", role), field("Link expires after, days", days), el("button", { class: "main" }, "Make a link"));
+      this.invite(name.value.trim(), role.value, kind.value, Number(days.value));
+    } }, field("Name", name), field("Role", role), field("Who decides", kind), field("Link expires after, days", days), el("button", { class: "main" }, "Make a link"));
   }
 
-  async invite(name, role, days) {
-    const answer = await this.tried(() => post("/api/invites", { name, role, days }));
+  async invite(name, role, kind, days) {
+    const answer = await this.tried(() => post("/api/invites", { name, role, kind, days }));
     if (!answer) return;
     const link = new URL(answer.link ?? answer.url, location.origin).href;
     const input = el("input", { readOnly: true, value: link, "aria-label": `Link for ${name}`, onfocus: () => input.select() });
@@ -211,7 +225,7 @@ class Desk {
   // Export and finish
 
   drawFinish() {
-    const files = ["jsonl", "csv", "parquet"].map((kind) => el("a", { class: "button", href: `/api/export/decisions.${kind}`, download: `decisions.${kind}` }, `Decisions as ${kind.toUpperCase()}`));
+    const files = Object.keys(FILES).map((kind) => el("a", { class: "button", href: `/api/export/decisions.${kind}`, download: `decisions.${kind}` }, `Decisions as ${FILES[kind]}`));
     this.outcome = el("p", { role: "status" });
     this.parts.finish.replaceChildren(
       el("p", { class: "soft" }, "Every decision with who made it, when, and by which version of the guidelines."),

@@ -1,7 +1,7 @@
 // The first page: sign in by the link one was given, then one's own queues.
 
-import { get, post } from "./api.js";
-import { button, count, duration, el, number } from "./dom.js";
+import { get, post, put } from "./api.js";
+import { button, count, duration, el, number, toast } from "./dom.js";
 import { openPage, showTrouble } from "./shell.js";
 
 const place = document.querySelector("#work");
@@ -19,7 +19,7 @@ async function start() {
   const invite = new URLSearchParams(location.hash.slice(1)).get("invite");
   // The secret leaves the address bar and the history before anything else happens.
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  if (invite && !(await enter(invite))) return;
+  if (invite && !(await enter({ invite }))) return;
   try {
     const me = await get("/api/me");
     const next = new URLSearchParams(location.search).get("next");
@@ -31,10 +31,10 @@ async function start() {
   }
 }
 
-/** Sign in; true when it worked, else the page says why not. */
-async function enter(invite) {
+/** Sign in, by {invite} or {name, passphrase}; true when it worked, else the page says why not. */
+async function enter(who) {
   try {
-    await post("/api/sign-in", { invite });
+    await post("/api/sign-in", who);
     return true;
   } catch (error) {
     showSignIn(error.message);
@@ -47,14 +47,43 @@ function showSignIn(sentence) {
   const form = el("form", { onsubmit: (event) => {
     event.preventDefault();
     const token = input.value.trim().replace(/^.*#invite=/, "");
-    enter(token).then((worked) => worked && location.reload());
+    enter({ invite: token }).then((worked) => worked && location.reload());
   } }, el("label", { class: "field" }, el("span", {}, "Your link, or the code at its end"), input),
   el("button", { class: "main" }, "Sign in"));
   place.replaceChildren(el("div", { class: "sign-in card" },
     el("h1", {}, "photogenic"),
     sentence ? el("p", { class: "notice", role: "alert" }, sentence) : null,
     el("p", { id: "sign-in-help", class: "soft" }, "Open the link that the lead of your project sent you. It works once; afterwards this browser knows you."),
-    form));
+    form, passphraseSignIn()));
+}
+
+/** For those who have set a passphrase. */
+function passphraseSignIn() {
+  const name = el("input", { name: "username", autocomplete: "username", required: true });
+  const passphrase = el("input", { name: "password", type: "password", autocomplete: "current-password", required: true });
+  return el("details", {}, el("summary", {}, "With name and passphrase"), el("form", { onsubmit: (event) => {
+    event.preventDefault();
+    enter({ name: name.value, passphrase: passphrase.value }).then((worked) => worked && location.reload());
+  } }, el("label", { class: "field" }, el("span", {}, "Your name, as the first page greeted you"), name),
+  el("label", { class: "field" }, el("span", {}, "Passphrase"), passphrase), el("button", {}, "Sign in with it")));
+}
+
+/** A session ends after some days, and a link works once: a passphrase is the way back in. */
+function passphraseForm(name) {
+  const input = el("input", { type: "password", autocomplete: "new-password", required: true, minLength: 12, maxLength: 1000 });
+  return el("details", { class: "passphrase" }, el("summary", {}, "Set a passphrase"),
+    el("form", { onsubmit: async (event) => {
+      event.preventDefault();
+      try {
+        await put("/api/me/passphrase", { passphrase: input.value });
+        input.value = "";
+        toast("Set. You can sign in with your name and it.");
+      } catch (error) {
+        toast(error.message, { error: true });
+      }
+    } }, el("p", { class: "soft" }, `Your link has worked once. With a passphrase you can come back from any browser, as ${name}.`),
+    el("label", { class: "field" }, el("span", {}, "Passphrase, 12 letters or more; four words do well"), input),
+    el("button", {}, "Set it")));
 }
 
 async function showWork(me) {
@@ -67,11 +96,11 @@ async function showWork(me) {
     el("div", { class: "leave" },
       me.person.role === "lead" ? el("a", { class: "button main", href: "/review/lead" }, "The lead's desk") : null,
       me.person.role === "lead" ? el("a", { class: "button", href: "/api/docs" }, "API") : null,
-      el("span", { class: "gap" }),
       button("Sign out", { picture: "out" }, async () => {
         await post("/api/sign-out");
         location.replace("/");
-      }))));
+      })),
+    passphraseForm(name)));
 }
 
 function card(queue) {
