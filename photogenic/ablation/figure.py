@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 ROW, HEAD, TOP, FOOT = 26, 34, 44, 34  # heights
+MARGIN = 12  # around a figure that stands alone
 NAME, PANEL, GAP, VALUE = 168, 210, 26, 84  # widths: of names, of a panel, between panels, of its numbers
 
 # What the figure needs where no page gives it colours: the look's own, light and dark.
@@ -69,13 +70,17 @@ def forest(
                 if name in line.differences:
                     parts.append(_dot(line.differences[name], index, spans[name], y + ROW / 2))
             y += ROW
-    told = "; ".join(measures.values())
+    told, margin = "; ".join(measures.values()), MARGIN if standalone else 0
     style = Markup("<style>{}</style>").format(Markup(STANDALONE)) if standalone else ""
-    back = Markup('<rect width="100%" height="100%" fill="var(--ground)"/>') if standalone else ""
+    back = (
+        Markup('<rect x="{0}" y="{0}" width="100%" height="100%" fill="var(--ground)"/>').format(-MARGIN)
+        if standalone
+        else ""
+    )
     return Markup(
-        '<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {0} {1}" width="{0}" height="{1}"'
-        ' class="forest"><title>Difference from the base: {2}</title>{3}{4}{5}</svg>'
-    ).format(width, height, told, style, back, Markup("").join(parts))
+        '<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="{0} {0} {1} {2}" width="{1}"'
+        ' height="{2}" class="forest"><title>Difference from the base: {3}</title>{4}{5}{6}</svg>'
+    ).format(-margin, width + 2 * margin, height + 2 * margin, told, style, back, Markup("").join(parts))
 
 
 def _span(groups: Mapping[str, Sequence[Line]], measure: str) -> tuple[float, float]:
@@ -131,7 +136,7 @@ def _dot(found: Difference, index: int, span: tuple[float, float], y: float) -> 
         y=y,
         fill="var(--colour-0)" if found.is_clear else "var(--ground)",
     )
-    return drawn + _text(_left(index) + PANEL + 10, y + 4, f"{found.mean:+.3g}", "ink")
+    return drawn + _text(_left(index) + PANEL + 10, y + 4, f"{found.mean:+.3g}" if found.mean else "0", "ink")
 
 
 def _text(x: float, y: float, words: str, colour: str, *, weight: int = 400, anchor: str = "start") -> Markup:

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -18,6 +19,7 @@ import tiny
 
 from photogenic.ablation.choose import Haystack, choose
 from photogenic.ablation.config import Ablations, Chosen
+from photogenic.ablation.seeing import signals_of
 from photogenic.cli import app
 from photogenic.core.config import load_config
 from photogenic.core.errors import RecipeError, RunError
@@ -161,6 +163,19 @@ def test_attention_ranks_the_candidates_without_the_needles(walked: Path) -> Non
     }
     html = (walked / "runs" / "ablations" / "report.html").read_text(encoding="utf-8")
     assert "No person chose these needles" in html
+
+
+def test_a_pictures_signals_are_kept_and_do_not_depend_on_others(walked: Path, tmp_path: Path) -> None:
+    config = load_config(walked / "ablations.yaml", Ablations, ()).attention
+    run, base = Run(walked / "runs" / "road"), walked / "base"
+    ids = haystack(walked).candidates[:3]
+    kept = walked / "runs" / "ablations" / "attention" / "signals"
+    files = {path: path.stat().st_mtime_ns for path in kept.rglob("*.npz")}
+    together = signals_of(config, run, base, kept, ids, 0)
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("*.npz")} == files  # none was seen anew
+    alone = signals_of(config, run, base, tmp_path, ids[1:2], 0)
+    np.testing.assert_allclose(alone[ids[1]], together[ids[1]], rtol=1e-4, atol=1e-6)
+    assert np.abs(together[ids[0]] - together[ids[1]]).max() > 1e-3
 
 
 def test_models_of_another_variant_come_without_training(walked: Path) -> None:
