@@ -1,0 +1,68 @@
+"""`photogenic evaluate` on folders made elsewhere: ballots go out, answers come back."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from photogenic.cli import app
+from photogenic.evaluate.votes import read_votes
+
+PROMPTS = [f"prompt {number}" for number in range(20)]
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for shade, name in ((90, "ours"), (160, "theirs")):
+        Path(name).mkdir()
+        for number in range(len(PROMPTS)):
+            Image.new("RGB", (40, 40), (shade, 9 * number, 50)).save(f"{name}/{number:03d}.png")
+    Path("prompts.txt").write_text("\n".join(PROMPTS))
+    return tmp_path
+
+
+def call(*arguments: str, fails: bool = False) -> str:
+    result = CliRunner().invoke(app, ["evaluate", *arguments])
+    assert result.exit_code == (2 if fails else 0), result.output
+    return result.output
+
+
+def answer_left(folder: Path) -> None:
+    for path in folder.glob("*/*.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(row | {"answer": "left"} for row in rows)
+
+
+def test_ballots_of_two_folders_become_votes(folders: Path) -> None:
+    told = call(
+        *("ours", "theirs", "--prompts", "prompts.txt", "--ballots", "out", "--rater-kind", "model"),
+        *("--rater", "ann", "--rater", "bo", "--set", "evaluate.voting.max_pairs=10"),
+    )
+    # Two raters, two questions: 10 pairs each, with one attention check; 5 % of 10 pairs round to no repeat.
+    assert "44 ballots for 2 raters: out" in told and "judged/evaluate/voting/ballots.parquet" in told
+    answer_left(Path("out"))
+    Path("ours").rename("elsewhere")  # the run folder has all that is needed
+    told = call("judged", "--answers", "out")
+    assert "44 answers, 0 ballots without one." in told
+    assert "Visual appeal, theirs against ours: models that voted" in told
+    assert "The verdict: judged/evaluate/verdict.html" in told
+    votes = read_votes(Path("judged/evaluate/voting/votes.parquet"))
+    assert len(votes) == 44 and {(vote.answer, vote.rater_kind) for vote in votes} == {("left", "model")}
+    assert call("judged", "--finish").splitlines()[-1] == told.splitlines()[-1]
+
+
+def test_mistakes_are_said(folders: Path) -> None:
+    named = ("ours", "theirs", "--prompts", "prompts.txt", "--ballots", "out")
+    assert "Nobody is named" in call(*named, fails=True)
+    assert "robot" in call(*named, "--rater", "ann", "--rater-kind", "robot", fails=True)
+    assert "max_pairs" in call(*named, "--rater", "ann", "--set", "evaluate.voting.max_pair=10", fails=True)
+    assert "There are no answers" in call("judged", "--answers", "nowhere", fails=True)
