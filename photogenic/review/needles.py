@@ -24,7 +24,7 @@ from photogenic.web.tables import events, items, judgments, people
 if TYPE_CHECKING:
     from photogenic.review.desk import Review
 
-TOLD = ("verdict", "criteria", "reason", "bulk", "guidelines_version", "words")
+TOLD = ("verdict", "criteria", "reason", "bulk", "guidelines_version", "words", "draft_by")
 
 
 def write_decided(review: Review, room: Room | None = None) -> int:
@@ -69,14 +69,18 @@ def _needles(review: Review, connection: Connection) -> Needles:
     for queue in begun:
         for sample_id, line in _said(connection, queue, set(ids)):
             said[sample_id].append(line)
-    captions = _captions(connection, review)
+    decided_by = [_decided_by(begun[-1].title, said[sample_id]) for sample_id in ids]
+    writing = _captions_queue(connection, review)
+    for sample_id, line in _said(connection, writing, set(ids)) if writing is not None else ():
+        said[sample_id].append(line)
+    captions = _captions(connection, writing) if writing is not None else {}
     return Needles(
         rows=rows,
         captions=[
             captions.get(sample_id) or caption_for(alt_text)
             for sample_id, alt_text in zip(ids, rows["alt_text"].to_pylist(), strict=True)
         ],
-        decided_by=[_decided_by(begun[-1].title, said[sample_id]) for sample_id in ids],
+        decided_by=decided_by,
         scores=[None] * len(ids),
         decisions=[json.dumps(said[sample_id], ensure_ascii=False) for sample_id in ids],
     )
@@ -117,7 +121,7 @@ def _said(connection: Connection, queue: Row[Any], wanted: set[str]) -> list[tup
 
 def _line(queue: Row[Any], row: Row[Any]) -> dict[str, Any]:
     body = json.loads(row.body)
-    what = "adjudicate" if row.kind == "adjudicate" else "decide"
+    what = row.kind
     if row.queue_id != queue.queue_id:
         what = "second look"
     told = {name: body[name] for name in TOLD if body.get(name) not in (None, "", False)}
@@ -140,12 +144,13 @@ def _decided_by(title: str, said: Sequence[Mapping[str, Any]]) -> str:
     return f"{title}: kept by {names}{how}{who_looked(line['annotator_kind'] for line in said)}"
 
 
-def _captions(connection: Connection, review: Review) -> dict[str, Caption]:
-    """sample_id -> the caption that is finished."""
+def _captions_queue(connection: Connection, review: Review) -> Row[Any] | None:
     last = len(review.config.rounds) - 1
-    queue = review.queue_of(connection, last) if review.config.rounds[last].screen == "captions" else None
-    if queue is None:
-        return {}
+    return review.queue_of(connection, last) if review.config.rounds[last].screen == "captions" else None
+
+
+def _captions(connection: Connection, queue: Row[Any]) -> dict[str, Caption]:
+    """sample_id -> the caption that is finished."""
     rows = connection.execute(
         select(items.c.body.label("item"), events.c.body, people.c.kind)
         .join(judgments, judgments.c.item_id == items.c.item_id)

@@ -156,13 +156,16 @@ def test_rounds_from_candidates_to_needles(desk: Desk, run: Run) -> None:
     assert (rows[3]["caption"], rows[3]["caption_source"]) == ("A blue disc, number 3", "writer")
     assert rows[6]["decided_by"] == "Finest: kept by Bo and Di"
     story = [
-        (one["round"], one["what"], one["person"], one["verdict"]) for one in json.loads(rows[6]["decisions"])
+        (one["round"], one["what"], one["person"], one.get("verdict"))
+        for one in json.loads(rows[6]["decisions"])
     ]
     assert story == [
         ("Cull", "decide", "Ada", "keep"),
         ("Finest", "decide", "Bo", "keep"),
         ("Finest", "decide", "Cy", "drop"),
         ("Finest", "decide", "Di", "keep"),
+        ("Captions", "caption", "Wu", None),
+        ("Captions", "approve", "Xi", None),
     ]
     assert json.loads(rows[0]["decisions"])[1]["criteria"]["story"] == 4
     assert all(row["uid"] and row["source"] == "stickers" for row in rows.values())

@@ -103,11 +103,13 @@ def test_models_decide_and_the_needles_say_so(review: Review, run: Run, tmp_path
     )
     assert rows["sticker-3"]["caption_source"] == "alt_text", "nobody has read it yet"
     story = json.loads(rows["sticker-0"]["decisions"])
-    assert [(one["person"], one["annotator_kind"], one["verdict"]) for one in story] == [
+    assert [(one["person"], one["annotator_kind"], one.get("verdict", one["what"])) for one in story] == [
         ("Nora", "person", "keep"),
         ("opus", "model", "keep"),
         ("sonnet", "model", "keep"),
         ("haiku", "model", "drop"),
+        ("opus", "model", "caption"),
+        ("Wu", "person", "approve"),
     ]
     assert story[1]["criteria"] == {"composition": 5, "story": 4}
     assert story[1]["reason"] == "clear"

@@ -82,6 +82,7 @@ function passphraseForm(name) {
         toast(error.message, { error: true });
       }
     } }, el("p", { class: "soft" }, `Your link has worked once. With a passphrase you can come back from any browser, as ${name}.`),
+    el("input", { type: "text", autocomplete: "username", value: name, readOnly: true, hidden: true }),
     el("label", { class: "field" }, el("span", {}, "Passphrase, 12 letters or more; four words do well"), input),
     el("button", {}, "Set it")));
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from .test_look import serious
 from .watching import current, next_picture, saved
 
 pytestmark = pytest.mark.browser
@@ -28,8 +29,11 @@ def desk(serve: Callable[..., Any]) -> Any:
             before = next_picture(page, before)
         saved(page)
         page.goto(f"/review/lead?queue={queues['Pick']['id']}")
+        asked: list[str] = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
         page.get_by_role("button", name="Close it and open the next").click()
         page.get_by_role("heading", name="Captions", exact=True).wait_for()
+        assert [words.split(" of ")[0] for words in asked] == ["21 pictures"], "what is open is left out"
         page.close()
     return served
 
@@ -39,6 +43,7 @@ def test_a_caption_is_written_and_approved(desk: Any, person: Callable[..., Any]
     page = person(desk, "Wu", "writer").new_page()
     page.goto(f"/review/captions?queue={queue}")
     first = next_picture(page, None)
+    assert serious(page) == []
     text = page.get_by_label("Caption", exact=True)
     text.fill("Half a sentence about")
     page.reload()
@@ -70,6 +75,7 @@ def test_a_caption_is_written_and_approved(desk: Any, person: Callable[..., Any]
         reader.keyboard.press("Control+Enter")
         next_picture(reader, before)
     assert current(reader) == first
+    assert serious(reader) == []
     assert reader.locator(".read-text").inner_text() == TEXT
     reader.keyboard.press("Control+Enter")
     saved(reader)

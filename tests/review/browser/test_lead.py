@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from .conftest import patient
-from .watching import next_picture, saved
+from .test_look import serious
+from .watching import next_picture, saved, until
 
 pytestmark = pytest.mark.browser
 ROUNDS = [{"name": "Two see each", "screen": "loupe", "keep": 6, "overlap": 2}]
@@ -96,6 +97,7 @@ def test_disagreements_are_settled_with_the_votes_in_sight(
     desk = served.lead.new_page()
     desk.goto(f"/review/adjudicate?queue={queue}")
     first = next_picture(desk, None)
+    assert serious(desk) == []
     assert desk.locator(".votes .said").all_inner_texts() == ["Keep", "Drop", "Unsure"]
     desk.keyboard.press("n")
     desk.keyboard.type("The light decides.")
@@ -106,4 +108,50 @@ def test_disagreements_are_settled_with_the_votes_in_sight(
     remaining = served.get(served.lead, f"/api/queues/{queue}/adjudicate")["items"]
     assert len(remaining) == 3
     assert first not in [item["id"] for item in remaining]
+    desk.close()
+
+
+def test_who_has_set_a_passphrase_comes_back_with_it(
+    serve: Callable[..., Any], person: Callable[..., Any]
+) -> None:
+    served = serve("settle", ROUNDS, 4)
+    page = person(served, "Ruth", "rater").new_page()
+    page.goto("/")
+    page.get_by_text("Set a passphrase").click()
+    assert serious(page) == []
+    page.get_by_label("Passphrase, 12 letters or more").fill("four plain words here")
+    page.get_by_role("button", name="Set it").click()
+    page.get_by_text("You can sign in with your name and it.").wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_text("With name and passphrase").click()
+    assert serious(page) == []
+    page.get_by_label("Your name").fill("Ruth")
+    page.get_by_label("Passphrase", exact=True).fill("four plain words there")
+    page.get_by_role("button", name="Sign in with it").click()
+    page.get_by_role("alert").wait_for()
+    page.get_by_text("With name and passphrase").click()
+    page.get_by_label("Your name").fill("Ruth")
+    page.get_by_label("Passphrase", exact=True).fill("four plain words here")
+    page.get_by_role("button", name="Sign in with it").click()
+    page.get_by_role("heading", name="Hello, Ruth").wait_for()
+
+
+def test_the_desk_learns_a_taste_and_shows_what_it_proposes(serve: Callable[..., Any]) -> None:
+    served = serve("taste", [{"name": "Finest", "screen": "loupe"}])
+    desk = served.lead.new_page()
+    desk.goto(f"/review/loupe?queue={served.queue('loupe')}")
+    before = next_picture(desk, None)
+    for i in range(24):
+        desk.keyboard.press("p" if i % 2 else "x")
+        before = next_picture(desk, before) if i < 23 else before
+    saved(desk)
+    desk.goto("/review/lead")
+    desk.get_by_text("Nothing was learnt yet.").wait_for()
+    desk.get_by_role("button", name="Learn from the decisions so far").click()
+    desk.get_by_text("decisions find 95 % of the needles").wait_for()
+    desk.get_by_text("Surprising decisions, worth another look (24 pictures)").click()
+    pictures = desk.locator("details[open] .sheet img")
+    assert pictures.count() == 24
+    until(desk, "() => document.querySelector('details[open] .sheet img').naturalWidth > 0")
+    assert serious(desk) == []
     desk.close()

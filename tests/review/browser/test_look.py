@@ -13,7 +13,15 @@ from .watching import PAINTED, next_picture, until
 pytestmark = pytest.mark.browser
 ROUNDS = [{"name": "Look", "screen": "grid", "overlap": 9}, {"name": "Later", "screen": "loupe"}]
 LOUPE = [{"name": "Finest", "screen": "loupe", "keep": 4, "overlap": 9}]
-PAGES = ("/", "/review/grid", "/review/lead", "/review/guidelines", "/review/adjudicate", "/review/loupe")
+PAGES = (
+    "/",
+    "/review/grid",
+    "/review/lead",
+    "/review/guidelines",
+    "/review/adjudicate",
+    "/review/loupe",
+    "/api/docs",
+)
 
 
 def serious(page: Any) -> list[str]:
@@ -67,7 +75,7 @@ def settle(page: Any, path: str) -> None:
     elif path == "/review/loupe":
         next_picture(page, None)
     else:
-        page.locator("#work h1, #work h2").first.wait_for()
+        page.locator("#work h1, #work h2, main h1").first.wait_for()
         page.wait_for_load_state("networkidle")
 
 
