@@ -105,10 +105,13 @@ def curate(config: CurateConfig, run: Run, *, workers: int, engine: EngineName =
 
 
 def inputs(config: CurateConfig) -> list[object]:
-    """What besides the configuration's values could change the result: the steps' order, models, own code."""
+    """What besides the configuration's values could change the result: the steps' order, how pixels are
+    measured, models, own code.
+    """
     steps = config.steps
     by_embedding = steps.duplicates and neural.embedding_model(steps.duplicates)
-    scorers = [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
+    scorers = [pixel_scorer(), *([watermark_scorer()] if steps.watermark else [])]
+    scorers += [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
     return [steps.order, [scorer.folder_name for scorer in scorers], own_inputs(steps)]
 
 

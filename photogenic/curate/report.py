@@ -52,6 +52,13 @@ SAYS = {
     "aesthetic": "Would people call it beautiful, as far as a head on an embedding can tell?",
     "concept": "Does it show something that can be named?",
     "popularity": "Did people like it where it came from?",
+    "column": "Is this number within its bounds?",
+    "caption": "Does its text say anything?",
+    "licence": "May it be used?",
+    "opt_out": "Does nobody object to it?",
+    "held_out": "Does its text name nothing that models are to be judged on later?",
+    "scorer": "Is your own number within its bounds?",
+    "filter": "Does your own function keep it?",
     "appeal": "Is it appealing, as far as pixel measures can tell?",
     "select": "Is it among the best of its kind?",
 }
@@ -99,7 +106,9 @@ class StepView:
 def write(config: CurateConfig, run: Run, engine: Engine) -> Path:
     """Write the report from the run's tables; the engine draws the thumbnails."""
     evidence = Evidence.read(run)
-    steps = [_step_view(evidence, place) for place in range(len(evidence.steps))]
+    steps = [
+        _step_view(evidence, place, config.steps.kind(step.name)) for place, step in enumerate(evidence.steps)
+    ]
     _tell_costs(config, run, steps)
     kept = _random(evidence, np.flatnonzero(evidence.kept), NUM_KEPT, "kept")
     _fill(
@@ -141,9 +150,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _step_view(evidence: Evidence, place: int) -> StepView:
+def _step_view(evidence: Evidence, place: int, kind: str) -> StepView:
     step = evidence.steps[place]
-    view = StepView(step, SAYS.get(step.name, ""))
+    view = StepView(step, SAYS.get(kind, ""))
     view.rules = [_rule_view(evidence, place, rule) for rule in step.rules]
     gone = np.flatnonzero(evidence.stopped_at == place)
     if step.name == "duplicates":

@@ -199,7 +199,7 @@ def pixel_scorer() -> Scorer:
 
     columns = {"decoder": "string", **dict.fromkeys(COLUMNS, "float64")}
     columns |= {"phash": "uint64", "appeal_score": "float64"}
-    revision = _revision("pixel 2", columns, "pillow", "simplejpeg", "numpy")
+    revision = _revision("pixel 3", columns, "pillow", "simplejpeg", "numpy")
     return Scorer("pixel", measure_pixels, columns, revision, samples_per_task=32)
 
 

@@ -6,6 +6,8 @@ import yaml
 from photogenic.core.config import StrictModel, dump_config, load_config
 from photogenic.core.errors import RecipeError
 from photogenic.curate.config import DEFAULT_STEPS, CurateConfig, StepsConfig
+from photogenic.curate.funnel import inputs
+from photogenic.curate.scorers import pixel_scorer, watermark_scorer
 
 
 class Recipe(StrictModel):
@@ -76,3 +78,10 @@ def test_every_setting_is_described() -> None:
     for model in models:
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name}"
+
+
+def test_how_pixels_are_measured_is_part_of_the_key() -> None:
+    known = str(inputs(CurateConfig()))
+    assert pixel_scorer().folder_name in known and watermark_scorer().folder_name not in known
+    asking = CurateConfig.model_validate({"steps": {"watermark": {"max": 13}}})
+    assert watermark_scorer().folder_name in str(inputs(asking))

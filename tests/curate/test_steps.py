@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import skimage.data
+from PIL import Image, ImageDraw, ImageFont
 
 from photogenic.core.errors import RecipeError
 from photogenic.core.run import Run
@@ -109,6 +110,36 @@ def test_a_target_is_met_over_the_chain(run: Run) -> None:
     rules = [step["rules"][0] for step in counts["steps"][1:]]
     assert {rule["quantile"] for rule in rules} == {counts["target"]["quantile"]}
     assert all(rule["threshold"] is not None for rule in rules)
+
+
+def test_what_is_stamped_all_over_is_dropped(tmp_path: Path) -> None:
+    for name in ("coffee", "chelsea"):
+        photograph = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
+        photograph.save(tmp_path / f"{name}.png")
+        draw, font = ImageDraw.Draw(photograph), ImageFont.load_default(photograph.height // 14)
+        for y in range(0, photograph.height, photograph.height // 6):
+            for x in range(0, photograph.width, photograph.width // 3):
+                draw.text((x, y), "STOCKPHOTO", "white", font)
+        photograph.save(tmp_path / f"{name}-stamped.png")
+    run = Run(tmp_path.with_name(f"{tmp_path.name}-run"))
+    index(PoolConfig.model_validate({"sources": {"own": tmp_path}}), run)
+    curate(CurateConfig.model_validate({"steps": {"watermark": {"max": 13}}}), run, workers=1)
+    rows = {row["key"]: row for row in read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()}
+    assert {key for key, row in rows.items() if row["verdict"] == "dropped"} == {
+        "coffee-stamped",
+        "chelsea-stamped",
+    }
+    said = rows["coffee-stamped"]["drop_reason"]
+    assert said == "a mark is laid over it again and again (watermark_score above 13)"
+    page = (run.folder / "curate" / "report.html").read_text(encoding="utf-8")
+    assert "Is nothing laid over it again and again?" in page
+
+
+def test_the_report_says_what_each_step_asks(run: Run) -> None:
+    decided(run, {"likes": {"step": "popularity", "field": "likes", "min": 3}, "caption": {}})
+    page = (run.folder / "curate" / "report.html").read_text(encoding="utf-8")
+    assert "Did people like it where it came from?" in page.split('<h2 id="likes">')[1].split("<h2")[0]
+    assert "Does its text say anything?" in page.split('<h2 id="caption">')[1].split("<h2")[0]
 
 
 def test_hostile_names_stay_names(run: Run) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 
 from photogenic.measures.appeal import NEEDED_COLUMNS, TERMS, appeal_score, rising
 from photogenic.measures.decode import Picture, Rgb
@@ -24,7 +24,7 @@ FAULTLESS = {
     "edge_touch_ratio": 0.0,
     "border_ratio": 0.0,
     "contrast": 1.0,
-    "colourfulness_score": 120.0,
+    "colourfulness_score": 100.0,
     "cast_score": 0.0,
     "foreground_ratio": 0.5,
 }
@@ -131,6 +131,16 @@ def test_every_photograph_ranks_above_every_spoiled_one(photographs: dict[str, R
 def test_a_colour_cast_is_a_mild_fault(photographs: dict[str, Rgb]) -> None:
     for rgb in photographs.values():
         assert 0.6 * score(rgb) < score(tinted(rgb)) < 0.97 * score(rgb)
+
+
+def test_forced_colours_are_a_fault_of_photographs_only(photographs: dict[str, Rgb]) -> None:
+    for name in ("astronaut", "coffee"):
+        forced = Image.fromarray(photographs[name])
+        forced = ImageEnhance.Color(ImageEnhance.Contrast(forced).enhance(1.6)).enhance(3)
+        assert score(np.asarray(forced)) < 0.8 * score(photographs[name])
+    loud = FAULTLESS | {"colourfulness_score": 180.0}
+    assert appeal_score(loud | {"foreground_ratio": 1.0}) < 1.0
+    assert appeal_score(loud | {"foreground_ratio": 0.5}) == pytest.approx(10), "a drawing on plain ground"
 
 
 def test_a_cut_sticker_ranks_below_the_whole_one(sticker: Rgb) -> None:
