@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -58,6 +59,29 @@ def test_krippendorff_alpha_by_coincidence_matrix() -> None:
     agreed = np.trace(coincidence)
     expected = ((n - 1) * agreed - np.sum(n_c * (n_c - 1))) / (n * (n - 1) - np.sum(n_c * (n_c - 1)))
     assert krippendorff_alpha(FOUR_OBSERVERS) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("seed", "num", "raters", "alpha", "ac1", "percent"),
+    [
+        (1, 60, 3, -0.1084393063583815, 0.390891436900499, 0.523809523809524),
+        (2, 200, 2, 0.08668426545521513, 0.440745775577942, 0.564885496183206),
+        (3, 40, 5, -0.02837659480862298, 0.321657676037682, 0.488333333333333),
+    ],
+)
+def test_figures_of_independent_implementations(
+    seed: int, num: int, raters: int, alpha: float, ac1: float, percent: float
+) -> None:
+    """What krippendorff 0.9.0 (alpha) and irrCAC 0.4.4 (AC1, percent), of PyPI, gave for the same tables.
+
+    Written down and not installed: irrCAC asks for an old SciPy that nothing else here works with.
+    """
+    rng = random.Random(seed)
+    answers = (None, "keep", "drop", "unsure")
+    table = [[rng.choices(answers, (20, 15, 55, 10))[0] for _ in range(raters)] for _ in range(num)]
+    assert krippendorff_alpha(table) == pytest.approx(alpha, abs=1e-9)
+    assert gwet_ac1(table) == pytest.approx(ac1, abs=1e-9)
+    assert percent_agreement(table) == pytest.approx(percent, abs=1e-9)
 
 
 def test_krippendorff_alpha_without_variation_is_undefined() -> None:
