@@ -113,7 +113,7 @@ RANGES: dict[str, tuple[str, str, str]] = {
     "saturation": ("saturation_ratio", "unsaturated", "over-saturated"),
     "sharpness": ("sharpness_score", "blurred", "over-sharpened"),
     "noise": ("noise_score", "lifeless", "noisy"),
-    "watermark": ("watermark_score", "nothing is repeated", "a mark is laid over it again and again"),
+    "watermark": ("watermark_score", "unmarked", "stamped all over"),
     "jpeg_quality": ("jpeg_quality", "heavily compressed", "lightly compressed"),
     "clip_score": ("clip_score", "text does not fit the picture", "text fits too well"),
     "aesthetic": ("aesthetic_score", "not aesthetic", "too aesthetic"),

@@ -64,6 +64,26 @@ SAYS = {
 }
 
 
+# What the numbers mean that are not measured of pixels; those say it themselves, in measures.pixel.COLUMNS.
+COLUMNS_SAY = {
+    "min_side_px": "pixels of the original's shorter side",
+    "megapixels": "width x height of the original, in millions",
+    "aspect_ratio": "longer side over shorter side",
+    "watermark_score": "how far the strongest repetition stands out: photographs 4-12, marks 15 and more",
+    "num_words": "words that are read in the picture",
+    "text_area_ratio": "share of the area under what is read, 0-1",
+    "unsafe_prob": "probability of offensive content, 0-1",
+    "clip_score": "100 x cosine of picture and text",
+    "aesthetic_score": "what an aesthetic head says, about 1-10",
+    "concept_prob": "probability of the likeliest concept, 0-1",
+    "appeal_score": "sharpness, light, colour and lack of faults in one number, 0-10; blind to content",
+    "num_caption_words": "words of the text",
+    "num_boilerplate": "things in the text that no caption is: file names, URLs, `stock photo`",
+    "caption_capitals_ratio": "share of capitals, 0-1",
+    "caption_repeated_ratio": "share of the words that stood there before, 0-1",
+}
+
+
 @dataclass
 class Sheet:
     """Samples to be shown, as rows of the evidence, with a caption each."""
@@ -185,9 +205,10 @@ def _rule_view(evidence: Evidence, place: int, rule: Rule) -> RuleView:
 
 
 def column_says(column: str) -> str:
+    """What a number means, in a line; nothing for those of the recipe's own making."""
     from photogenic.measures.pixel import COLUMNS
 
-    return COLUMNS.get(column, "")
+    return COLUMNS.get(column) or COLUMNS_SAY.get(column, "")
 
 
 def _random(evidence: Evidence, rows: NDArray[np.int64], num: int, name: str) -> Sheet:

@@ -152,7 +152,14 @@ def _last_lines(evidence: Evidence, step: StepRecord, sample: dict[str, Any], ro
             yield Line(step.name, f"{_measured(evidence, rule, row)}: {rule.reason}", sample["verdict"])
             return
         yield Line(step.name, _measured(evidence, rule, row), PASSED)
-    yield Line(step.name, f"{sample['drop_reason']}{_numbers(sample)}", sample["verdict"])
+    said = f"{sample['drop_reason']}{_better(evidence, sample)}{_numbers(sample)}"
+    yield Line(step.name, said, sample["verdict"])
+
+
+def _better(evidence: Evidence, sample: dict[str, Any]) -> str:
+    """The key of the look-alike that stayed, where the reason names its sample_id."""
+    named = _where(pc.equal(evidence.column("sample_id"), str(sample["drop_reason"]).rpartition(" ")[2]))
+    return f", {evidence.column('key')[named[0]].as_py()}" if named else ""
 
 
 def _numbers(sample: dict[str, Any]) -> str:

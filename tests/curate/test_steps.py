@@ -130,9 +130,12 @@ def test_what_is_stamped_all_over_is_dropped(tmp_path: Path) -> None:
         "chelsea-stamped",
     }
     said = rows["coffee-stamped"]["drop_reason"]
-    assert said == "a mark is laid over it again and again (watermark_score above 13)"
+    assert said == "stamped all over (watermark_score above 13)"
     page = (run.folder / "curate" / "report.html").read_text(encoding="utf-8")
-    assert "Is nothing laid over it again and again?" in page
+    shown = page.split('<h2 id="watermark">')[1].split("<h2")[0]
+    assert "Is nothing laid over it again and again?" in shown
+    assert "watermark_score at most 13: 2 stamped all over" in shown
+    assert "how far the strongest repetition stands out" in shown, "what the number means is said beside it"
 
 
 def test_the_report_says_what_each_step_asks(run: Run) -> None:

@@ -62,6 +62,14 @@ def test_a_kept_sample_passed_everything(run: Run) -> None:
     assert "kept: a candidate" in printed(kept[0])
 
 
+def test_a_duplicate_names_the_one_that_stayed(run: Run) -> None:
+    twins = {story.sample["key"]: story for name in ("same-bytes", "01") for story in why(run, name)}
+    (gone,) = (key for key, story in twins.items() if "same bytes as" in story.verdict)
+    (stayed,) = twins.keys() - {gone}
+    line = next(line for line in twins[gone].lines if line.outcome == "dropped")
+    assert line.said == f"same bytes as {twins[stayed].sample['sample_id']}, {stayed} (0, threshold 6)"
+
+
 def test_what_could_not_be_read_says_so(run: Run) -> None:
     (truncated,) = why(run, "truncated")
     assert truncated.verdict == "dropped at the step read: truncated"
