@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evaluate.test_poll import Server, begin, poll
+from evaluate.test_poll import NUM_PAIRS, Server, begin, poll
 from photogenic.core.records import Vote
 from photogenic.evaluate.poll import Poll
 
@@ -84,6 +84,40 @@ def test_a_person_votes_by_keys(poll: Poll, chromium: Any) -> None:
     assert answers(votes, "visual_appeal") == ["left", "right", "tie", "right"]
     assert answers(votes, "text_faithfulness") == ["neither", "both"]
     assert {vote.rater for vote in votes} == {"Rater 0"} and all(vote.seconds > 0 for vote in votes)
+
+
+def test_a_server_that_was_away_for_long_stops_nobody(poll: Poll, chromium: Any) -> None:
+    """Longer than pictures are asked for again and again: the page has to begin anew with those it lacks."""
+    room, [appeal, _], [invite] = begin(poll, 1)
+    server = Server(poll)
+    try:
+        page = chromium.new_context(base_url=server.origin).new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"/#invite={invite}")
+        page.get_by_role("heading", name="Hello").wait_for()
+        page.goto(f"/evaluate/vote?queue={appeal}")
+        shown(page, 0)
+        server.kill()
+        for key in "12":  # what was painted before can be answered; what was not fails for good
+            page.keyboard.press(key)
+        page.wait_for_timeout(20_000)
+        assert page.locator(".saved").get_attribute("data-state") != "saved"
+        server.start()
+        total = int(page.locator(".topbar .count").inner_text().split(" of ")[1])
+        for _ in range(3 * total):  # repeats and checks come on top
+            page.wait_for_function(f"() => document.querySelector('.empty') || ({SHOWN})()", timeout=120_000)
+            if page.locator(".empty").count():
+                break
+            page.keyboard.press("1")
+            page.wait_for_timeout(60)
+        page.get_by_role("heading", name="All done").wait_for()
+        saved(page)
+    finally:
+        server.kill()
+    votes, _ = poll.conclude(room)
+    room.database.close()
+    counted = [vote for vote in votes if not (vote.is_repeat or vote.is_attention_check)]
+    assert len({vote.pair_id for vote in counted}) == len(counted) == NUM_PAIRS
 
 
 def answers(votes: list[Vote], question: str) -> list[str]:

@@ -10,6 +10,7 @@ import { WorkQueue } from "/static/work-queue.js";
 const AHEAD = 6;
 const CLAIMED = 12; // few, so that raters who leave hold up little
 const REMEMBERED = 50;
+const RETRY_MS = 2000;
 const QUESTIONS = {
   visual_appeal: {
     words: "Which picture do you like better?",
@@ -40,26 +41,23 @@ class PairView {
     this.entry = null;
   }
 
-  /** Paint the pair as soon as both pictures are decoded; resolves when it is on the canvases. */
+  /** Paint the pair as soon as both pictures are decoded; resolves to whether it is on the canvases. */
   async paint(entry, cache, urls) {
     this.entry = entry;
     this.ready = false;
     for (const side of this.sides) side.classList.remove("chosen");
     const found = await Promise.all(urls.map((url) => cache.get(url)?.ready));
     if (this.entry !== entry) return false;
-    const failed = found.find((one) => !one?.bitmap);
-    if (failed !== undefined) return this.failed(failed);
+    if (!found.every((one) => one?.bitmap)) {
+      this.entry = null; // whoever shows this pair has to begin anew
+      return false;
+    }
     found.forEach((one, i) => {
       this.canvases[i].bitmap = one.bitmap;
     });
     this.draw();
     this.ready = true;
     return true;
-  }
-
-  failed(one) {
-    if (one?.error) toast(one.error, { error: true });
-    return false;
   }
 
   /** Both at one scale, as large as their half allows. */
@@ -129,18 +127,39 @@ class Voting {
   /** Show the first pair of the line; paint the second behind it. */
   async show() {
     const [item, next] = this.line;
-    this.cache.hold(this.line.slice(0, AHEAD).flatMap((one) => this.urls(one)));
+    this.cache.hold(this.wanted());
     if (!item) return;
     this.build(item.body.question);
     let view = this.views.find((one) => one.entry === item);
     if (!view) {
       view = this.views.find((one) => one.entry !== next) ?? this.views[0];
-      if (!(await view.paint(item, this.cache, this.urls(item)))) return;
+      if (!(await view.paint(item, this.cache, this.urls(item)))) {
+        if (this.item === item) this.tryAgain(item);
+        return;
+      }
     }
     if (this.item !== item) return;
     this.front(view, item);
     const other = this.views.find((one) => one !== view);
     if (next && other.entry !== next) other.paint(next, this.cache, this.urls(next));
+  }
+
+  /** The server may have been away for longer than the cache tries: forget what failed, and ask once more. */
+  tryAgain(item) {
+    if (this.again) return;
+    const failed = (url) => this.cache.get(url)?.state === "failed";
+    const [first] = this.urls(item).filter(failed);
+    if (first && this.complained !== item) toast(this.cache.get(first).error, { error: true });
+    this.complained = item;
+    this.again = setTimeout(() => {
+      this.again = null;
+      this.cache.hold(this.wanted().filter((url) => !failed(url)));
+      this.show();
+    }, RETRY_MS);
+  }
+
+  wanted() {
+    return this.line.slice(0, AHEAD).flatMap((one) => this.urls(one));
   }
 
   front(view, item) {
