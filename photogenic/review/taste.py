@@ -66,7 +66,7 @@ def _fit(columns: pa.Table | Mapping[str, Any], answers: NDArray[np.bool_], seed
     model = LogisticRegression(C=REGULARISATION, class_weight="balanced", max_iter=1000)
     folds = StratifiedKFold(min(FOLDS, num_kept, num_dropped), shuffle=True, random_state=seed)
     margins = cross_val_predict(model, standard, answers, cv=folds, method="decision_function")
-    calibration = LogisticRegression(C=1e6).fit(margins[:, None], answers)
+    slope, offset = _platt(margins, answers)
     model.fit(standard, answers)
     return Taste(
         columns=tuple(names),
@@ -74,11 +74,29 @@ def _fit(columns: pa.Table | Mapping[str, Any], answers: NDArray[np.bool_], seed
         scales=tuple(map(float, scales)),
         weights=tuple(map(float, model.coef_[0])),
         bias=float(model.intercept_[0]),
-        slope=float(calibration.coef_[0, 0]),
-        offset=float(calibration.intercept_[0]),
+        slope=slope,
+        offset=offset,
         num_kept=num_kept,
         num_dropped=num_dropped,
     )
+
+
+def _platt(margins: Floats, answers: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and offset of Platt's scaling, with his smoothed targets (1999, section 2.2).
+
+    With plain targets, decisions that a line separates would give an endless slope: all probabilities 0 or 1,
+    and no order among those that are kept.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    num_kept, num_dropped = int(answers.sum()), int((~answers).sum())
+    targets = np.where(answers, (num_kept + 1) / (num_kept + 2), 1 / (num_dropped + 2))
+    fitted = LogisticRegression(C=1e6).fit(
+        np.concatenate([margins, margins])[:, None],
+        np.repeat([True, False], len(margins)),
+        sample_weight=np.concatenate([targets, 1 - targets]),
+    )
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
 def numeric_columns(columns: pa.Table | Mapping[str, Any]) -> list[str]:
