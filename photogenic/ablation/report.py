@@ -66,7 +66,7 @@ def write_report(comparison: Comparison, run: Run) -> Path:
         rankings=comparison.rankings,
         measures=[{"name": name, "label": MEASURES[name]} for name in measures],
         reference=comparison.config.compared_with(),
-        at=comparison.config.at,
+        common_step=_common_step(comparison),
         statement=comparison.against_base["statement"],
         remarks=comparison.against_base["remarks"],
         curves=_curves(comparison),
@@ -135,6 +135,12 @@ def _lost(row: Mapping[str, Any], gate: Mapping[str, Any]) -> bool:
     if base is None or row.get("generality") is None or row["global_step"] == 0:
         return False
     return bool(row["generality"] < base - gate["max_generality_loss"] * abs(base))
+
+
+def _common_step(comparison: Comparison) -> int | None:
+    """The step at which all were taken; None where each was by its own gate."""
+    kept = comparison.gates[comparison.config.compared_with()]["chosen_step"]
+    return int(kept) if comparison.config.at == "reference" and kept else None
 
 
 def _groups(config: Ablations, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Line]]:

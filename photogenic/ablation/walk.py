@@ -110,10 +110,8 @@ class Ablation:
     def _model(self, name: str) -> Path:
         """The model that a variant draws with: its gate's choice, or one that its tuning passed by."""
         variant, source = self.config.variants[name], self.config.source(name)
-        gate, run = self._gate(source), Run(self.run.folder / source)
-        chosen = int(gate["chosen_step"])
-        step = variant.step or self._common_step(chosen)
-        if step == chosen and variant.ema_sigma_rel is None:
+        step, run = self.step_of(name), Run(self.run.folder / source)
+        if step == self._gate(source)["chosen_step"] and variant.ema_sigma_rel is None:
             return run.folder / "tune" / "model"
         folder = self.run.folder / name / "model"
         tuned = run.folder / "tune" / "done.json"
@@ -137,11 +135,18 @@ class Ablation:
             mark_done(folder, key)
         return folder
 
-    def _common_step(self, chosen: int) -> int:
-        """The step at which a variant is taken; where the reference kept its base, all go by their gates."""
-        if self.config.at == "gate":
-            return chosen
-        return int(self._gate(self.config.compared_with())["chosen_step"]) or chosen
+    def step_of(self, name: str) -> int:
+        """The step at which a variant's model is taken; its tuning has been done.
+
+        Where all go by the reference, and that kept its base, each goes by its own gate.
+        """
+        variant = self.config.variants[name]
+        if variant.step is not None:
+            return variant.step
+        common = (
+            self._gate(self.config.compared_with())["chosen_step"] if self.config.at == "reference" else 0
+        )
+        return int(common or self._gate(self.config.source(name))["chosen_step"])
 
     def _draw(self, models: Mapping[str, Path]) -> None:
         from photogenic.generate.batch import generate
@@ -168,7 +173,7 @@ class Ablation:
             against_base=read_json(self.run.folder / "evaluate" / "measures.json"),
             against_reference=as_json(against),
             gates={name: self._gate(name) for name in variants if variants[name].of is None},
-            steps={name: self._step(name) for name in variants},
+            steps={name: self.step_of(name) for name in variants},
             num_pictures={name: self._num_needles(self.config.source(name)) for name in variants},
             rankings=self._rankings(),
         )
@@ -180,10 +185,6 @@ class Ablation:
         found = compare_rankings(self.haystack, self.attention, self.config.attention.num_sampled)
         write_json(self.run.folder / "attention" / "rankings.json", found)
         return found
-
-    def _step(self, name: str) -> int:
-        chosen = int(self._gate(self.config.source(name))["chosen_step"])
-        return self.config.variants[name].step or self._common_step(chosen)
 
     def _gate(self, name: str) -> dict[str, Any]:
         gate: dict[str, Any] = read_json(self.run.folder / name / "tune" / "gate.json")

@@ -20,11 +20,12 @@ import tiny
 from photogenic.ablation.choose import Haystack, choose
 from photogenic.ablation.config import Ablations, Chosen
 from photogenic.ablation.seeing import signals_of
+from photogenic.ablation.walk import Ablation
 from photogenic.cli import app
 from photogenic.core.config import load_config
 from photogenic.core.errors import RecipeError, RunError
 from photogenic.core.run import Run
-from photogenic.core.shards import read_table
+from photogenic.core.shards import read_table, write_json
 from photogenic.demo.haystack import write_haystack
 from photogenic.demo.sources import DEMO_SOURCES
 from photogenic.models.checkpoint import save_pipeline
@@ -234,6 +235,36 @@ def test_writers_captions_travel_along(walked: Path) -> None:
 def test_more_than_there_are_is_refused(walked: Path) -> None:
     with pytest.raises(RunError, match="1000 pictures are asked for"):
         choose(Chosen(take="random", num=1000), haystack(walked))
+
+
+@pytest.mark.parametrize(
+    ("at", "reference_kept", "steps"),
+    [
+        ("gate", 40, {"a": 40, "b": 20, "c": 10, "d": 20}),
+        ("reference", 40, {"a": 40, "b": 40, "c": 10, "d": 40}),
+        ("reference", 0, {"a": 0, "b": 20, "c": 10, "d": 20}),  # it kept its base: each by its own gate
+    ],
+)
+def test_after_how_many_steps_each_is_taken(
+    at: str, reference_kept: int, steps: dict[str, int], tmp_path: Path
+) -> None:
+    config = Ablations.model_validate(
+        {
+            "name": "x",
+            "recipe": "road.yaml",
+            "at": at,
+            "variants": {
+                "a": {},
+                "b": {},
+                "c": {"of": "b", "step": 10},
+                "d": {"of": "b", "ema_sigma_rel": 0.2},
+            },
+        }
+    )
+    for name, kept in (("a", reference_kept), ("b", 20)):
+        write_json(tmp_path / name / "tune" / "gate.json", {"chosen_step": kept})
+    ablation = Ablation(config, Run(tmp_path))
+    assert {name: ablation.step_of(name) for name in config.variants} == steps
 
 
 def test_a_part_of_the_file_can_be_run() -> None:
