@@ -105,7 +105,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "num_resamples": findings.settings.num_resamples,
         "facts": [
             (
-                name.replace("_", " "),
+                name.removeprefix("num_").replace("_", " "),
                 ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in fact.items())
                 if isinstance(fact, dict)
                 else fact,
