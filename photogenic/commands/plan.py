@@ -116,7 +116,7 @@ def _table(planned: CuratePlan) -> Table:
     title = f"Curating {planned.pool_size:,.0f} samples"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("step", no_wrap=True)
-    table.add_column("scored by")
+    table.add_column("scored by", no_wrap=True)
     for name in ("enter", "pass", "ms each", "core hours", "read"):
         table.add_column(name, justify="right")
     for step in planned.steps:

@@ -46,6 +46,7 @@ def test_a_run_gives_the_shares(drawn: Path, tmp_path: Path) -> None:
     for step, told in zip(plan.steps, counts["steps"], strict=True):
         assert step.entered == pytest.approx(1000 * told["entered"])
     assert any("the run's 51 samples" in assumption for assumption in plan.assumptions)
+    assert any("about 1 min and 0.1 GB of memory" in assumption for assumption in plan.assumptions)
     assert (run.folder / "curate" / "counts.json").read_bytes() == before
 
 
