@@ -190,9 +190,9 @@ def _assumptions(
         minutes, memory = duplicates.entered / HASHES_PER_S / 60, duplicates.entered * HASH_BYTES / 1e9
         took = f"{minutes / 60:,.1f} h" if minutes >= 100 else f"{max(1.0, minutes):,.0f} min"
         yield (
-            f"Near-duplicates are found over all survivors at once, on one core of one machine: about {took}"
-            f" and {max(0.1, memory):,.1f} GB of memory for {duplicates.entered:,.0f} hashes, not in the table."
-            " Where that is too much, split the pool by source or concept."
+            f"Near-duplicates are found over all survivors at once, on one core of one machine: about"
+            f" {took} and {max(0.1, memory):,.1f} GB of memory for {duplicates.entered:,.0f} hashes, not"
+            " in the table. Where that is too much, split the pool by source or concept."
         )
         if config.steps.duplicates and config.steps.duplicates.model:
             yield "Look-alikes by embedding grow with the square of the survivors; they are not in the table."
