@@ -89,6 +89,7 @@ def preflight(road: Road, stages: Sequence[str]) -> list[Check]:
         *_packages(stages),
         *_pool_sources(road, stages),
         *_base_model(road, stages),
+        *_perceptual(road, stages),
         *_clips(road, stages),
         _disk(road, stages),
         _memory(road, stages),
@@ -156,6 +157,22 @@ def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:
         yield Check("base model", config.weights, str(weights_folder(config.weights)), "yes")
     except PhotogenicError as error:
         yield Check("base model", config.weights, error.what, "no")
+
+
+def _perceptual(road: Road, stages: Sequence[str]) -> Iterator[Check]:
+    """The weights of the autoencoder's perceptual loss; they would be missed only after CLIP's training."""
+    config = road.recipe.pretrain
+    if "pretrain" not in stages or config is None or config.autoencoder is None:
+        return
+    wanted = config.autoencoder.perceptual
+    if wanted is not None:
+        path = Path(wanted.weights)
+        yield Check(
+            "LPIPS of the autoencoder",
+            wanted.weights,
+            str(path) if path.is_file() else f"there is no file {path}; docs/train.md tells how to get it",
+            "yes" if path.is_file() else "no",
+        )
 
 
 def _clips(road: Road, stages: Sequence[str]) -> Iterator[Check]:

@@ -159,3 +159,14 @@ def test_tuning_on_a_gpu_is_counted_from_the_base_s_configuration(
     assert warning.startswith("Tuning may not fit on GPU Tiny: it needs ")
     assert "1 MiB; with tune.loop." in warning or "no switch would make it fit" in warning
     assert gpu_warning(road, ["generate"]) is None
+
+
+def test_missing_weights_of_the_perceptual_loss_are_told(tmp_path: Path) -> None:
+    override = f"pretrain.autoencoder.perceptual.weights={tmp_path}/w"
+    recipe = load_recipe(find_recipe("emu"), [override])
+    road = Road(recipe, Run(tmp_path / "run"))
+    (check,) = [check for check in preflight(road, ["pretrain"]) if check.what.startswith("LPIPS")]
+    assert check.fits == "no" and "docs/train.md" in check.has
+    (tmp_path / "w").touch()
+    (check,) = [check for check in preflight(road, ["pretrain"]) if check.what.startswith("LPIPS")]
+    assert check.fits == "yes"

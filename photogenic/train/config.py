@@ -107,10 +107,29 @@ class LoopConfig(Section):
         description="What the model computes in; weights, moments and averages stay in float32.",
         json_schema_extra=LATER,
     )
+    sharded: bool = Field(
+        False,
+        description="Under torchrun, split weights, gradients, moments and averages (FSDP2).",
+        json_schema_extra=NEVER,
+    )
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = Field(
         (), description="Where metrics go besides metrics.jsonl.", json_schema_extra=NEVER
     )
     optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="AdamW.")
+
+    @model_validator(mode="after")
+    def _can_be_split(self) -> Self:
+        if not self.sharded:
+            return self
+        whole_only = {
+            "optimizer.matrix_learning_rate": self.optimizer.matrix_learning_rate is not None,
+            "optimizer.eight_bit": self.optimizer.eight_bit,
+            "offload_ema": self.offload_ema,
+        }
+        for name, is_set in whole_only.items():
+            if is_set:
+                raise ValueError(f"`{name}` needs whole tensors, which no process has with `sharded`")
+        return self
 
     def identity(self) -> dict[str, object]:
         """What the state after a given step depends on; the rest may change while a run goes on.
@@ -121,6 +140,11 @@ class LoopConfig(Section):
         if self.optimizer.lr_schedule != "cosine":
             indifferent.add("max_steps")
         return self.counted(exclude=indifferent)
+
+
+def _refuse_sharded(loop: LoopConfig | None) -> None:
+    if loop is not None and loop.sharded:
+        raise ValueError("`sharded` is for the denoiser; of this part each process keeps all")
 
 
 class TokenizerConfig(Section):
@@ -180,6 +204,12 @@ class AutoencoderConfig(Section):
         None, description="Further training of the decoder alone, after the U-Net: it changes no latent."
     )
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        for loop in (self.loop, self.decoder_loop):
+            _refuse_sharded(loop)
+        return self
+
 
 class ClipConfig(Section):
     """A small CLIP, trained contrastively on the pool (Radford et al. 2021)."""
@@ -192,6 +222,11 @@ class ClipConfig(Section):
     projection_dim: int = Field(128, gt=0, description="Width of the shared space.")
     seed_offset: int = Field(0, description="Added to the run's seed; the judge uses another than the CLIP.")
     loop: LoopConfig = Field(description="Steps, batch, optimizer.")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        _refuse_sharded(self.loop)
+        return self
 
 
 class T5Config(Section):
@@ -267,6 +302,24 @@ class DiffusionLossConfig(Section):
     )
 
 
+class AspectConfig(Section):
+    """Aspect buckets: pictures keep about their shape, and none is dropped."""
+
+    max_ratio: float = Field(2.0, ge=1, description="Of the longer side to the shorter one, at most.")
+    multiple_of: int = Field(64, gt=0, multiple_of=8, description="Sides are multiples of so many pixels.")
+
+
+class GrowingConfig(Section):
+    """An earlier stage of training in growing resolutions (Emu, section 3.2); without noise offset."""
+
+    size_px: int = Field(gt=0, multiple_of=8, description="Side of its pictures, or of a square as large.")
+    max_steps: int = Field(gt=0, description="Its optimizer updates.")
+    batch_size: int | None = Field(None, gt=0, description="Samples per update; null: the loop's.")
+    micro_batch_size: int | None = Field(
+        None, gt=0, description="Samples per forward pass; null: the loop's."
+    )
+
+
 class DiffusionConfig(Section):
     """Pre-training of U-Net, T5 and joiner on latents."""
 
@@ -278,8 +331,39 @@ class DiffusionConfig(Section):
         description="Rescale the noise schedule so that it ends in noise alone (Lin et al. 2023).",
         json_schema_extra=LATER,
     )
-    loss: DiffusionLossConfig = Field(default_factory=lambda: DiffusionLossConfig(), description="The loss.")
-    loop: LoopConfig = Field(description="Steps, batch, optimizer.")
+    loss: DiffusionLossConfig = Field(
+        default_factory=lambda: DiffusionLossConfig(),
+        description="The loss; its noise offset is that of the last stage.",
+    )
+    growing: tuple[GrowingConfig, ...] = Field(
+        (), description="Stages of smaller resolutions before that of `loop`.", json_schema_extra=LATER
+    )
+    aspects: AspectConfig | None = Field(
+        None, description="Aspect buckets; null: pictures are padded to squares.", json_schema_extra=LATER
+    )
+    latents: Literal["ahead", "inline"] = Field(
+        "ahead",
+        description="All made before the first step and kept in memory, or made when a step wants them.",
+        json_schema_extra=LATER,
+    )
+    loop: LoopConfig = Field(description="Steps, batch, optimizer; of the last stage.")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one stage on squares that were encoded ahead."""
+        return not self.growing and self.aspects is None and self.latents == "ahead"
+
+    @model_validator(mode="after")
+    def _unet_takes_the_sides(self) -> Self:
+        least = 8 * 2 ** (len(self.unet.block_out_channels) - 1)
+        sides = [stage.size_px for stage in self.growing]
+        sides += [] if self.aspects is None else [self.aspects.multiple_of]
+        wrong = [side for side in sides if side % least]
+        if wrong:
+            raise ValueError(f"the U-Net halves latents of f = 8: {wrong[0]} px is no multiple of {least}")
+        if sides != sorted(set(sides[: len(self.growing)])) + sides[len(self.growing) :]:
+            raise ValueError("`growing` must name growing sizes")
+        return self
 
     @model_validator(mode="after")
     def _loss_can_be_had(self) -> Self:
@@ -323,6 +407,9 @@ class PretrainConfig(Section):
     def _weights_or_parts(self) -> Self:
         if self.weights is None:
             self.parts()
+        sizes = [] if self.diffusion is None else [stage.size_px for stage in self.diffusion.growing]
+        if sizes and max(sizes) >= self.size_px:
+            raise ValueError(f"`growing` ends before `size_px` {self.size_px}, which is the last stage's")
         if self.weights is not None and (self.autoencoder or self.clip or self.judge):
             raise ValueError(
                 "`weights` names a finished model: leave out `autoencoder`, `clip` and `judge`; "

@@ -19,18 +19,19 @@ import pyarrow as pa
 import torch
 from diffusers import DiffusionPipeline
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from photogenic.core.console import progress
 from photogenic.core.errors import DecodeError, RunError, StorageError
 from photogenic.core.manifest import iter_samples
 from photogenic.core.records import Sample
 from photogenic.core.run import Run
-from photogenic.core.shards import Sources, atomic_path, fingerprint
+from photogenic.core.shards import Sources, fingerprint
 from photogenic.core.weights import folder_fingerprint
 from photogenic.measures.decode import decode, square
 from photogenic.models.families import Condition, encode_empty, encode_pixels, encode_texts, joined
 from photogenic.train.data import DECODE_MARGIN, Fit, centre, to_tensor
+from photogenic.train.files import save_tensors
 from photogenic.train.objectives.diffusion import LatentSet
 from photogenic.train.text import size_conditioning
 
@@ -66,8 +67,7 @@ class EncodedFiles:
             except SafetensorError:
                 path.unlink()  # cut off by a copy: made again
         tensors = make()
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary)
+        save_tensors(tensors, path)
         return tensors
 
 

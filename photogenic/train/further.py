@@ -16,6 +16,7 @@ from photogenic.models.families import training_scheduler
 from photogenic.models.pipeline import EmuPipeline
 from photogenic.models.sampling import default_size_px
 from photogenic.train.config import DiffusionConfig, PretrainConfig
+from photogenic.train.distributed import current_world
 from photogenic.train.haystack import load_haystack
 from photogenic.train.parts.diffusion import Denoiser, fit_denoiser
 
@@ -42,7 +43,7 @@ def pretrain_further(
         )
     size_px = default_size_px(pipeline)
     haystack = load_haystack(config.model_copy(update={"size_px": size_px}), run, split_seed=0)
-    fit_denoiser(
+    trained = fit_denoiser(
         Denoiser(pipeline.unet, pipeline.text_encoder_2, pipeline.joiner),
         diffusion,
         size_px,
@@ -55,7 +56,12 @@ def pretrain_further(
         seed,
         upstream=folder_fingerprint(weights),
     )
-    return save_beside(pipeline, weights, folder / "model")
+    pipeline.register_modules(unet=trained.unet, text_encoder_2=trained.t5, joiner=trained.joiner)
+    world = current_world()
+    if world.is_main:
+        save_beside(pipeline, weights, folder / "model")
+    world.wait()
+    return folder / "model"
 
 
 def save_beside(pipeline: DiffusionPipeline, base: Path, folder: Path) -> Path:

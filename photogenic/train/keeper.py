@@ -11,11 +11,14 @@ import torch
 from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from photogenic.core.shards import atomic_path, read_json, write_json
+from photogenic.train.distributed import current_world
+from photogenic.train.files import save_tensors
 from photogenic.train.post_hoc import Snapshots
+from photogenic.train.sharding import put, whole
 from photogenic.train.stopping import Gate, GateRow
 
 
@@ -68,7 +71,8 @@ class Keeper:
             step, _, length = path.stem.partition("-")
             measured = read_json(path)
             sigma_rel = float(length) if length else None
-            rows.append(GateRow(int(step), measured["quality"], measured.get("generality"), sigma_rel))
+            others = {name: measured.get(name) for name in ("generality", "diversity", "distance")}
+            rows.append(GateRow(int(step), measured["quality"], sigma_rel=sigma_rel, **others))
         return rows
 
     @torch.no_grad()
@@ -79,19 +83,22 @@ class Keeper:
             return
         stored = load_file(self._path(global_step, None, "safetensors"))
         for name, parameter in self.parameters.items():
-            parameter.copy_(stored[name])
+            put(parameter, stored[name])
 
     def _look(self, global_step: int, sigma_rel: float | None) -> dict[str, float]:
         row, drawn = self.gate.look(self.pipeline, global_step)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        seen = {name: getattr(row, name) for name in ("quality", "generality", "diversity", "distance")}
+        measured = {name: value for name, value in seen.items() if value is not None}
+        weights = {}
         if self.post_hoc is None:
-            weights = {name: p.detach().contiguous() for name, p in self.parameters.items()}
-            with atomic_path(self._path(global_step, sigma_rel, "safetensors")) as temporary:
-                save_file(weights, temporary)
+            weights = {name: whole(p.detach()).contiguous() for name, p in self.parameters.items()}
+        if not current_world().is_main:  # split weights are drawn with by all processes, and kept by one
+            return measured
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if weights:
+            save_tensors(weights, self._path(global_step, sigma_rel, "safetensors"))
         with atomic_path(self._path(global_step, sigma_rel, "png")) as temporary:
             Image.fromarray(_grid(drawn)).save(temporary, format="png")
-        generality = {} if row.generality is None else {"generality": row.generality}
-        measured = {"quality": row.quality, **generality}
         write_json(self._path(global_step, sigma_rel, "json"), measured)  # last: its existence means complete
         return measured
 

@@ -18,17 +18,17 @@ import torch
 from torch import nn
 
 from photogenic.core.console import progress
-from photogenic.core.errors import DivergedError
-from photogenic.core.run import MetricsLog
+from photogenic.core.errors import DivergedError, RecipeError
 from photogenic.train.config import LoopConfig
 from photogenic.train.distributed import World, current_world
 from photogenic.train.ema import PowerEma
 from photogenic.train.memory import checkpoint_activations, computing_in
 from photogenic.train.optim import learning_rate, make_optimizer
-from photogenic.train.order import batch_indices
+from photogenic.train.order import batch_indices, parts_of_batch
 from photogenic.train.post_hoc import TRACKED, Snapshots
+from photogenic.train.sharding import shard, whole
 from photogenic.train.state import TrainState, restore_latest, save_checkpoint
-from photogenic.train.trackers import TrainingLog, training_log
+from photogenic.train.trackers import training_log
 
 
 class Objective(Protocol):
@@ -42,6 +42,11 @@ class Objective(Protocol):
     @property
     def num_samples(self) -> int:
         """Size of the training set."""
+        ...
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """Int [num_samples]: only samples of one group share a forward pass; None where all can."""
         ...
 
     def losses(self, indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
@@ -84,14 +89,20 @@ def train(
         DivergedError: a loss or a gradient is not finite; the last good checkpoint stays.
     """
     world = current_world()
+    _check_batch(config, world)
     if config.activation_checkpoints:
         checkpoint_activations(objective.module)
+    if config.sharded and world.size > 1:
+        shard(objective.module)
     state = initial_state(objective.module, config, snapshots)
     checkpoints = folder / "checkpoints"
     restore_latest(checkpoints, state, key)
     world.wait()
-    if world.is_main and snapshots is not None and state.global_step == 0:
-        snapshots.begin()
+    keeps = world.is_main or state.is_sharded  # of a state that is split, each process keeps its part
+    if snapshots is not None and state.global_step == 0:
+        if keeps:
+            snapshots.begin()
+        world.wait()
 
     with _speaking(world, config, folder, key, state.global_step, description) as (advance, log):
         advance(state.global_step)
@@ -99,33 +110,47 @@ def train(
         for global_step in range(state.global_step, config.max_steps):
             logged = training_step(objective, config, state, seed, global_step, world)
             last = state.global_step == config.max_steps
-            if world.is_main and (state.global_step % config.log_every == 0 or last):
-                log.write(state.global_step, **logged, seconds=round(time.monotonic() - begun, 1))
-            if world.is_main and snapshots is not None and (state.global_step % snapshots.every == 0 or last):
+            if state.global_step % config.log_every == 0 or last:
+                log(state.global_step, **logged, seconds=round(time.monotonic() - begun, 1))
+            if keeps and snapshots is not None and (state.global_step % snapshots.every == 0 or last):
                 snapshots.save(state.global_step, _tracked(state))
-            if world.is_main and (state.global_step % config.checkpoint_every == 0 or last):
+            if keeps and (state.global_step % config.checkpoint_every == 0 or last):
                 with averaged_weights(state):
                     validated = _validate(objective, config)
                     measured = on_checkpoint(state.global_step) if on_checkpoint is not None else {}
-                    log.write(state.global_step, **validated, **measured)
+                    log(state.global_step, **validated, **measured)
                 save_checkpoint(checkpoints, state, key)
             advance(1)
     state.ema.copy_to(state.parameters.values())
 
 
+def _check_batch(config: LoopConfig, world: World) -> None:
+    if config.batch_size < world.size:
+        raise RecipeError(
+            f"A batch of {config.batch_size} samples does not go round {world.size} processes.",
+            "Raise `loop.batch_size`, or start fewer processes.",
+        )
+
+
+class Log(Protocol):
+    """Takes what is measured at a step."""
+
+    def __call__(self, global_step: int, **values: float) -> None: ...
+
+
 @contextmanager
 def _speaking(
     world: World, config: LoopConfig, folder: Path, key: str, global_step: int, description: str
-) -> Iterator[tuple[Callable[[int], None], TrainingLog]]:
+) -> Iterator[tuple[Callable[[int], None], Log]]:
     """The progress bar and the log; only the main process has them."""
     if not world.is_main:
-        yield (lambda n: None), TrainingLog(MetricsLog(folder / "metrics.jsonl"), ())
+        yield (lambda n: None), (lambda global_step, **values: None)
         return
     with (
         training_log(folder, config.trackers, key, global_step) as log,
         progress(description, config.max_steps) as advance,
     ):
-        yield advance, log
+        yield advance, log.write
 
 
 def initial_state(module: nn.Module, config: LoopConfig, snapshots: Snapshots | None) -> TrainState:
@@ -160,16 +185,24 @@ def training_step(
     indices = batch_indices(seed, global_step, config.batch_size, objective.num_samples)
     logged: dict[str, float] = {}
     suspects: list[str] = []
-    for micro in _micro_batches(world.share(indices), config.micro_batch_size or config.batch_size):
+    parts = parts_of_batch(
+        indices,
+        world.rank,
+        world.size,
+        config.micro_batch_size or config.batch_size,
+        groups=objective.groups,
+        evenly=state.is_sharded,
+    )
+    for micro, share in parts:
         with computing_in(config.precision, objective.module):
             losses = objective.losses(micro, global_step)
         if not float(losses["loss"].detach()) < EXPLODED:
             suspects.extend(objective.sample_names(micro))
-        share = len(micro) / len(indices)
         (losses["loss"] * share).backward()
         for name, loss in losses.items():
             logged[name] = logged.get(name, 0.0) + float(loss.detach()) * share
-    world.sum_gradients(state.parameters.values())
+    if not state.is_sharded:
+        world.sum_gradients(state.parameters.values())
     logged = world.sum(logged)
     grad_norm = clip_gradients(state.parameters.values(), config.optimizer.max_grad_norm)
     if not (logged["loss"] < EXPLODED and math.isfinite(grad_norm)):
@@ -193,7 +226,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> float
     As `clip_grad_norm_`, which multiplies all gradients by one where they are small enough already.
     """
     learning = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = nn.utils.get_total_norm([p.grad for p in learning if p.grad is not None])
+    norm = whole(nn.utils.get_total_norm([p.grad for p in learning if p.grad is not None]))
     if float(norm) + 1e-6 > max_norm:  # its own small number against a division by zero
         nn.utils.clip_grads_with_norm_(learning, max_norm, norm)
     return float(norm)
@@ -202,11 +235,6 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> float
 def _validate(objective: Objective, config: LoopConfig) -> dict[str, float]:
     with computing_in(config.precision, objective.module):
         return objective.validate()
-
-
-def _micro_batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for first in range(0, len(indices), size):
-        yield indices[first : first + size]
 
 
 @contextmanager

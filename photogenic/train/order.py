@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,3 +26,46 @@ def batch_indices(seed: int, global_step: int, batch_size: int, num_samples: int
     positions = np.arange(first, first + batch_size)
     epochs, places = positions // num_samples, positions % num_samples
     return np.array([epoch_order(seed, int(e), num_samples)[p] for e, p in zip(epochs, places, strict=True)])
+
+
+class Part(NamedTuple):
+    """Samples that share a forward pass."""
+
+    indices: np.ndarray
+    share: float  # of the global batch
+
+
+def parts_of_batch(
+    indices: np.ndarray,
+    rank: int,
+    size: int,
+    micro_batch_size: int,
+    *,
+    groups: np.ndarray | None = None,
+    evenly: bool = False,
+) -> list[Part]:
+    """What one of `size` processes computes of a global batch, in parts of at most `micro_batch_size`.
+
+    Args:
+        groups: of all samples; those of one group have one shape, and only they share a part. The batch is
+            then dealt out sorted by group, so that a process meets few of them.
+        evenly: all processes get equally many parts, as they must where they compute together: what one lacks
+            is filled by a sample of its own that counts nothing.
+    """
+    cut = [_cut(own, micro_batch_size, groups) for own in _dealt(indices, size, groups)]
+    mine = [Part(part, len(part) / len(indices)) for part in cut[rank]]
+    missing = max(map(len, cut)) - len(mine) if evenly else 0
+    return mine + [Part(mine[0].indices[:1], 0.0)] * missing
+
+
+def _dealt(indices: np.ndarray, size: int, groups: np.ndarray | None) -> list[np.ndarray]:
+    if groups is None:
+        return [indices[rank::size] for rank in range(size)]
+    return np.array_split(indices[np.argsort(groups[indices], kind="stable")], size)
+
+
+def _cut(own: np.ndarray, micro_batch_size: int, groups: np.ndarray | None) -> list[np.ndarray]:
+    runs = [own]
+    if groups is not None:
+        runs = np.split(own, np.flatnonzero(np.diff(groups[own])) + 1)
+    return [run[at : at + micro_batch_size] for run in runs for at in range(0, len(run), micro_batch_size)]

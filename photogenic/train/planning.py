@@ -6,7 +6,6 @@ assumption, and every assumption is part of the answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from photogenic.models.families import Condition, predict
 from photogenic.models.unet import NUM_TIME_IDS, build_unet
 from photogenic.train.activations import kept_bytes
-from photogenic.train.config import LoopConfig, PretrainConfig, TuneConfig
-from photogenic.train.footprint import Trained, footprint
+from photogenic.train.config import DiffusionConfig, LoopConfig, PretrainConfig, TuneConfig
+from photogenic.train.footprint import FROZEN, Trained, footprint
 from photogenic.train.parts.autoencoder import build_autoencoder
 
 PEAK = 989e12  # bfloat16 operations a second of one H100 (SXM), without sparsity: NVIDIA's data sheet
@@ -26,7 +25,7 @@ UTILISATION = 0.40  # share of the peak that training reaches; published runs re
 PICTURE_BYTES = 400_000  # of a stored picture as it is read, a guess for web photographs
 NUM_TOKENS = 77 + 256  # CLIP's and T5's
 T5_TOKENS = 256
-# The growing resolutions of pre-training, and the share of the samples at each; the paper gives no shares.
+# Where a recipe names no growing resolutions: these, and the share of the samples at each.
 GROWTH = ((4, 0.5), (2, 0.3), (1, 0.2))  # (divisor of the final side, share)
 BACKWARD = 2  # a backward pass costs twice the forward pass
 
@@ -41,7 +40,7 @@ class PlannedStage:
     days: float
     read_bytes: float
     checkpoint_bytes: int
-    gpu_bytes: int  # on each device, everything replicated
+    gpu_bytes: int  # on each device
 
 
 @dataclass(frozen=True)
@@ -79,23 +78,42 @@ def plan_training(config: PretrainConfig, tune: TuneConfig | None, gpus: int) ->
         batch_size=1,
         precision="bfloat16",
     )
-    samples = float(loop.max_steps * loop.batch_size)
     stages = [_autoencoder_stage(autoencoder, autoencoder_loop, gpus)]
-    for divisor, share in GROWTH:
-        side = config.size_px // divisor
+    for side, samples in resolutions(parts.diffusion, config.size_px):
         cost = _cost(unet, autoencoder, side, t5)
-        activations = int(kept * (side / 256) ** 2)
-        trained = Trained(count, frozen, 0, activations)
-        stages.append(
-            _stage(f"U-Net, {side} px", samples * share, cost, gpus, footprint(trained, loop).total, count)
-        )
+        trained = Trained(count, frozen, 0, int(kept * (side / 256) ** 2))
+        needs = gpu_bytes(trained, loop, gpus)
+        stages.append(_stage(f"U-Net, {side} px", samples, cost, gpus, needs, count))
     if tune is not None:
         needles = float(tune.loop.max_steps * tune.loop.batch_size)
         cost = _cost(unet, autoencoder, config.size_px, t5)
         cached = _Cost(cost.denoiser, 0.0, 0.0)
         trained = Trained(count, frozen, 0, int(kept * (config.size_px / 256) ** 2))
-        stages.append(_stage("tuning", needles, cached, gpus, footprint(trained, tune.loop).total, count))
-    return TrainingPlan(tuple(stages), _assumptions(gpus))
+        stages.append(_stage("tuning", needles, cached, gpus, gpu_bytes(trained, tune.loop, gpus), count))
+    return TrainingPlan(tuple(stages), _assumptions(gpus, parts.diffusion))
+
+
+def resolutions(config: DiffusionConfig, size_px: int) -> list[tuple[int, float]]:
+    """Side and samples of each stage of the U-Net's training: the recipe's own, or those of GROWTH."""
+    loop = config.loop
+    samples = float(loop.max_steps * loop.batch_size)
+    if not config.growing:
+        return [(size_px // divisor, samples * share) for divisor, share in GROWTH]
+    grown = [
+        (stage.size_px, float(stage.max_steps * (stage.batch_size or loop.batch_size)))
+        for stage in config.growing
+    ]
+    return [*grown, (size_px, samples)]
+
+
+def gpu_bytes(trained: Trained, loop: LoopConfig, gpus: int) -> int:
+    """On each device; what is split over them (`loop.sharded`) is all but activations and frozen encoders."""
+    needs = footprint(trained, loop)
+    if not loop.sharded:
+        return needs.total
+    frozen = FROZEN * trained.frozen
+    split = needs.weights - frozen + needs.gradients + needs.moments + needs.averages
+    return needs.total - split + -(-split // gpus)
 
 
 def forward_operations(module: nn.Module, *inputs: Any) -> float:
@@ -187,18 +205,21 @@ def _numbers(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _assumptions(gpus: int) -> tuple[str, ...]:
-    growth: Sequence[str] = [f"{share:.0%} at 1/{divisor} of the side" for divisor, share in GROWTH]
+def _assumptions(gpus: int, config: DiffusionConfig) -> tuple[str, ...]:
+    shares = ", ".join(f"{share:.0%} at 1/{divisor} of the side" for divisor, share in GROWTH)
+    grown = f"of all samples {shares}" if not config.growing else "as the recipe says"
+    memory = "weights, gradients, moments and averages are split over all GPUs"
     return (
         f"{gpus} GPUs with a peak of {PEAK / 1e12:.0f} TFLOP/s in bfloat16 (H100), of which training reaches"
         f" {UTILISATION:.0%}. Neither was measured here.",
         "Operations are counted: forward pass of U-Net and autoencoder on models without memory, backward"
         " pass as two forward passes, T5 as two operations a parameter and token.",
-        f"Pre-training grows: of all samples {', '.join(growth)}. The paper names no shares.",
+        f"Pre-training grows: {grown}. The paper names no shares.",
         "Pictures pass autoencoder and T5 at every step (embeddings of a billion captions would take"
         " petabytes); in tuning both are cached.",
         "CLIP and T5 are taken ready-made, as in the paper; CLIP's own operations are left out (below 1 %).",
         f"A picture is read with {PICTURE_BYTES / 1000:.0f} kB on the average, and once for each use.",
-        "Memory: every GPU holds everything (data parallel), one sample at a time in bfloat16 without"
-        " activation checkpoints; the autoencoder's activations are not counted.",
+        f"Memory: {memory if config.loop.sharded else 'every GPU holds everything (data parallel)'} in"
+        " pre-training; one sample at a time in bfloat16 without activation checkpoints; the autoencoder's"
+        " activations are not counted.",
     )

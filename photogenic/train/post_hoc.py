@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from photogenic.core.errors import RunError
-from photogenic.core.shards import atomic_path
+from photogenic.train.distributed import current_world
 from photogenic.train.ema import PowerEma, gamma_for
+from photogenic.train.files import save_tensors
 from photogenic.train.profiles import TRACKED
+from photogenic.train.sharding import put, whole
 
 __all__ = ["TRACKED", "Mixture", "Profile", "Snapshots", "inner_product", "mix"]
 
@@ -85,23 +86,29 @@ class Snapshots:
         self._start = folder / "start.safetensors"
 
     def begin(self) -> None:
-        """Store the weights that training starts from; call before the first step."""
-        if not self._start.exists():
+        """Store the weights that training starts from; call before the first step.
+
+        Where weights are split over processes, all of them call it, as they do `save`; one writes.
+        """
+        weights = {name: whole(p.detach()).cpu() for name, p in self.parameters.items()}
+        if current_world().is_main and not self._start.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            _save({name: p.detach().cpu() for name, p in self.parameters.items()}, self._start)
+            _save(weights, self._start)
 
     def save(self, global_step: int, averages: Sequence[PowerEma]) -> None:
         """Store the averages as they are after `global_step`; after a kill the same bytes again."""
         with safe_open(self._start, framework="pt") as start:
             for ema in averages:
                 halves, scales = {}, []
-                for name, average in sorted(zip(self.parameters, ema.averages, strict=True)):
-                    difference = average.cpu() - start.get_tensor(name)
+                named = dict(zip(self.parameters, ema.averages, strict=True))
+                for name in sorted(named):
+                    difference = whole(named[name]).cpu() - start.get_tensor(name)
                     scale = difference.abs().max().clamp_min(torch.finfo(torch.float32).tiny)
                     halves[name] = (difference / scale).half()
                     scales.append(scale)
                 path = self.folder / f"{global_step:07d}-{ema.sigma_rel}.safetensors"
-                _save({**halves, SCALES: torch.stack(scales)}, path)
+                if current_world().is_main:
+                    _save({**halves, SCALES: torch.stack(scales)}, path)
 
     def mixture(self, sigma_rel: float, global_step: int) -> tuple[list[Path], Mixture]:
         """The files up to `global_step`, and how much of each makes the average of that length.
@@ -129,7 +136,7 @@ class Snapshots:
                 total = start.get_tensor(name).float()
                 for file, scale, coefficient in zip(opened, scales, mixture.coefficients, strict=True):
                     total.add_(file.get_tensor(name).float(), alpha=coefficient * float(scale[index]))
-                self.parameters[name].copy_(total)
+                put(self.parameters[name], total)
         return mixture.relative_error
 
     def _files(self) -> list[Path]:
@@ -137,5 +144,4 @@ class Snapshots:
 
 
 def _save(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+    save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()}, path)

@@ -18,6 +18,7 @@ from photogenic.models.checkpoint import load_pipeline, save_pipeline
 from photogenic.models.export import export_clip
 from photogenic.models.pipeline import EmuPipeline
 from photogenic.train.config import ClipConfig, PretrainConfig
+from photogenic.train.distributed import current_world
 from photogenic.train.further import pretrain_further
 from photogenic.train.haystack import load_haystack
 from photogenic.train.naming import known_prompts, measure_naming
@@ -74,9 +75,11 @@ def pretrain(config: PretrainConfig, run: Run, *, seed: int) -> Path:
         unet=denoiser.unet,
         scheduler=make_scheduler(parts.diffusion.prediction_type, parts.diffusion.zero_terminal_snr),
     )
-    model = folder / "model"
-    save_pipeline(pipeline, model, torch.float16)
-    export_clip(clip, tokenizer, model, domain=config.domain)
+    model, world = folder / "model", current_world()
+    if world.is_main:
+        save_pipeline(pipeline, model, torch.float16)
+        export_clip(clip, tokenizer, model, domain=config.domain)
+    world.wait()
     if config.judge is not None:
         _judge(config, config.judge, run, model, seed)
     return model
@@ -88,6 +91,8 @@ def _judge(config: PretrainConfig, judge_config: ClipConfig, run: Run, model: Pa
     haystack = load_haystack(config, run, split_seed=JUDGE_SPLIT)
     tokenizer = make_tokenizer(config.tokenizer, haystack, folder / "tokenizer")
     judge = train_clip(judge_config, config.size_px, haystack, tokenizer, folder / "judge", seed)
+    if not current_world().is_main:
+        return
     known = load_haystack(config, run, split_seed=0).train.texts
     naming = measure_naming(load_pipeline(model), judge, tokenizer, known_prompts(known, seed), seed)
     write_json(folder / "naming.json", {**naming._asdict(), "interval": list(naming.interval)})

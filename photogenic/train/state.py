@@ -1,12 +1,14 @@
 """A training run's state on disk: weights, averages, optimizer moments and the step, in one safetensors file.
 
 Files are written whole or not at all, and the previous one is removed only after the new one is in place, so
-a kill or a full disk always leaves a checkpoint to go on from. No pickle anywhere.
+a kill or a full disk always leaves a checkpoint to go on from. No pickle anywhere. A state that is split over
+processes becomes a folder with a file of each.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +16,17 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
+from torch.distributed.tensor import DTensor
 
-from photogenic.core.shards import atomic_path
+from photogenic.train.distributed import current_world
 from photogenic.train.ema import PowerEma
+from photogenic.train.files import save_tensors
 from photogenic.train.optim import Optimizers
+from photogenic.train.sharding import load_sharded, save_sharded, sharded_head, sharded_sizes
 
 NUMBER = "#"  # marks a moment that is a number and no tensor, such as the step of 8-bit AdamW
-CHECKPOINT_NAME = re.compile(r"step-(\d{7})\.safetensors")
+CHECKPOINT_NAME = re.compile(r"step-(\d{7})(\.safetensors)?")  # a folder where the state is split
 
 
 @dataclass
@@ -34,6 +38,11 @@ class TrainState:
     ema: PowerEma
     global_step: int = 0  # finished optimizer updates
     profiles: list[PowerEma] = field(default_factory=list)  # further averages, for other lengths post hoc
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether it is split over processes."""
+        return any(isinstance(parameter, DTensor) for parameter in self.parameters.values())
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All tensors by a flat name."""
@@ -88,11 +97,15 @@ def _laid_out_as(parameter: nn.Parameter, moment: torch.Tensor) -> torch.Tensor:
 def save_checkpoint(folder: Path, state: TrainState, key: str) -> Path:
     """Write `folder/step-0000100.safetensors`, then remove older ones but the last."""
     path = folder / f"step-{state.global_step:07d}.safetensors"
-    tensors = _unshared(state.tensors())
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"key": key, "global_step": str(state.global_step)})
-    for old in _checkpoints(folder)[:-2]:
-        old.unlink()
+    head = {"key": key, "global_step": str(state.global_step)}
+    if state.is_sharded:
+        path = path.with_suffix("")
+        save_sharded(path, state.tensors(), head)
+    else:
+        save_tensors(_unshared(state.tensors()), path, head)
+    if current_world().is_main:
+        for old in _checkpoints(folder)[:-2]:
+            old.unlink() if old.is_file() else shutil.rmtree(old)
     return path
 
 
@@ -110,6 +123,12 @@ def _unshared(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def restore_latest(folder: Path, state: TrainState, key: str) -> bool:
     """Load the newest readable checkpoint made under `key` into `state`; False when there is none."""
     for path in reversed(_checkpoints(folder)):
+        if path.is_dir() != state.is_sharded:
+            continue
+        if path.is_dir():
+            if _restore_sharded(path, state, key):
+                return True
+            continue
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
@@ -123,5 +142,21 @@ def restore_latest(folder: Path, state: TrainState, key: str) -> bool:
     return False
 
 
+def _restore_sharded(path: Path, state: TrainState, key: str) -> bool:
+    """Each process reads its parts, however many processes wrote them."""
+    head = sharded_head(path)
+    if head is None or head.get("key") != key:
+        return False
+    flat = {name: torch.empty_like(tensor) for name, tensor in state.tensors().items()}
+    for name, size in sharded_sizes(path).items():
+        if name.startswith("optimizer/"):
+            like = state.parameters[name.split("/", 2)[2]]
+            flat[name] = torch.empty_like(like) if size == like.shape else torch.empty(size)
+    if not load_sharded(path, flat):
+        return False
+    state.restore(flat, int(str(head["global_step"])))
+    return True
+
+
 def _checkpoints(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("step-*.safetensors") if CHECKPOINT_NAME.fullmatch(path.name))
+    return sorted(path for path in folder.glob("step-*") if CHECKPOINT_NAME.fullmatch(path.name))

@@ -3,7 +3,8 @@
 The paper stops "early although the loss still falls", by eye. Here every checkpoint draws the same prompts
 from the same seeds; `quality` is the mean appeal of the pictures, `generality` their CLIP score on prompts
 far from the needles. Kept is the best quality among those whose generality has not fallen past a stated
-margin. The loss never decides.
+margin. How diverse the pictures are, and how far from the base's, is measured and shown beside. The loss
+never decides.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class GateRow:
     quality: float  # mean appeal_score, 0-10
     generality: float | None  # mean CLIP score; None where no CLIP fits
     sigma_rel: float | None = None  # length of the average, where several were tried
+    diversity: float | None = None  # mean cosine distance between its pictures, by CLIP
+    distance: float | None = None  # mean cosine distance to the base's picture of the same prompt and seed
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,10 @@ class Gate:
         self.clip, self.clip_missing = _clip_beside(
             base if config.clip_model is None else Path(config.clip_model)
         )
+        self._of_base: NDArray[np.float32] | None = None
 
     def look(self, pipeline: DiffusionPipeline, global_step: int) -> tuple[GateRow, list[NDArray[np.uint8]]]:
-        """Draw the gate's prompts and measure them."""
+        """Draw the gate's prompts and measure them; the base, step 0, comes first."""
         pictures = list(
             draw(
                 pipeline,
@@ -81,8 +85,33 @@ class Gate:
             )
         )
         quality = float(np.mean([_appeal(picture) for picture in pictures]))
-        generality = None if self.clip is None else float(np.mean(self.clip.score(pictures, self.prompts)))
-        return GateRow(global_step, quality, generality), pictures
+        if self.clip is None:
+            return GateRow(global_step, quality, None), pictures
+        embeddings = self.clip.embed_images(pictures)
+        if global_step == 0:
+            self._of_base = embeddings
+        row = GateRow(
+            global_step,
+            quality,
+            float(np.mean(self.clip.score(pictures, self.prompts))),
+            diversity=diversity(embeddings),
+            distance=None if self._of_base is None else distance(embeddings, self._of_base),
+        )
+        return row, pictures
+
+
+def diversity(embeddings: NDArray[np.float32]) -> float | None:
+    """Mean cosine distance of all pairs of unit vectors [N, D]; None where there is no pair."""
+    count = len(embeddings)
+    if count < 2:
+        return None
+    total = np.square(embeddings.sum(axis=0, dtype=np.float64)).sum()  # of all products, with themselves too
+    return float(1.0 - (total - count) / (count * (count - 1)))
+
+
+def distance(embeddings: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+    """Mean cosine distance of unit vectors [N, D] to those beside them."""
+    return float(1.0 - (embeddings * others).sum(axis=1).mean())
 
 
 def _appeal(rgb: NDArray[np.uint8]) -> float:

@@ -42,9 +42,10 @@ def clip_texts(
     states, pooled = [], []
     for first in range(0, len(ids), 256):
         batch = slice(first, first + 256)
-        output = text_encoder(input_ids=ids[batch], attention_mask=mask[batch])
-        states.append(output.last_hidden_state)
-        pooled.append(output.text_embeds)
+        device = text_encoder.device
+        output = text_encoder(input_ids=ids[batch].to(device), attention_mask=mask[batch].to(device))
+        states.append(output.last_hidden_state.cpu())
+        pooled.append(output.text_embeds.cpu())
     return ClipTexts(torch.cat(states), mask, torch.cat(pooled))
 
 

@@ -26,7 +26,7 @@ from photogenic.models.families import denoiser_of, training_scheduler
 from photogenic.models.lora import add_lora, merge_lora, save_lora
 from photogenic.models.sampling import default_size_px
 from photogenic.train.config import TuneConfig
-from photogenic.train.distributed import current_world
+from photogenic.train.distributed import current_world, own_device
 from photogenic.train.encode import EncodedNeedles, encode_needles
 from photogenic.train.further import save_beside
 from photogenic.train.keeper import Keeper, PostHoc
@@ -34,6 +34,7 @@ from photogenic.train.loop import train, trainable
 from photogenic.train.noise import Process, process_of
 from photogenic.train.objectives.diffusion import DiffusionObjective
 from photogenic.train.post_hoc import Snapshots
+from photogenic.train.sharding import is_sharded, shard
 from photogenic.train.stopping import Gate, choose, gate_record
 from photogenic.train.text import CachedText
 
@@ -61,7 +62,7 @@ def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
     folder, world = run.stage("tune"), current_world()
     opened = open_tuning(config, run, base=base, seed=seed)
     pipeline, needles, keeper = opened.pipeline, opened.needles, opened.keeper
-    if world.is_main:
+    if world.is_main or is_sharded(opened.module):
         keeper.see(0)
     validation = validation_rows(needles.data.sample_ids, config.num_validation, seed)
     objective = DiffusionObjective(
@@ -86,7 +87,8 @@ def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
         snapshots=None if keeper.post_hoc is None else keeper.post_hoc.snapshots,
     )
     if world.is_main:
-        _conclude(config, run, keeper, base)
+        kept = keeper if not is_sharded(opened.module) else _whole_keeper(config, base, keeper.folder, seed)
+        _conclude(config, run, kept, base)
     world.wait()
     return folder / "model"
 
@@ -101,6 +103,8 @@ def open_tuning(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Tunin
     process = process_of(training_scheduler(pipeline), config.loss)
     needles = load_needles(config, run, pipeline, base)
     module = _learner(config, pipeline, seed)
+    if config.loop.sharded and current_world().size > 1:
+        shard(module)
     key = fingerprint("tune", config, folder_fingerprint(base), needles.uids, needles.captions, seed)
     keeper = _keeper(config, pipeline, base, run.stage("tune") / "checkpoints" / f"gate-{key}", seed)
     return Tuning(pipeline, process, needles, module, key, keeper)
@@ -117,7 +121,7 @@ def encode(config: TuneConfig, run: Run, *, base: Path) -> EncodedNeedles:
 
 def load_frozen(base: Path) -> DiffusionPipeline:
     """The base with nothing trainable, and the denoiser in float32, whatever it was stored in."""
-    pipeline = load_pipeline(base, device="cuda" if torch.cuda.is_available() else "cpu")
+    pipeline = load_pipeline(base, device=own_device())
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.requires_grad_(False).eval()
@@ -136,12 +140,7 @@ def load_needles(config: TuneConfig, run: Run, pipeline: DiffusionPipeline, base
     def encoded() -> EncodedNeedles:
         return encode_needles(table, run, pipeline, base, size_px, fit=config.fit, stored=config.cache_dtype)
 
-    if world.size == 1:
-        return encoded()
-    if world.is_main:
-        encoded()
-    world.wait()
-    return encoded()
+    return world.first(encoded)
 
 
 def _learner(config: TuneConfig, pipeline: DiffusionPipeline, seed: int) -> torch.nn.Module:
@@ -163,6 +162,13 @@ def _keeper(config: TuneConfig, pipeline: DiffusionPipeline, base: Path, folder:
         every = chosen.every or config.loop.checkpoint_every
         post_hoc = PostHoc(Snapshots(folder / "averages", parameters, every), chosen.lengths)
     return Keeper(pipeline, parameters, Gate(config.gate, base, seed), folder, post_hoc)
+
+
+def _whole_keeper(config: TuneConfig, base: Path, folder: Path, seed: int) -> Keeper:
+    """What was seen of a model that was split over processes, with one that is not to put the weights in."""
+    pipeline = load_frozen(base)
+    _learner(config, pipeline, seed)
+    return _keeper(config, pipeline, base, folder, seed)
 
 
 def _conclude(config: TuneConfig, run: Run, keeper: Keeper, base: Path) -> None:

@@ -13,6 +13,9 @@ import pytest
 import torch
 from torch import nn
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from test_faults import can_mount
+
 from photogenic.core.errors import DivergedError
 from photogenic.core.run import MetricsLog, seed_for
 from photogenic.train.config import LoopConfig, OptimizerConfig
@@ -30,6 +33,7 @@ class Regression:
         self.x = torch.randn(37, 4, generator=generator)
         self.y = self.x @ torch.randn(4, 2, generator=generator)
         self.num_samples = 37
+        self.groups = None
         self.on_step = on_step
 
     def losses(self, indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
@@ -144,12 +148,55 @@ def test_divergence_stops_with_the_step(tmp_path: Path) -> None:
     ]
 
 
+SMALL_DISK = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+import pytest, torch
+from photogenic.core.errors import StorageError
+from test_loop import Regression, fit
+torch.set_num_threads(1)
+disk = Path({disk!r})
+
+def fill(global_step):
+    if global_step == 25:
+        (disk / "ballast").write_bytes(bytes(4096))
+        with (disk / "ballast").open("ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+
+with pytest.raises(StorageError, match="The disk is full"):
+    fit(disk / "run", Regression(fill))
+names = sorted(path.name for path in (disk / "run" / "checkpoints").iterdir())
+assert names == ["step-0000010.safetensors", "step-0000020.safetensors"], names
+(disk / "ballast").unlink()
+assert all(torch.equal(a, b) for a, b in zip(fit(disk / "run"), fit(disk / "whole"), strict=True))
+"""
+
+
+def test_the_last_good_checkpoint_survives_a_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    if not can_mount(tmp_path / "disk"):
+        pytest.skip("no file system can be mounted here")
+    here = Path(__file__).parent
+    script = tmp_path / "script.py"
+    script.write_text(SMALL_DISK.format(paths=[str(here), str(here.parent)], disk=str(tmp_path / "disk")))
+    mount = f"mount -t tmpfs -o size=200k tmpfs {tmp_path / 'disk'} && exec {sys.executable} {script}"
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_two_processes_agree_with_one(tmp_path: Path) -> None:
     one = fit(tmp_path / "one")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-        *(str(Path(__file__).parent / "two_processes.py"), str(tmp_path / "two")),
+        *(str(Path(__file__).parent / "two_processes.py"), "regression", str(tmp_path / "two")),
     ]
     subprocess.run(command, check=True, env=environment, timeout=120, capture_output=True)
     two = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)

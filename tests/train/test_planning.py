@@ -9,12 +9,16 @@ import torch
 
 from photogenic.models.unet import build_unet
 from photogenic.recipe import find_recipe, load_recipe
+from photogenic.train.config import LoopConfig
+from photogenic.train.footprint import Trained, footprint
 from photogenic.train.planning import (
     PEAK,
     UTILISATION,
     denoiser_operations,
     forward_operations,
+    gpu_bytes,
     plan_training,
+    resolutions,
     t5_parameters,
 )
 
@@ -60,3 +64,20 @@ def test_days_follow_operations_and_gpus() -> None:
     assert pretraining[-1].operations / pretraining[-1].samples > pretraining[0].operations / (
         pretraining[0].samples
     )
+
+
+def test_the_recipe_s_own_resolutions_are_planned() -> None:
+    config: Any = load_recipe(find_recipe("emu")).pretrain
+    loop, grown = config.diffusion.loop, config.diffusion.growing
+    expected = [(stage.size_px, stage.max_steps * stage.batch_size) for stage in grown]
+    assert resolutions(config.diffusion, 1024) == [*expected, (1024, loop.max_steps * loop.batch_size)]
+    assert [side for side, _ in expected] == [256, 512]
+
+
+def test_what_is_split_is_divided_by_the_gpus() -> None:
+    trained = Trained(learning=2_800_000_000, frozen=4_900_000_000, activation_bytes=10**10)
+    loop = LoopConfig(max_steps=1, sharded=True)
+    assert gpu_bytes(trained, loop, 1) == footprint(trained, loop).total
+    split = 20 * trained.learning
+    assert gpu_bytes(trained, loop, 256) == footprint(trained, loop).total - split + split // 256
+    assert gpu_bytes(trained, LoopConfig(max_steps=1), 256) == footprint(trained, loop).total

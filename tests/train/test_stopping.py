@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from photogenic.train.stopping import GateRow, choose
+import numpy as np
+import pytest
+
+from photogenic.train.stopping import GateRow, choose, distance, diversity
 
 BASE = GateRow(0, quality=3.0, generality=20.0)
 
@@ -39,3 +42,20 @@ def test_without_a_clip_quality_decides_and_the_sentence_says_so() -> None:
 def test_a_negative_clip_score_may_not_fall_far_either() -> None:
     rows = [GateRow(0, 3.0, -10.0), GateRow(10, 4.0, -12.0)]
     assert choose(rows, 0.1).chosen_step == 0
+
+
+def test_diversity_and_distance_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(6, 5)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    pairs = [1.0 - float(vectors[i] @ vectors[j]) for i in range(6) for j in range(i)]
+    assert diversity(vectors) == pytest.approx(np.mean(pairs), abs=1e-6)
+    assert diversity(np.repeat(vectors[:1], 4, axis=0)) == pytest.approx(0.0, abs=1e-6)
+    assert diversity(vectors[:1]) is None
+    assert distance(vectors, vectors) == pytest.approx(0.0, abs=1e-6)
+    assert distance(vectors, -vectors) == pytest.approx(2.0, abs=1e-6)
+
+
+def test_what_is_only_shown_does_not_decide() -> None:
+    rows = [BASE, GateRow(10, 4.0, 20.0, diversity=0.1, distance=0.9)]
+    assert choose(rows, 0.05).chosen_step == 10

@@ -59,18 +59,19 @@ class AutoencoderObjective:
         self.validation = validation
         self.seed = seed
         self.num_samples = len(train)
+        self.groups: np.ndarray | None = None
 
     def losses(self, indices: np.ndarray, global_step: int) -> dict[str, Tensor]:
-        pixels = to_tensor(self.train.rgb[indices])
+        pixels, device = to_tensor(self.train.rgb[indices]), self.autoencoder.device
         generators = [
             torch.Generator().manual_seed(seed_for(self.seed, self.train.sample_ids[i], global_step))
             for i in indices
         ]
         mirrored = torch.tensor([bool(torch.rand((), generator=g) < 0.5) for g in generators])
-        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
+        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels).to(device)
         posterior = self.autoencoder.encode(pixels).latent_dist
         noise = torch.stack([torch.randn(posterior.mean.shape[1:], generator=g) for g in generators])
-        reconstruction = self.autoencoder.decode(posterior.mean + posterior.std * noise).sample
+        reconstruction = self.autoencoder.decode(posterior.mean + posterior.std * noise.to(device)).sample
         wanted, terms = self._reconstruction_loss(reconstruction, pixels)
         terms["kl"] = posterior.kl().mean() / posterior.mean[0].numel()
         loss = wanted + self.config.kl_weight * terms["kl"]
@@ -109,7 +110,7 @@ class AutoencoderObjective:
         """Mean PSNR over the pictures of held-out concepts, dB."""
         values = []
         for first in range(0, len(self.validation), 64):
-            pixels = to_tensor(self.validation.rgb[first : first + 64])
+            pixels = to_tensor(self.validation.rgb[first : first + 64]).to(self.autoencoder.device)
             latents = self.autoencoder.encode(pixels).latent_dist.mode()
             values.append(psnr(self.autoencoder.decode(latents).sample, pixels))
         return {"validation_psnr": float(torch.cat(values).mean())}
@@ -120,7 +121,9 @@ def encode_pictures(autoencoder: FourierAutoencoderKL, rgb: np.ndarray, batch_si
     """Raw latents (posterior means) of uint8 [N, S, S, 3] pictures, float32 [N, C, S/8, S/8]."""
     autoencoder.to(memory_format=torch.channels_last)
     parts = [
-        autoencoder.encode(to_tensor(rgb[first : first + batch_size])).latent_dist.mode()
+        autoencoder.encode(to_tensor(rgb[first : first + batch_size]).to(autoencoder.device))
+        .latent_dist.mode()
+        .cpu()
         for first in range(0, len(rgb), batch_size)
     ]
     return torch.cat(parts).contiguous()

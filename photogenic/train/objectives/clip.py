@@ -38,15 +38,17 @@ class ClipObjective:
         self.validation = validation
         self.seed = seed
         self.num_samples = len(train)
+        self.groups: np.ndarray | None = None
         self.input_ids, self.attention_mask = tokenize(tokenizer, train.texts)
         self.validation_tokens = tokenize(tokenizer, validation.texts)
 
     def losses(self, indices: np.ndarray, global_step: int) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(seed_for(self.seed, "clip", global_step))
-        pixels = jitter(to_tensor(self.train.rgb[indices]), generator)
+        device = self.module.device
+        pixels = jitter(to_tensor(self.train.rgb[indices]), generator).to(device)
         with torch.no_grad():
             self.module.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
-        ids, mask = self.input_ids[indices], self.attention_mask[indices]
+        ids, mask = self.input_ids[indices].to(device), self.attention_mask[indices].to(device)
         images = embed_images(self.module, pixels)
         texts = embed_texts(self.module, ids, mask)
         logits = self.module.logit_scale.exp() * images @ texts.T
@@ -61,11 +63,12 @@ class ClipObjective:
     def validate(self) -> dict[str, float]:
         """Share of held-out pictures whose own text is among the 5 best of 100, over blocks of 100."""
         self.module.eval()
-        ids, mask = self.validation_tokens
+        device = self.module.device
+        ids, mask = (tokens.to(device) for tokens in self.validation_tokens)
         pictures = self.validation.rgb
         images = torch.cat(
             [
-                embed_images(self.module, to_tensor(pictures[i : i + 128]))
+                embed_images(self.module, to_tensor(pictures[i : i + 128]).to(device))
                 for i in range(0, len(pictures), 128)
             ]
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,20 +15,62 @@ from photogenic.core.run import seed_for
 from photogenic.models.families import predict
 from photogenic.train.config import DiffusionLossConfig
 from photogenic.train.noise import Process, offset_noise
+from photogenic.train.order import parts_of_batch
+from photogenic.train.sharding import is_sharded
 from photogenic.train.text import TextConditioning
 
 Tensor = torch.Tensor
 
+VALIDATION_BATCH = 64
 VALIDATION_TIMESTEPS = 8  # per sample, evenly spaced: the loss at one timestep says little about another
+
+
+class Latents(Protocol):
+    """N samples as latents, however they come to be."""
+
+    @property
+    def time_ids(self) -> Tensor:
+        """Size and crop conditioning, [N, 6]."""
+        ...
+
+    @property
+    def sample_ids(self) -> Sequence[str]: ...
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """Int [N]: which samples have one shape; None where all do."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def shape(self, row: int) -> tuple[int, ...]:
+        """Of a sample's latents, [C, h, w]."""
+        ...
+
+    def at(self, rows: Tensor) -> Tensor:
+        """Normalised latents of samples of one shape, float32 [B, C, h, w]."""
+        ...
 
 
 @dataclass(frozen=True)
 class LatentSet:
-    """N encoded samples: `latents` [N, C, h, w], normalised; `time_ids` [N, 6]."""
+    """N encoded samples of one shape: `latents` [N, C, h, w], normalised; `time_ids` [N, 6]."""
 
     latents: Tensor
     time_ids: Tensor
     sample_ids: Sequence[str]
+    groups: None = None
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def shape(self, row: int) -> tuple[int, ...]:
+        """[C, h, w], whatever the row."""
+        return tuple(self.latents.shape[1:])
+
+    def at(self, rows: Tensor) -> Tensor:
+        """Float32 [B, C, h, w], whatever they are stored in."""
+        return self.latents[rows].float()
 
 
 class DiffusionObjective:
@@ -38,7 +81,7 @@ class DiffusionObjective:
         module: nn.Module,
         denoiser: ModelMixin,
         text: TextConditioning,
-        data: LatentSet,
+        data: Latents,
         train_rows: np.ndarray,
         validation_rows: np.ndarray,
         process: Process,
@@ -46,7 +89,8 @@ class DiffusionObjective:
         seed: int,
     ) -> None:
         self.module = module
-        self.denoiser = denoiser.to(memory_format=torch.channels_last)
+        # A denoiser that is split over processes stays as it was split.
+        self.denoiser = denoiser if is_sharded(denoiser) else denoiser.to(memory_format=torch.channels_last)
         self.text = text
         self.data = data
         self.train_rows = train_rows
@@ -55,6 +99,7 @@ class DiffusionObjective:
         self.config = config
         self.seed = seed
         self.num_samples = len(train_rows)
+        self.groups = None if data.groups is None else data.groups[train_rows]
         self.device = denoiser.device
 
     def losses(self, indices: np.ndarray, global_step: int) -> dict[str, Tensor]:
@@ -75,20 +120,24 @@ class DiffusionObjective:
         """The fixed-noise loss: the same samples, noise and timesteps at every checkpoint; unweighted."""
         total = []
         for k, timestep in enumerate(self.process.spread_timesteps(VALIDATION_TIMESTEPS)):
-            for batch in torch.from_numpy(self.validation_rows).split(64):
+            for batch in self._validation_batches():
                 noise = torch.stack([self._noise(int(row), "validation", k) for row in batch])
                 timesteps = timestep.expand(len(batch))
                 keep = torch.zeros(len(batch), dtype=torch.bool)
                 total.append(self._squared_error(batch, noise, timesteps, keep))
         return {"validation_loss": float(torch.cat(total).mean())}
 
+    def _validation_batches(self) -> list[Tensor]:
+        parts = parts_of_batch(self.validation_rows, 0, 1, VALIDATION_BATCH, groups=self.data.groups)
+        return [torch.from_numpy(part.indices) for part in parts]
+
     def _squared_error(self, rows: Tensor, noise: Tensor, timesteps: Tensor, dropped: Tensor) -> Tensor:
         """Mean squared error per sample, [B]."""
-        empty = len(self.data.latents)  # the text table's last row
+        empty = len(self.data)  # the text table's last row
         condition = self.text(torch.where(dropped, empty, rows))
         latents, noise, timesteps, time_ids = (
             tensor.to(self.device)
-            for tensor in (self.data.latents[rows].float(), noise, timesteps, self.data.time_ids[rows])
+            for tensor in (self.data.at(rows), noise, timesteps, self.data.time_ids[rows])
         )
         noisy_latents = self.process.add_noise(latents, noise, timesteps)
         model_pred = predict(self.denoiser, noisy_latents, timesteps, condition, time_ids)
@@ -97,7 +146,7 @@ class DiffusionObjective:
 
     def _draw(self, row: int, global_step: int) -> _Draw:
         generator = self._generator(row, global_step)
-        shape = self.data.latents.shape[1:]
+        shape = self.data.shape(row)
         noise = torch.randn(shape, generator=generator)
         offsets = torch.randn((shape[0], 1, 1), generator=generator)
         timestep = self.process.draw_timestep(generator)
@@ -105,7 +154,7 @@ class DiffusionObjective:
         return _Draw(offset_noise(noise, offsets, self.config.noise_offset), timestep, dropped)
 
     def _noise(self, row: int, *purpose: object) -> Tensor:
-        return torch.randn(self.data.latents.shape[1:], generator=self._generator(row, *purpose))
+        return torch.randn(self.data.shape(row), generator=self._generator(row, *purpose))
 
     def _generator(self, row: int, *purpose: object) -> torch.Generator:
         return torch.Generator().manual_seed(seed_for(self.seed, self.data.sample_ids[row], *purpose))

@@ -11,6 +11,7 @@ from photogenic.core.shards import file_fingerprint, fingerprint, is_done, mark_
 from photogenic.models.autoencoder import FourierAutoencoderKL
 from photogenic.models.perceptual import load_lpips
 from photogenic.train.config import AutoencoderConfig, LoopConfig
+from photogenic.train.distributed import current_world, own_device
 from photogenic.train.haystack import Haystack
 from photogenic.train.loop import train
 from photogenic.train.objectives.adversarial import Adversary
@@ -77,17 +78,16 @@ def train_autoencoder(
     )
     done_key = fingerprint(key, config.loop.max_steps)
     if is_done(folder, done_key):
-        return FourierAutoencoderKL.from_pretrained(folder / "model")
+        return FourierAutoencoderKL.from_pretrained(folder / "model").to(own_device())
     torch.manual_seed(seed_for(seed, "autoencoder"))
-    autoencoder = build_autoencoder(config, size_px)
+    autoencoder = build_autoencoder(config, size_px).to(own_device())
     objective = make_objective(autoencoder, config, haystack, seed)
     train(objective, config.loop, folder, key=key, seed=seed, description="autoencoder")
     latents = encode_pictures(autoencoder, haystack.train.rgb)
     autoencoder.register_to_config(
         latents_mean=latents.mean(dim=(0, 2, 3)).tolist(), latents_std=latents.std(dim=(0, 2, 3)).tolist()
     )
-    autoencoder.save_pretrained(folder / "model")
-    mark_done(folder, done_key)
+    _save(autoencoder, folder, done_key)
     return autoencoder
 
 
@@ -109,6 +109,13 @@ def train_decoder(
     autoencoder.quant_conv.requires_grad_(False)
     objective = make_objective(autoencoder, config, haystack, seed)
     train(objective, loop, folder, key=key, seed=seed, description="decoder")
-    autoencoder.save_pretrained(folder / "model")
-    mark_done(folder, key)
+    _save(autoencoder, folder, key)
     return autoencoder
+
+
+def _save(autoencoder: FourierAutoencoderKL, folder: Path, done_key: str) -> None:
+    world = current_world()
+    if world.is_main:
+        autoencoder.save_pretrained(folder / "model")
+        mark_done(folder, done_key)
+    world.wait()

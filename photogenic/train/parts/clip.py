@@ -11,6 +11,7 @@ from photogenic.core.run import seed_for
 from photogenic.core.shards import fingerprint, is_done, mark_done
 from photogenic.models.clip import build_clip, train_tokenizer
 from photogenic.train.config import ClipConfig, TokenizerConfig
+from photogenic.train.distributed import current_world, own_device
 from photogenic.train.haystack import Haystack
 from photogenic.train.loop import train
 from photogenic.train.objectives.clip import ClipObjective
@@ -19,10 +20,12 @@ from photogenic.train.objectives.clip import ClipObjective
 def make_tokenizer(config: TokenizerConfig, haystack: Haystack, folder: Path) -> PreTrainedTokenizerFast:
     """The tokenizer of both text encoders, from the texts of the whole haystack."""
     key = fingerprint("tokenizer", config, haystack.pictures.texts)
-    if not is_done(folder, key):
+    world = current_world()
+    if world.is_main and not is_done(folder, key):
         tokenizer = train_tokenizer(haystack.pictures.texts, config.vocab_size, config.max_length)
         tokenizer.save_pretrained(folder / "model")
         mark_done(folder, key)
+    world.wait()
     return PreTrainedTokenizerFast.from_pretrained(folder / "model")
 
 
@@ -49,9 +52,12 @@ def train_clip(
         num_text_layers=config.num_text_layers,
         num_vision_layers=config.num_vision_layers,
         projection_dim=config.projection_dim,
-    )
+    ).to(own_device())
     objective = ClipObjective(clip, tokenizer, haystack.train, haystack.validation, seed)
     train(objective, config.loop, folder, key=key, seed=seed, description=folder.name)
-    clip.save_pretrained(folder / "model")
-    mark_done(folder, key)
+    clip, world = clip.cpu(), current_world()
+    if world.is_main:
+        clip.save_pretrained(folder / "model")
+        mark_done(folder, key)
+    world.wait()
     return clip

@@ -11,18 +11,23 @@ from diffusers import SchedulerMixin, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPModel, CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
 
+from photogenic.core.console import console
 from photogenic.core.run import seed_for
-from photogenic.core.shards import fingerprint, is_done, mark_done
+from photogenic.core.shards import fingerprint, is_done, mark_done, write_json
 from photogenic.models.autoencoder import FourierAutoencoderKL
 from photogenic.models.joiner import TextJoiner
 from photogenic.models.unet import build_t5, build_unet
-from photogenic.train.config import DiffusionConfig
+from photogenic.train.aspects import accounting_lines
+from photogenic.train.config import DiffusionConfig, DiffusionLossConfig, LoopConfig
 from photogenic.train.data import Pictures
+from photogenic.train.distributed import current_world, own_device
 from photogenic.train.haystack import Haystack
+from photogenic.train.latents import AspectLatents
 from photogenic.train.loop import train
 from photogenic.train.noise import make_scheduler, process_of
 from photogenic.train.objectives.autoencoder import encode_pictures
-from photogenic.train.objectives.diffusion import DiffusionObjective, LatentSet
+from photogenic.train.objectives.diffusion import DiffusionObjective, Latents, LatentSet
+from photogenic.train.sharding import gathered
 from photogenic.train.text import LiveText, clip_texts, size_conditioning
 
 
@@ -35,6 +40,10 @@ class Denoiser(NamedTuple):
 
     def module(self) -> nn.ModuleDict:
         return nn.ModuleDict(self._asdict())
+
+    def gathered(self) -> Denoiser:
+        """The same whole, where it is split over processes."""
+        return Denoiser(gathered(self.unet), gathered(self.t5), gathered(self.joiner))
 
 
 def text_tower(clip: CLIPModel) -> CLIPTextModelWithProjection:
@@ -92,7 +101,7 @@ def train_diffusion(
     """The denoiser with averaged weights. `upstream` identifies the autoencoder and the CLIP below it."""
     torch.manual_seed(seed_for(seed, "diffusion"))
     denoiser = build_denoiser(config, size_px, autoencoder.config.latent_channels, clip, tokenizer)
-    fit_denoiser(
+    return fit_denoiser(
         denoiser,
         config,
         size_px,
@@ -105,7 +114,36 @@ def train_diffusion(
         seed,
         upstream=upstream,
     )
-    return denoiser
+
+
+class Stage(NamedTuple):
+    """One resolution of a training."""
+
+    size_px: int
+    loop: LoopConfig
+    loss: DiffusionLossConfig
+    folder: Path
+    key: str
+
+    @property
+    def done_key(self) -> str:
+        return fingerprint(self.key, self.loop.max_steps)
+
+
+def stages_of(
+    config: DiffusionConfig, size_px: int, folder: Path, haystack: Haystack, seed: int, upstream: str
+) -> list[Stage]:
+    """The growing ones, then the last; only that has the noise offset (Emu, section 3.2)."""
+    parts, samples = config.counted(exclude={"loop"}), haystack.train.sample_ids
+    key = fingerprint("diffusion", parts, config.loop.identity(), size_px, samples, seed, upstream)
+    last = Stage(size_px, config.loop, config.loss, folder, key)
+    plain, stages, before = config.loss.model_copy(update={"noise_offset": 0.0}), [], ""
+    for grown in config.growing:
+        changes = {name: value for name, value in grown if name != "size_px" and value is not None}
+        loop = config.loop.model_copy(update=changes)
+        before = fingerprint("growing", before, key, grown.size_px, loop.identity(), loop.max_steps)
+        stages.append(Stage(grown.size_px, loop, plain, folder / f"{grown.size_px}px", before))
+    return [*stages, last]
 
 
 def fit_denoiser(
@@ -121,32 +159,53 @@ def fit_denoiser(
     seed: int,
     *,
     upstream: str,
-) -> None:
-    """Train U-Net, T5 and joiner from where they are; a finished training is loaded instead."""
-    parts = config.counted(exclude={"loop"})
-    key = fingerprint(
-        "diffusion", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed, upstream
-    )
-    done_key = fingerprint(key, config.loop.max_steps)
-    if is_done(folder, done_key):
+) -> Denoiser:
+    """U-Net, T5 and joiner, trained from where they are; a finished training is loaded instead."""
+    stages = stages_of(config, size_px, folder, haystack, seed, upstream)
+    if is_done(folder, stages[-1].done_key):
         _load(denoiser, folder)
-        return
-    pictures = haystack.pictures
-    texts = clip_texts(text_encoder, tokenizer, pictures.texts)
-    objective = DiffusionObjective(
-        denoiser.module(),
-        denoiser.unet,
-        LiveText(texts, denoiser.t5, denoiser.joiner, tokenizer, pictures.texts),
-        encode_latents(autoencoder, pictures, size_px),
-        np.flatnonzero(~haystack.is_validation),
-        np.flatnonzero(haystack.is_validation),
-        process_of(scheduler, config.loss),
-        config.loss,
-        seed,
+        return denoiser
+    texts = clip_texts(text_encoder, tokenizer, haystack.pictures.texts)
+    for stage in stages:
+        if is_done(stage.folder, stage.done_key):
+            _load(denoiser, stage.folder)
+            continue
+        denoiser.module().to(own_device())
+        objective = DiffusionObjective(
+            denoiser.module(),
+            denoiser.unet,
+            LiveText(texts, denoiser.t5, denoiser.joiner, tokenizer, haystack.pictures.texts),
+            latents_of(config, autoencoder, haystack, stage),
+            np.flatnonzero(~haystack.is_validation),
+            np.flatnonzero(haystack.is_validation),
+            process_of(scheduler, stage.loss),
+            stage.loss,
+            seed,
+        )
+        words = "U-Net, T5" if len(stages) == 1 else f"U-Net, T5 at {stage.size_px} px"
+        train(objective, stage.loop, stage.folder, key=stage.key, seed=seed, description=words)
+        denoiser, world = denoiser.gathered(), current_world()
+        if world.is_main:
+            _save(denoiser, stage.folder)
+            mark_done(stage.folder, stage.done_key)
+        world.wait()
+    return denoiser
+
+
+def latents_of(
+    config: DiffusionConfig, autoencoder: FourierAutoencoderKL, haystack: Haystack, stage: Stage
+) -> Latents:
+    """A stage's pictures; with aspect buckets, what became of them is printed and written beside."""
+    if config.is_plain:
+        return encode_latents(autoencoder, haystack.pictures, stage.size_px)
+    latents = AspectLatents(
+        autoencoder, haystack, stage.size_px, config.aspects, ahead=config.latents == "ahead"
     )
-    train(objective, config.loop, folder, key=key, seed=seed, description="U-Net, T5")
-    _save(denoiser, folder)
-    mark_done(folder, done_key)
+    if current_world().is_main:
+        write_json(stage.folder / "buckets.json", latents.accounting)
+        for line in accounting_lines(latents.accounting, len(haystack.pictures.unreadable)):
+            console.print(line)
+    return latents
 
 
 def _save(denoiser: Denoiser, folder: Path) -> None:
