@@ -221,5 +221,5 @@ def _assumptions(gpus: int, config: DiffusionConfig) -> tuple[str, ...]:
         f"A picture is read with {PICTURE_BYTES / 1000:.0f} kB on the average, and once for each use.",
         f"Memory: {memory if config.loop.sharded else 'every GPU holds everything (data parallel)'} in"
         " pre-training; one sample at a time in bfloat16 without activation checkpoints; the autoencoder's"
-        " activations are not counted.",
+        " activations, its discriminator and LPIPS are not counted.",
     )
