@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,26 @@ def test_three_kills_end_with_equal_tables() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 kills so far" in done.stdout
+
+
+KILLED_SAVE = """
+import os, signal, sys
+from pathlib import Path
+from photogenic.models.folder import atomic_folder
+with atomic_folder(Path(sys.argv[1])) as half:
+    (half / "weights").write_bytes(bytes(1000))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_while_a_model_is_saved_does_not_stop_the_same_command(little: Path, tmp_path: Path) -> None:
+    model = tmp_path / "run" / "pool" / "model"  # beside a stage's own files, as tuning and pre-training save
+    killed = subprocess.run([sys.executable, "-c", KILLED_SAVE, str(model)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = model.parent.iterdir()
+    assert left.is_dir() and not model.exists()
+    command = [sys.executable, "-m", "photogenic", "pool", str(little / "little.yaml"), "--run"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "run")], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -79,7 +79,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     Raises:
         StorageError: the disk is full; what was there before is untouched.
     """
-    temporary, old = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old"))
+    # Not ".tmp": what a killed process leaves under such a name is unlinked as a file before a stage goes on.
+    temporary, old = (folder.with_name(f".{folder.name}.{end}") for end in ("new", "old"))
     for left_behind in (temporary, old):
         shutil.rmtree(left_behind, ignore_errors=True)
     temporary.mkdir(parents=True)

@@ -110,7 +110,7 @@ def save_sharded(folder: Path, tensors: Mapping[str, Tensor], head: Mapping[str,
     Raises:
         StorageError: a process could not write its part; what was there before is untouched.
     """
-    temporary = folder.with_name(f".{folder.name}.tmp")
+    temporary = folder.with_name(f".{folder.name}.new")
     is_main = dist.get_rank() == 0
     if is_main:
         shutil.rmtree(temporary, ignore_errors=True)
