@@ -92,10 +92,11 @@ class Haystack:
         """The candidates that have a score, the highest first."""
         return sorted((one for one in self.candidates if one in scores), key=lambda one: (-scores[one], one))
 
-    def captions_of_writers(self) -> dict[str, str]:
-        """sample_id -> caption, where a person wrote one."""
-        written = self.needles.filter(pc.equal(self.needles["caption_source"], "writer"))
-        return dict(zip(written["sample_id"].to_pylist(), written["caption"].to_pylist(), strict=True))
+    def captions_of_review(self) -> dict[str, tuple[str, str]]:
+        """sample_id -> caption and its source (`writer` or `model`), where it is not the alternative text."""
+        written = self.needles.filter(pc.not_equal(self.needles["caption_source"], "alt_text"))
+        columns = (written[name].to_pylist() for name in ("sample_id", "caption", "caption_source"))
+        return {sample_id: (caption, source) for sample_id, caption, source in zip(*columns, strict=True)}
 
     def _held_out(self) -> set[str]:
         """What is left out of the needles must be left out everywhere, or prompts of it would say nothing."""
@@ -139,16 +140,19 @@ def choose(chosen: Chosen, haystack: Haystack, attention: Mapping[str, float] | 
         raise RunError(
             f"{num} pictures are asked for ({chosen.take}), and there are {len(ids)}.", "Lower `num`."
         )
-    written = haystack.captions_of_writers()
-    return pa.table({"sample_id": ids[:num], "caption": [written.get(one, "") for one in ids[:num]]})
+    written = haystack.captions_of_review()
+    captions, sources = zip(*(written.get(one, ("", "")) for one in ids[:num]), strict=True)
+    return pa.table({"sample_id": ids[:num], "caption": captions, "caption_source": sources})
 
 
 def write_decisions(path: Path, table: pa.Table, decided_by: str) -> None:
     """As the CSV that `review.decisions` reads; one that says the same is left as it is."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["sample_id", "keep", "caption", "decided_by"])
-    writer.writerows([row["sample_id"], 1, row["caption"], decided_by] for row in table.to_pylist())
+    writer.writerow(["sample_id", "keep", "caption", "caption_source", "decided_by"])
+    writer.writerows(
+        [row["sample_id"], 1, row["caption"], row["caption_source"], decided_by] for row in table.to_pylist()
+    )
     if path.exists() and path.read_text(encoding="utf-8") == text.getvalue():
         return
     with atomic_path(path) as temporary:

@@ -63,8 +63,8 @@ def word_strengths(
 ) -> Tensor:
     """Root mean square, over positions, of the attention that goes to a word; the mean of all heads.
 
-    Attention spread evenly over T words gives 1/T everywhere; a word that has all attention of a share s of the
-    positions, and none of the others', gets sqrt(s).
+    Attention spread evenly over T words gives 1/T everywhere; a word that has all attention of a share s of
+    the positions, and none of the others', gets sqrt(s).
 
     Args:
         hidden_states: [B, N, C], the picture's positions, as the layer gets them.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors import safe_open
@@ -17,7 +20,7 @@ from typer.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 import tiny
 
-from photogenic.ablation.choose import Haystack, choose
+from photogenic.ablation.choose import Haystack, choose, write_decisions
 from photogenic.ablation.config import Ablations, Chosen
 from photogenic.ablation.seeing import signals_of
 from photogenic.ablation.walk import Ablation
@@ -230,6 +233,28 @@ def test_writers_captions_travel_along(walked: Path) -> None:
         rows = list(csv.DictReader(file))
     assert {row["caption"] for row in rows} == {""}  # nobody wrote one: the alt text serves
     assert {row["decided_by"] for row in rows} == {"ablation: needles"}
+
+
+def test_captions_of_a_model_travel_along_as_such(walked: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "road")
+    shutil.copytree(walked / "runs" / "road", run.folder, dirs_exist_ok=True)
+    path = run.folder / "review" / "needles.parquet"
+    needles = read_table(path)
+    written = needles.slice(0, 1)
+    for name, value in (("caption", "a red apple on white"), ("caption_source", "model")):
+        index = written.schema.get_field_index(name)
+        written = written.set_column(index, name, pa.array([value], written.schema.field(name).type))
+    pq.write_table(pa.concat_tables([written, needles.slice(1)]), path)
+    table = choose(Chosen(), Haystack(run, None, "appeal_score", 0))
+    [said] = [row for row in table.to_pylist() if row["caption"]]
+    assert said == {
+        "sample_id": written["sample_id"][0].as_py(),
+        "caption": "a red apple on white",
+        "caption_source": "model",
+    }
+    write_decisions(tmp_path / "decisions.csv", table, "ablation: needles")
+    with (tmp_path / "decisions.csv").open(encoding="utf-8") as file:
+        assert {row["caption_source"] for row in csv.DictReader(file)} == {"", "model"}
 
 
 def test_more_than_there_are_is_refused(walked: Path) -> None:

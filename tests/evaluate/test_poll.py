@@ -54,13 +54,14 @@ def poll(tmp_path: Path) -> Poll:
     return Poll(CONFIG, run, 0)
 
 
-def begin(poll: Poll, raters: int) -> tuple[Room, list[str], list[str]]:
+def begin(poll: Poll, raters: int, kind: str = "person") -> tuple[Room, list[str], list[str]]:
     """The room, its queues, and an invite for each rater."""
     room = poll.open_room()
     queues = poll.begin(room)
     with room.database.writing() as connection:
         links = [
-            invite(connection, name=f"Rater {n}", role="rater", lifetime_s=600).token for n in range(raters)
+            invite(connection, name=f"Rater {n}", role="rater", lifetime_s=600, kind=kind).token
+            for n in range(raters)
         ]
     return room, queues, links
 
@@ -164,6 +165,20 @@ def test_forged_doubled_and_out_of_turn_votes_are_refused(poll: Poll) -> None:
     votes, _ = poll.conclude(room)
     room.database.close()
     assert [vote.vote_id for vote in votes] == [vote["event_id"]]
+
+
+def test_a_model_that_votes_over_the_page_is_called_one(poll: Poll) -> None:
+    room, queues, [link] = begin(poll, 1, kind="model")
+    server = Server(poll)
+    try:
+        voter = Voter(server.origin, link)
+        [item] = voter.call(f"/api/queues/{queues[0]}/claim", {"count": 1, "held": []})["items"]
+        voter.call("/api/events", {"events": [voter.event(queues[0], item)]})
+    finally:
+        server.kill()
+    votes, _ = poll.conclude(room)
+    room.database.close()
+    assert [vote.rater_kind for vote in votes] == ["model"]
 
 
 def test_votes_on_other_pictures_do_not_mix(poll: Poll) -> None:
