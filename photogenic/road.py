@@ -26,6 +26,7 @@ from photogenic.core.shards import fingerprint, is_done, mark_done, read_json, r
 from photogenic.engines.tasks import EngineName
 from photogenic.inputs import listing_of, model_fingerprint
 from photogenic.recipe import Recipe, write_resolved
+from photogenic.together import helps, must_share
 
 State = Literal["done", "done but for failures", "out of date", "begun", "not begun"]
 
@@ -74,6 +75,7 @@ class Road:
 
     def travel(self) -> bool:
         """Run every stage that is not done, then write the whole story; False: nothing was to be done."""
+        must_share("run")
         with run_lock(self.run.folder):
             write_resolved(self.recipe, self.run.folder)
             finished = [self._finish(stage) for stage in self.stages()]
@@ -83,8 +85,12 @@ class Road:
         """Run one stage if it is not done.
 
         Raises:
-            RunError: a stage that it needs is not done.
+            RunError: a stage that it needs is not done; or torchrun started several processes for a stage
+                that is the work of one.
         """
+        must_share(name)
+        if helps():
+            return self._help(STAGES[name])
         with run_lock(self.run.folder):
             missing = [
                 needed for needed in self.recipe.needs(name) if not self.state(needed).startswith("done")
@@ -140,6 +146,13 @@ class Road:
         """Stage -> how long it took when it was last run."""
         path = self.run.folder / "times.json"
         return dict(read_json(path)) if path.exists() else {}
+
+    def _help(self, stage: Stage) -> bool:
+        """Do this process's share of `stage`; the first process holds the lock and writes the marker."""
+        if self.state(stage.name) == "done":
+            return False
+        stage.run(getattr(self.recipe, stage.name), self)
+        return True
 
     def _finish(self, stage: Stage) -> bool:
         """Run `stage` unless it is done; whether it was run."""
