@@ -316,7 +316,8 @@ def _pretrain_inputs(config: Any, road: Road) -> object:
 
 
 def _tune_inputs(config: Any, road: Road) -> object:
-    return [road.recipe.seed, _clip_fingerprint(config.gate.clip_model)]
+    taste = [] if config.gate.taste is None else [model_fingerprint(config.gate.taste.expanduser())]
+    return [road.recipe.seed, _clip_fingerprint(config.gate.clip_model), *taste]
 
 
 def _evaluate_inputs(config: Any, road: Road) -> object:

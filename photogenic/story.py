@@ -32,6 +32,8 @@ THUMBNAIL_PX, DRAWN_PX = 80, 192
 # Of all measures, those that say something by themselves; evaluate/report.html has the rest.
 TOLD = ("appeal_score", "clip_score", "frechet_distance", "cmmd", "diversity", "near_copy_ratio")
 
+GATE_MEASURES = ("quality", "generality", "diversity", "distance")  # curves of the gate; the first two decide
+
 MODELS_ALONE = "(a model), no person looked"  # how needles.parquet ends a line of models alone
 
 Picture = tuple[str, str]  # data: URI, caption
@@ -118,7 +120,7 @@ def tell_tuning(run: Run) -> dict[str, Any] | None:
     return {
         "losses": _curves(rows, {"mse": "training", "validation_loss": "validation, fixed noise"}),
         "gate": gate,
-        "gate_curves": _curves(gate["rows"], {"quality": "quality", "generality": "generality"})
+        "gate_curves": _curves(gate["rows"], dict(zip(GATE_MEASURES, GATE_MEASURES, strict=True)))
         if gate
         else {},
     }

@@ -244,6 +244,12 @@ class AestheticStep(Range):
     head: str = Field(description="The head's safetensors: Hugging Face id, folder or file.")
 
 
+class TasteStep(Range):
+    """How likely reviewers would keep a picture, as a review has learnt it from their decisions."""
+
+    path: Path = Field(description="What `photogenic review RECIPE --learn` wrote: RUN/review/taste.json.")
+
+
 class ConceptStep(StrictModel):
     """What a picture shows (the paper's step 6): the columns concept and concept_prob."""
 
@@ -391,6 +397,7 @@ class StepsConfig(StrictModel):
     opt_out: OptOutStep | None = None
     held_out: HeldOutStep | None = None
     appeal: Range | None = None
+    taste: TasteStep | None = None
     select: SelectStep | None = None
 
     _order: tuple[str, ...] = PrivateAttr(default=())

@@ -117,6 +117,7 @@ RANGES: dict[str, tuple[str, str, str]] = {
     "jpeg_quality": ("jpeg_quality", "heavily compressed", "lightly compressed"),
     "clip_score": ("clip_score", "text does not fit the picture", "text fits too well"),
     "aesthetic": ("aesthetic_score", "not aesthetic", "too aesthetic"),
+    "taste": ("taste_prob", "not to the reviewers' taste", "too much to the reviewers' taste"),
     "appeal": ("appeal_score", "not appealing", "too appealing"),
 }
 

@@ -54,6 +54,7 @@ from photogenic.curate.scorers import (
 from photogenic.curate.scores import SLICES, Scores
 from photogenic.curate.setwise import drop_duplicates, drop_look_alikes, drop_within, select_best
 from photogenic.curate.target import Solved, solve
+from photogenic.curate.tasting import taste_scorer
 from photogenic.engines.local import engine_for
 from photogenic.engines.tasks import EngineName
 
@@ -110,7 +111,7 @@ def inputs(config: CurateConfig) -> list[object]:
     """
     steps = config.steps
     by_embedding = steps.duplicates and neural.embedding_model(steps.duplicates)
-    scorers = [pixel_scorer(), *([watermark_scorer()] if steps.watermark else [])]
+    scorers = [pixel_scorer(), *([watermark_scorer()] if steps.watermark else []), *_taste(steps)]
     scorers += [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
     return [steps.order, [scorer.folder_name for scorer in scorers], own_inputs(steps)]
 
@@ -291,7 +292,11 @@ class Funnel:
 def all_scorers(steps: StepsConfig) -> list[Scorer]:
     """Whatever can make a column, cheap first; a classifier that the recipe names comes before ours."""
     cheap = [read_scorer(), pixel_scorer(), caption_scorer(), watermark_scorer(), ocr_scorer()]
-    return [*cheap, *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
+    return [*cheap, *_taste(steps), *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
+
+
+def _taste(steps: StepsConfig) -> list[Scorer]:
+    return [] if steps.taste is None else [taste_scorer(steps.taste.path)]
 
 
 def check(config: CurateConfig, sources: Sources) -> None:

@@ -59,6 +59,7 @@ SAYS = {
     "held_out": "Does its text name nothing that models are to be judged on later?",
     "scorer": "Is your own number within its bounds?",
     "filter": "Does your own function keep it?",
+    "taste": "Would the reviewers keep it, as far as their decisions taught?",
     "appeal": "Is it appealing, as far as pixel measures can tell?",
     "select": "Is it among the best of its kind?",
 }
@@ -77,6 +78,7 @@ COLUMNS_SAY = {
     "aesthetic_score": "what an aesthetic head says, about 1-10",
     "concept_prob": "probability of the likeliest concept, 0-1",
     "appeal_score": "sharpness, light, colour and lack of faults in one number, 0-10; blind to content",
+    "taste_prob": "how likely the reviewers would keep it, 0-1, learnt from their decisions",
     "num_caption_words": "words of the text",
     "num_boilerplate": "things in the text that no caption is: file names, URLs, `stock photo`",
     "caption_capitals_ratio": "share of capitals, 0-1",

@@ -6,7 +6,7 @@ So whoever names it by path (a step of the funnel, the stopping gate) runs numbe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,35 @@ class Taste:
         Raises:
             RunError: a column is missing altogether.
         """
-        matrix = matrix_of(columns, self.columns)
+        return self._probabilities(matrix_of(columns, self.columns))
+
+    def _probabilities(self, matrix: Floats) -> Floats:
+        """[n, number of columns] => [n]."""
         means, scales = np.array(self.means), np.array(self.scales)
         standard = (np.where(np.isfinite(matrix), matrix, means) - means) / scales
         margin = standard @ np.array(self.weights) + self.bias
         return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * margin + self.offset, -60, 60))), np.float64)
+
+    def listens_to(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of its columns that are among `names`.
+
+        Raises:
+            RunError: none is.
+        """
+        there = set(names)
+        heard = tuple(column for column in self.columns if column in there)
+        if not heard:
+            raise RunError(
+                f"The taste listens to {', '.join(self.columns)}, and none of these is measured here.",
+                "Learn it again from a run whose funnel measures pixels.",
+            )
+        return heard
+
+    def of_one(self, values: Mapping[str, float]) -> float:
+        """P(keep) of one picture, 0..1; a column that is not among `values` counts as its mean."""
+        self.listens_to(values)
+        row = [float(values.get(column, np.nan)) for column in self.columns]
+        return float(self._probabilities(np.array([row]))[0])
 
 
 def save(taste: Taste, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -475,6 +476,12 @@ class GateConfig(Section):
     num_inference_steps: int = Field(12, gt=0, description="Sampler steps for the gate's pictures.")
     guidance_scale: float = Field(4.0, ge=1, description="Guidance for the gate's pictures.")
     clip_model: str | None = Field(None, description="CLIP for generality; default: the one beside the base.")
+    taste: Path | None = Field(
+        None,
+        description="A taste that `photogenic review --learn` wrote: it says what quality is, instead of the"
+        " appeal score.",
+        json_schema_extra=LATER,
+    )
     max_generality_loss: float = Field(
         0.05, ge=0, description="How far the CLIP score may fall below the base's, as a share of the base's."
     )

@@ -1,10 +1,10 @@
 """The gate of quality-tuning: which checkpoint is kept.
 
 The paper stops "early although the loss still falls", by eye. Here every checkpoint draws the same prompts
-from the same seeds; `quality` is the mean appeal of the pictures, `generality` their CLIP score on prompts
-far from the needles. Kept is the best quality among those whose generality has not fallen past a stated
-margin. How diverse the pictures are, and how far from the base's, is measured and shown beside. The loss
-never decides.
+from the same seeds; `quality` is the mean appeal of the pictures (where a taste is named, how likely reviewers
+would keep them), `generality` their CLIP score on prompts far from the needles. Kept is the best quality among
+those whose generality has not fallen past a stated margin. How diverse the pictures are, and how far from the
+base's, is measured and shown beside. The loss never decides.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from photogenic.measures.appeal import appeal_score
 from photogenic.measures.clip_score import ClipScorer
 from photogenic.measures.decode import Picture
 from photogenic.measures.pixel import measure
+from photogenic.measures.taste import Taste
+from photogenic.measures.taste import load as load_taste
 from photogenic.models.sampling import draw
 from photogenic.train.config import GateConfig
 
@@ -44,7 +46,7 @@ class GateRow:
     """What was measured at one checkpoint; step 0 is the base model."""
 
     global_step: int
-    quality: float  # mean appeal_score, 0-10
+    quality: float  # mean appeal_score, 0-10; with a taste, mean P(keep), 0-1
     generality: float | None  # mean CLIP score; None where no CLIP fits
     sigma_rel: float | None = None  # length of the average, where several were tried
     diversity: float | None = None  # mean cosine distance between its pictures, by CLIP
@@ -71,6 +73,7 @@ class Gate:
         self.clip, self.clip_missing = _clip_beside(
             base if config.clip_model is None else Path(config.clip_model)
         )
+        self.taste = None if config.taste is None else load_taste(config.taste.expanduser())
         self._of_base: NDArray[np.float32] | None = None
 
     def look(self, pipeline: DiffusionPipeline, global_step: int) -> tuple[GateRow, list[NDArray[np.uint8]]]:
@@ -84,7 +87,7 @@ class Gate:
                 num_inference_steps=self.config.num_inference_steps,
             )
         )
-        quality = float(np.mean([_appeal(picture) for picture in pictures]))
+        quality = float(np.mean([quality_of(picture, self.taste) for picture in pictures]))
         if self.clip is None:
             return GateRow(global_step, quality, None), pictures
         embeddings = self.clip.embed_images(pictures)
@@ -114,9 +117,15 @@ def distance(embeddings: NDArray[np.float32], others: NDArray[np.float32]) -> fl
     return float(1.0 - (embeddings * others).sum(axis=1).mean())
 
 
-def _appeal(rgb: NDArray[np.uint8]) -> float:
+def quality_of(rgb: NDArray[np.uint8], taste: Taste | None) -> float:
+    """The appeal score of uint8 [H, W, 3]; with a taste, how likely reviewers would keep it.
+
+    A taste may listen to more than pixel measures, such as words; what is not measured counts as average.
+    """
     height, width = rgb.shape[:2]
-    return appeal_score(measure(Picture(rgb, width, height, "drawn")))
+    measures = measure(Picture(rgb, width, height, "drawn"))
+    appeal = appeal_score(measures)
+    return appeal if taste is None else taste.of_one(measures | {"appeal_score": appeal})
 
 
 def _clip_beside(folder: Path) -> tuple[ClipScorer | None, str]:

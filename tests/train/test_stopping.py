@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from photogenic.train.stopping import GateRow, choose, distance, diversity
+from photogenic.core.errors import RunError
+from photogenic.measures.appeal import appeal_score
+from photogenic.measures.decode import Picture
+from photogenic.measures.pixel import measure
+from photogenic.measures.taste import Taste, save
+from photogenic.train.config import GateConfig
+from photogenic.train.stopping import Gate, GateRow, choose, distance, diversity, quality_of
 
 BASE = GateRow(0, quality=3.0, generality=20.0)
 
@@ -59,3 +67,21 @@ def test_diversity_and_distance_by_hand() -> None:
 def test_what_is_only_shown_does_not_decide() -> None:
     rows = [BASE, GateRow(10, 4.0, 20.0, diversity=0.1, distance=0.9)]
     assert choose(rows, 0.05).chosen_step == 10
+
+
+def test_a_taste_says_what_quality_is(tmp_path: Path) -> None:
+    colourful = Taste(
+        ("colourfulness_score", "clip_score"), (20.0, 0.0), (10.0, 1.0), (1.0, 9.0), 0.0, 1.0, 0.0, 9, 9
+    )
+    save(colourful, tmp_path / "taste.json")
+    gate = Gate(GateConfig(taste=tmp_path / "taste.json"), tmp_path, 0)
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    bright = np.random.default_rng(0).integers(0, 2, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1) * 255
+    assert quality_of(grey, gate.taste) == pytest.approx(1 / (1 + np.exp(2)))  # colourfulness 0, z = -2
+    assert quality_of(bright, gate.taste) > 0.99
+    assert quality_of(bright, None) == appeal_score(measure(Picture(bright, 64, 64, "drawn")))
+
+
+def test_a_taste_that_is_not_there_stops_before_anything_is_drawn(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="There is no taste"):
+        Gate(GateConfig(taste=tmp_path / "none.json"), tmp_path, 0)
