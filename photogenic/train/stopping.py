@@ -1,10 +1,10 @@
 """The gate of quality-tuning: which checkpoint is kept.
 
 The paper stops "early although the loss still falls", by eye. Here every checkpoint draws the same prompts
-from the same seeds; `quality` is the mean appeal of the pictures (where a taste is named, how likely reviewers
-would keep them), `generality` their CLIP score on prompts far from the needles. Kept is the best quality among
-those whose generality has not fallen past a stated margin. How diverse the pictures are, and how far from the
-base's, is measured and shown beside. The loss never decides.
+from the same seeds; `quality` is the mean appeal of the pictures (where a taste is named, how likely
+reviewers would keep them), `generality` their CLIP score on prompts far from the needles. Kept is the best
+quality among those whose generality has not fallen past a stated margin. How diverse the pictures are, and
+how far from the base's, is measured and shown beside. The loss never decides.
 """
 
 from __future__ import annotations
@@ -184,6 +184,7 @@ def gate_record(
     shown = choice.sigma_rel if choice.sigma_rel is not None or not lengths else lengths[0]
     return {
         **asdict(choice),
+        "taste": None if config.taste is None else str(config.taste),
         "max_generality_loss": config.max_generality_loss,
         "generality_missing": clip_missing or None,
         "rows": [asdict(row) for row in rows if row.global_step == 0 or row.sigma_rel == shown],
