@@ -17,6 +17,10 @@ from photogenic.train.loop import train
 from photogenic.train.objectives.adversarial import Adversary
 from photogenic.train.objectives.autoencoder import AutoencoderObjective, encode_pictures
 
+Tensor = torch.Tensor
+
+LEAST_SPREAD = 0.1  # of the largest channel's; a channel below is as good as empty
+
 
 def build_autoencoder(config: AutoencoderConfig, size_px: int) -> FourierAutoencoderKL:
     """An autoencoder with random weights."""
@@ -73,7 +77,7 @@ def train_autoencoder(
     """The autoencoder, with the latents' mean and spread per channel in its configuration."""
     parts = config.counted(exclude={"loop", "decoder_loop"})
     key = fingerprint(
-        *("autoencoder", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed),
+        *("autoencoder 2", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed),
         *_judges_fingerprint(config),
     )
     done_key = fingerprint(key, config.loop.max_steps)
@@ -83,12 +87,21 @@ def train_autoencoder(
     autoencoder = build_autoencoder(config, size_px).to(own_device())
     objective = make_objective(autoencoder, config, haystack, seed)
     train(objective, config.loop, folder, key=key, seed=seed, description="autoencoder")
-    latents = encode_pictures(autoencoder, haystack.train.rgb)
-    autoencoder.register_to_config(
-        latents_mean=latents.mean(dim=(0, 2, 3)).tolist(), latents_std=latents.std(dim=(0, 2, 3)).tolist()
-    )
+    mean, std = moments_of_channels(encode_pictures(autoencoder, haystack.train.rgb))
+    autoencoder.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
     _save(autoencoder, folder, done_key)
     return autoencoder
+
+
+def moments_of_channels(latents: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread per channel of raw latents [N, C, h, w], by which they are normalised; [C] each.
+
+    The KL term empties channels that it can do without: what is left in them is a hundredth of the others'
+    spread and means nothing. Brought to unit variance it would be noise for the denoiser to learn, so no
+    channel's spread counts as less than LEAST_SPREAD of the largest.
+    """
+    std = latents.std(dim=(0, 2, 3))
+    return latents.mean(dim=(0, 2, 3)), std.clamp_min(LEAST_SPREAD * float(std.max()))
 
 
 def train_decoder(
