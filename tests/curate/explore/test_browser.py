@@ -41,6 +41,7 @@ def served(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
 
 def test_a_threshold_is_moved_written_and_taken_back(served: tuple[str, Path], chromium: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import expect
 
     link, recipe = served
     before = recipe.read_text()
@@ -56,7 +57,7 @@ def test_a_threshold_is_moved_written_and_taken_back(served: tuple[str, Path], c
     page.focus(".handle")
     for _ in range(40):
         page.keyboard.press("PageUp")
-    page.wait_for_function(f"document.querySelector('#figures li:nth-child(2) b').innerText !== {dropped!r}")
+    expect(page.locator("#figures li:nth-child(2) b")).not_to_have_text(dropped)
     page.wait_for_selector("#changes:not([hidden])")
     results = Axe().run(page)
     assert not results.response["violations"], results.generate_report()
