@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from review.browser.watching import until
 
 from evaluate.test_poll import NUM_PAIRS, Server, begin, poll
 from photogenic.core.records import Vote
@@ -105,7 +106,9 @@ def test_a_server_that_was_away_for_long_stops_nobody(poll: Poll, chromium: Any)
         server.start()
         total = int(page.locator(".topbar .count").inner_text().split(" of ")[1])
         for _ in range(3 * total):  # repeats and checks come on top
-            page.wait_for_function(f"() => document.querySelector('.empty') || ({SHOWN})()", timeout=120_000)
+            until(
+                page, f"() => document.querySelector('.empty') !== null || Boolean(({SHOWN})())", limit_s=120
+            )
             if page.locator(".empty").count():
                 break
             page.keyboard.press("1")
