@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from scipy.stats import spearmanr
 
 from photogenic.ablation.choose import Haystack
 from photogenic.core.ranking import Auc, auc, auc_difference, found_at
 
+NOBODY = "no person looked"  # how needles.parquet ends the line of who decided, where it was no person
 FIRST = (25, 100, 300)  # of how many of the first the hits are counted
 
 
@@ -27,13 +29,20 @@ def compare_rankings(haystack: Haystack, attention: Mapping[str, float], num_sam
     rankings = {"attention_score": attention, haystack.by: haystack.measured}
     return {
         "by": haystack.by,
-        "chosen_by_people": haystack.needles["score"].null_count == haystack.needles.num_rows,
+        "chosen_by": _chosen_by(haystack.needles),
         "fields": {
             name: found
             for name, ids in fields.items()
             if (found := _compared(ids, rankings, needles, name == "candidates")) is not None
         },
     }
+
+
+def _chosen_by(needles: pa.Table) -> str:
+    """`score`, `models` or `people`: where models alone decided, each row of needles.parquet says so."""
+    if needles["score"].null_count < needles.num_rows:
+        return "score"
+    return "models" if all(NOBODY in who for who in needles["decided_by"].to_pylist()) else "people"
 
 
 def _compared(

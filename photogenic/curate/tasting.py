@@ -24,17 +24,17 @@ def taste_scorer(path: Path) -> Scorer:
     from photogenic.measures.taste import load
 
     path = path.expanduser().resolve()
-    known = set(load(path).listens_to(pixel_scorer().columns))
-    others = sorted(set(load(path).columns) - known)
-    told = f"{path.name}, learnt from {load(path).num_kept + load(path).num_dropped} decisions"
-    if others:
-        told += f"; {', '.join(others)} count as average"
+    taste = load(path)
+    heard = taste.listens_to(pixel_scorer().columns)
+    told = f"{path.name}, learnt from {taste.num_kept + taste.num_dropped} decisions"
+    if others := sorted(set(taste.columns) - set(heard)):
+        told += f"; of average: {', '.join(others)}"
     revision = fingerprint("taste 1", file_fingerprint(path), pixel_scorer().revision, version("numpy"))
     return Scorer("taste", measure_taste, {"taste_prob": "float64"}, revision, model=str(path), told=told)
 
 
 def measure_taste(sample: Sample, data: bytes, model: Any) -> Values:
-    """Columns of `taste_scorer`."""
+    """Columns of `taste_scorer`. Pixels are measured again: scorers see no columns."""
     from photogenic.measures.appeal import appeal_score
     from photogenic.measures.decode import decode
     from photogenic.measures.pixel import measure

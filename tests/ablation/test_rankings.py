@@ -16,11 +16,12 @@ ALL = [f"p{number}" for number in range(10)]
 CANDIDATES, NEEDLES = ALL[:6], ["p0", "p2", "p3"]
 
 
-def whole(folder: Path, scores: list[float | None]) -> Haystack:
+def whole(folder: Path, scores: list[float | None], decided_by: str = "ann") -> Haystack:
     needles = pa.table(
         {
             "sample_id": NEEDLES,
             "score": pa.array(scores, pa.float64()),
+            "decided_by": [decided_by] * 3,
             "caption": ["", "", ""],
             "caption_source": ["alt_text"] * 3,
         }
@@ -43,7 +44,7 @@ def whole(folder: Path, scores: list[float | None]) -> Haystack:
 def test_both_fields_by_hand(tmp_path: Path) -> None:
     attention = {one: float(number) for number, one in enumerate(ALL)}  # the opposite order
     found = compare_rankings(whole(tmp_path, [None] * 3), attention, num_sampled=100)
-    assert found["chosen_by_people"]
+    assert found["chosen_by"] == "people"
     among = found["fields"]["candidates"]
     # p0 > all; p2 > p4, p5; p3 > p4, p5: 3 + 2 + 2 of 9 pairs
     assert among["rankings"]["appeal_score"]["auc"]["value"] == pytest.approx(7 / 9)
@@ -68,4 +69,9 @@ def test_pictures_without_a_score_are_left_out(tmp_path: Path) -> None:
 
 def test_needles_of_a_score_are_told_apart(tmp_path: Path) -> None:
     found = compare_rankings(whole(tmp_path, [3.0, 2.0, 1.0]), dict.fromkeys(ALL, 1.0), 5)
-    assert not found["chosen_by_people"]
+    assert found["chosen_by"] == "score"
+
+
+def test_needles_that_models_chose_are_not_called_people_s(tmp_path: Path) -> None:
+    haystack = whole(tmp_path, [None] * 3, "imported from cull.csv: eye (a model), no person looked")
+    assert compare_rankings(haystack, dict.fromkeys(ALL, 1.0), 5)["chosen_by"] == "models"

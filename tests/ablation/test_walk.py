@@ -153,7 +153,7 @@ def test_attention_ranks_the_candidates_without_the_needles(walked: Path) -> Non
     told = json.loads((folder / "listener.json").read_text())
     assert 0 < len(told["signals"]) <= 16 and told["num_layers"] == 4
     found = json.loads((folder / "rankings.json").read_text())
-    assert not found["chosen_by_people"]
+    assert found["chosen_by"] == "score"
     field = found["fields"]["candidates"]
     assert field["num_needles"] == 12
     # The needles are the twelve best by appeal: the funnel's own score finds all, and the page says why.

@@ -55,7 +55,7 @@ def test_what_reviewers_would_drop_is_dropped(tmp_path: Path) -> None:
 def test_another_taste_is_another_scorer(tmp_path: Path) -> None:
     save(SHARP, tmp_path / "taste.json")
     before = taste_scorer(tmp_path / "taste.json")
-    assert before.told == "taste.json, learnt from 50 decisions; num_words count as average"
+    assert before.told == "taste.json, learnt from 50 decisions; of average: num_words"
     save(Taste(**{**vars(SHARP), "bias": 0.5}), tmp_path / "taste.json")
     assert taste_scorer(tmp_path / "taste.json").folder_name != before.folder_name
 
