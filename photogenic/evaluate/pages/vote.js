@@ -131,6 +131,8 @@ class Voting {
     if (!item) return;
     this.build(item.body.question);
     let view = this.views.find((one) => one.entry === item);
+    // An answer would be refused until this pair is there: the one before must not look as if it could be answered.
+    if (!view?.ready) for (const one of this.views) one.node.classList.add("next");
     if (!view) {
       view = this.views.find((one) => one.entry !== next) ?? this.views[0];
       if (!(await view.paint(item, this.cache, this.urls(item)))) {
