@@ -24,14 +24,22 @@ def is_matrix(parameter: Tensor) -> bool:
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """About U V^T of the singular value decomposition U S V^T, by Newton-Schulz rounds. [M, N] -> [M, N]"""
+    """About U V^T of the singular value decomposition U S V^T, by Newton-Schulz rounds. [M, N] -> [M, N]
+
+    A round is X -> P X with P = a I + b G + c G^2 and G = X X^T. All P commute, so the rounds run on the
+    small side's Gram matrix alone, and X, which may be many times as wide, is multiplied once.
+    """
     a, b, c = NEWTON_SCHULZ
     is_tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if is_tall else matrix
     x = x / (x.norm() + 1e-7)
+    gram, product = x @ x.T, torch.eye(len(x), dtype=x.dtype, device=x.device)
     for _ in range(NUM_ROUNDS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        factor = b * gram + c * gram @ gram
+        factor.diagonal().add_(a)
+        product = factor @ product
+        gram = factor @ gram @ factor
+    x = product @ x
     return x.T if is_tall else x
 
 
