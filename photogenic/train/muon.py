@@ -5,8 +5,8 @@ Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; the code is our o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import overload
 
 import torch
 
@@ -15,6 +15,7 @@ Tensor = torch.Tensor
 # The quintic of the post: steep at zero and good enough at one. Five rounds put singular values into 0.7-1.2.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NUM_ROUNDS = 5
+STACK_NUMBERS = 2**22  # at most so many numbers go through the rounds at once: 16 MiB
 LEAST_ROWS = 16  # a thinner matrix, such as the one that makes RGB, has nothing to orthogonalise
 
 
@@ -23,24 +24,47 @@ def is_matrix(parameter: Tensor) -> bool:
     return parameter.ndim >= 2 and min(parameter.shape[0], parameter[0].numel()) >= LEAST_ROWS
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """About U V^T of the singular value decomposition U S V^T, by Newton-Schulz rounds. [M, N] -> [M, N]
+def orthogonalised(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """About U V^T of each singular value decomposition U S V^T, by Newton-Schulz rounds. [M, N] -> [M, N]
 
     A round is X -> P X with P = a I + b G + c G^2 and G = X X^T. All P commute, so the rounds run on the
-    small side's Gram matrix alone, and X, which may be many times as wide, is multiplied once.
+    small side's Gram matrix alone, and X, which may be many times as wide, is multiplied once. Gram matrices
+    of one size go through the rounds together: a small product alone leaves most of a processor idle.
     """
+    flat = [matrix.T if _is_tall(matrix) else matrix for matrix in matrices]
+    flat = [x / (x.norm() + 1e-7) for x in flat]
+    results: list[Tensor] = [*flat]
+    for rows in _stacks(flat):
+        products = _rounds(torch.stack([flat[row] @ flat[row].T for row in rows]))
+        for row, product in zip(rows, products, strict=True):
+            results[row] = product @ flat[row]
+    return [x.T if _is_tall(matrix) else x for matrix, x in zip(matrices, results, strict=True)]
+
+
+def _is_tall(matrix: Tensor) -> bool:
+    return matrix.shape[0] > matrix.shape[1]
+
+
+def _stacks(flat: Sequence[Tensor]) -> Iterator[list[int]]:
+    """Which of them go together: as many rows each, within the memory of a stack."""
+    alike: dict[int, list[int]] = {}
+    for row, x in enumerate(flat):
+        alike.setdefault(len(x), []).append(row)
+    for side, rows in alike.items():
+        count = max(1, STACK_NUMBERS // side**2)
+        yield from (rows[first : first + count] for first in range(0, len(rows), count))
+
+
+def _rounds(gram: Tensor) -> Tensor:
+    """The product of all rounds' factors, for Gram matrices [B, M, M]."""
     a, b, c = NEWTON_SCHULZ
-    is_tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if is_tall else matrix
-    x = x / (x.norm() + 1e-7)
-    gram, product = x @ x.T, torch.eye(len(x), dtype=x.dtype, device=x.device)
+    product = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).expand_as(gram)
     for _ in range(NUM_ROUNDS):
-        factor = b * gram + c * gram @ gram
-        factor.diagonal().add_(a)
-        product = factor @ product
-        gram = factor @ gram @ factor
-    x = product @ x
-    return x.T if is_tall else x
+        factor = torch.bmm(gram, gram).mul_(c).add_(gram, alpha=b)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = torch.bmm(factor, product)
+        gram = torch.bmm(torch.bmm(factor, gram), factor)
+    return product
 
 
 class Muon(torch.optim.Optimizer):
@@ -71,18 +95,18 @@ class Muon(torch.optim.Optimizer):
         """One update of all matrices that have a gradient."""
         loss = None if closure is None else torch.enable_grad()(closure)()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group)
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            wanted = [self._wanted(parameter, group["momentum"]) for parameter in parameters]
+            for parameter, step in zip(parameters, orthogonalised(wanted), strict=True):
+                ratio = max(1.0, step.shape[0] / step.shape[1]) ** 0.5
+                parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
+                parameter.add_(step.reshape(parameter.shape), alpha=-group["lr"] * ratio)
         return loss
 
-    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _wanted(self, parameter: Tensor, momentum: float) -> Tensor:
+        """The averaged gradient, as a matrix."""
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        average: Tensor = state["momentum"].lerp_(gradient, 1.0 - group["momentum"])
-        wanted = gradient.lerp(average, group["momentum"])
-        step = orthogonalised(wanted.flatten(1))
-        ratio = max(1.0, step.shape[0] / step.shape[1]) ** 0.5
-        parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
-        parameter.add_(step.view_as(parameter), alpha=-group["lr"] * ratio)
+        average: Tensor = state["momentum"].lerp_(parameter.grad, 1.0 - momentum)
+        return parameter.grad.lerp(average, momentum).flatten(1)

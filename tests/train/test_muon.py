@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from photogenic.train import muon
 from photogenic.train.muon import Muon, is_matrix, orthogonalised
 
 
@@ -11,7 +12,7 @@ from photogenic.train.muon import Muon, is_matrix, orthogonalised
 def test_singular_values_become_nearly_one_and_directions_stay(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-    result = orthogonalised(matrix)
+    (result,) = orthogonalised([matrix])
     values = torch.linalg.svdvals(result)
     assert values.min() > 0.5
     assert values.max() < 1.3
@@ -21,7 +22,17 @@ def test_singular_values_become_nearly_one_and_directions_stay(shape: tuple[int,
 
 def test_the_size_of_a_gradient_does_not_matter() -> None:
     matrix = torch.randn(20, 30, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(orthogonalised(matrix), orthogonalised(1e3 * matrix), rtol=1e-3, atol=1e-3)
+    once, again = orthogonalised([matrix, 1e3 * matrix])
+    torch.testing.assert_close(once, again, rtol=1e-3, atol=1e-3)
+
+
+def test_many_matrices_together_are_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(4)
+    shapes = [(20, 30), (40, 20), (20, 20), (24, 30), (30, 20), (20, 31)]
+    matrices = [torch.randn(shape, generator=generator) for shape in shapes]
+    alone = [orthogonalised([matrix])[0] for matrix in matrices]
+    monkeypatch.setattr(muon, "STACK_NUMBERS", 2 * 20 * 20)  # stacks of two, the last one of one
+    torch.testing.assert_close(orthogonalised(matrices), alone, rtol=1e-4, atol=1e-5)
 
 
 def test_one_step_by_hand() -> None:
@@ -31,7 +42,7 @@ def test_one_step_by_hand() -> None:
     Muon([weight], lr=0.1, momentum=0.9, weight_decay=0.5).step()
     momentum = 0.1 * gradient
     wanted = gradient.lerp(momentum, 0.9)
-    expected = 1.0 - 0.1 * 0.5 - 0.1 * 2**0.5 * orthogonalised(wanted.flatten(1)).view_as(weight)
+    expected = 1.0 - 0.1 * 0.5 - 0.1 * 2**0.5 * orthogonalised([wanted.flatten(1)])[0].view_as(weight)
     torch.testing.assert_close(weight.detach(), expected)
 
 
