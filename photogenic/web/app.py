@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
@@ -29,6 +32,7 @@ from photogenic.web.settings import Settings
 STATIC = Path(__file__).parent / "static"
 PAGES: Permissions = {("GET", "/"): ANYBODY, ("GET", "/static/{path:path}"): ANYBODY}
 FRESH = {"Cache-Control": "no-cache"}  # kept, but asked about each time
+BINARY = "application/octet-stream"
 log = logging.getLogger("photogenic.web")
 
 
@@ -131,28 +135,48 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
 
 
 def _add_page(app: FastAPI, path: str, html: str) -> None:
-    def serve() -> HTMLResponse:
-        return HTMLResponse(html, headers=FRESH)
+    page = Kept.of(html.encode(), "text/html")
+
+    async def serve(request: Request) -> Response:
+        return page.answer(request)
 
     app.add_api_route(path, serve, methods=["GET"], include_in_schema=False)
 
 
 def _add_files(app: FastAPI, path: str, folder: Path, pages: Mapping[str, str] | None = None) -> None:
-    """Serve pages by name, and the files of a folder of the package.
+    """Serve pages by name, and the files of a folder of the package; out of memory, for they are small.
 
     Only files that are there now, so no path can leave the folder.
     """
     files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-    named = dict(pages or {})
+    served = {name: Kept.of(file.read_bytes(), guess_type(name)[0] or BINARY) for name, file in files.items()}
+    served |= {name: Kept.of(html.encode(), "text/html") for name, html in (pages or {}).items()}
 
-    def serve(path: str) -> Response:
-        if path in named:
-            return HTMLResponse(named[path], headers=FRESH)
-        if path not in files:
+    async def serve(path: str, request: Request) -> Response:
+        if path not in served:
             raise not_found("page")
-        return FileResponse(files[path], headers=FRESH)
+        return served[path].answer(request)
 
     app.add_api_route(path, serve, methods=["GET"], include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that browsers keep and ask about each time; they get it again only when it has changed."""
+
+    content: bytes
+    media_type: str
+    tag: str
+
+    @classmethod
+    def of(cls, content: bytes, media_type: str) -> Kept:
+        return cls(content, media_type, f'"{sha256(content).hexdigest()[:32]}"')
+
+    def answer(self, request: Request) -> Response:
+        headers = {**FRESH, "ETag": self.tag}
+        if request.headers.get("if-none-match") == self.tag:
+            return Response(status_code=304, headers=headers)
+        return Response(self.content, media_type=self.media_type, headers=headers)
 
 
 # --- errors --------------------------------------------------------------------------------------------

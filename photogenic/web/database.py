@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, Row, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -46,10 +46,10 @@ class Database:
         ):
             yield connection
 
-    def lock_queue(self, connection: Connection, queue_id: str) -> None:
-        """Let nobody else claim or judge in the queue until the transaction ends."""
-        if not self.is_sqlite:
-            connection.execute(select(queues.c.state).where(queues.c.queue_id == queue_id).with_for_update())
+    def locked_queue(self, connection: Connection, queue_id: str) -> Row[Any] | None:
+        """The queue's row, if there is one; nobody else claims or judges in it until the transaction ends."""
+        query = select(queues).where(queues.c.queue_id == queue_id)
+        return connection.execute(query if self.is_sqlite else query.with_for_update()).first()
 
     def close(self) -> None:
         self.engine.dispose()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from photogenic.web.claims import reopenings, standing_of
 from photogenic.web.database import Database
-from photogenic.web.queues import item_of, reopenings, standing_of
+from photogenic.web.queues import item_of
 from photogenic.web.registration import Event, Item, Judgment, Outcome, QueueKind
 from photogenic.web.tables import events, items, judgments, leases, queues, standings
 
@@ -41,15 +42,15 @@ class Desk:
     said: dict[str, set[str]] = field(default_factory=dict)  # item -> people whose judgments changed
     used: dict[tuple[str, str], str] = field(default_factory=dict)  # lease -> its new state
 
-    def load(self, item_ids: Iterable[str]) -> None:
-        """Lock the queues and read the items, their judgments and their leases."""
-        ids = list(dict.fromkeys(item_ids))
+    def load(self, batch: Sequence[Event | Row[Any]]) -> None:
+        """Lock the queues of these events and read their items, the judgments and the leases of those."""
         run = self.connection.execute
-        queue_ids = run(select(items.c.queue_id).where(items.c.item_id.in_(ids)).distinct()).scalars()
-        for queue_id in sorted(queue_ids):
-            self.database.lock_queue(self.connection, queue_id)
-            self.queues[queue_id] = run(select(queues).where(queues.c.queue_id == queue_id)).one()
-        for row in run(select(items).where(items.c.item_id.in_(ids))):
+        for queue_id in sorted({event.queue_id for event in batch}):  # in one order for all: no deadlock
+            queue = self.database.locked_queue(self.connection, queue_id)
+            if queue is not None:
+                self.queues[queue_id] = queue
+        ids = list(dict.fromkeys(event.item_id for event in batch))
+        for row in run(select(items).where(items.c.item_id.in_(ids), items.c.queue_id.in_(self.queues))):
             self.items[row.item_id] = item_of(row)
         for row in run(select(judgments).where(judgments.c.item_id.in_(ids)).order_by(judgments.c.event_id)):
             self.given[row.item_id][row.person_id] = Judgment(
@@ -196,12 +197,14 @@ class Desk:
         keys = [{"i": item_id, "p": person_id} for item_id, said in self.said.items() for person_id in said]
         if not keys:
             return
-        self.connection.execute(
-            delete(judgments).where(
-                judgments.c.item_id == bindparam("i"), judgments.c.person_id == bindparam("p")
-            ),
-            keys,
-        )
+        former = [key for key in keys if key["p"] in self.before[key["i"]][1]]
+        if former:
+            self.connection.execute(
+                delete(judgments).where(
+                    judgments.c.item_id == bindparam("i"), judgments.c.person_id == bindparam("p")
+                ),
+                former,
+            )
         rows = [
             {
                 "item_id": key["i"],

@@ -46,7 +46,7 @@ def accept(
     answer = Answer()
     with database.writing() as connection:
         desk = Desk(connection, database, kinds, lease_s, elsewhere=elsewhere)
-        desk.load(event.item_id for event in batch)
+        desk.load(batch)
         known = _known(connection, batch)
         fresh: list[Event] = []
         num_appended = 0
@@ -202,7 +202,7 @@ def rebuild(database: Database, kinds: Mapping[str, QueueKind]) -> int:
 
 
 def _replay(desk: Desk, rows: Sequence[Any]) -> None:
-    desk.load(row.item_id for row in rows)
+    desk.load(rows)
     for row in rows:
         item = desk.items[row.item_id]
         kind = desk.kind(item)

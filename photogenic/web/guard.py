@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from typing import Any
 
 from fastapi import HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from photogenic.web.people import who
@@ -37,12 +38,15 @@ def cookie_name(settings: Settings) -> str:
     return "__Host-photogenic" if settings.is_https else "photogenic_session"
 
 
-def guard(request: Request) -> None:
+async def guard(request: Request) -> None:
     """Let in who may use this route, by the one table of permissions; it runs before every route."""
+    roles = request.app.state.room.permissions[request.method, request.scope["route"].path]
+    if roles is not ANYBODY:  # pages and their scripts need no thread and no database
+        await run_in_threadpool(_let_in, request, roles)
+
+
+def _let_in(request: Request, roles: frozenset[str]) -> None:
     room = request.app.state.room
-    roles = room.permissions[request.method, request.scope["route"].path]
-    if roles is ANYBODY:
-        return
     with room.database.reading() as connection:
         person = who(connection, request.cookies.get(cookie_name(room.settings)))
     if person is None:

@@ -68,12 +68,15 @@ def note(connection: Connection, person: Person | None, action: str, subject: st
     )
 
 
-def _room(request: Request) -> Room:
+# Coroutines, though they wait for nothing: for a plain function FastAPI takes a thread, in each request.
+
+
+async def _room(request: Request) -> Room:
     room: Room = request.app.state.room
     return room
 
 
-def _person(request: Request) -> Person:
+async def _person(request: Request) -> Person:
     person: Person = request.state.person  # set by the guard, which ran first
     return person
 

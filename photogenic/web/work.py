@@ -13,9 +13,10 @@ from sqlalchemy import Connection, select, update
 
 from photogenic.core.errors import DecodeError, StorageError
 from photogenic.web.accounts import Strict
+from photogenic.web.claims import MOST_PER_CLAIM, claim, coming
 from photogenic.web.derivatives import SIZES, VERSION
 from photogenic.web.events import accept
-from photogenic.web.queues import MOST_PER_CLAIM, claim, coming, item_of
+from photogenic.web.queues import item_of
 from photogenic.web.refusals import Refusal, not_found
 from photogenic.web.registration import EVERYONE, LEAD, Event, Item, Permissions, Person, QueueKind
 from photogenic.web.room import PersonHere, RoomHere, note
@@ -108,11 +109,14 @@ class EventBody(Strict):
 
 class EventsBody(Strict):
     events: Annotated[list[EventBody], Field(max_length=MOST_EVENTS)]
+    person_id: Id | None = None  # whose they are, where a browser may have changed hands
 
 
 @router.post("/api/events")
 def post_events(body: EventsBody, room: RoomHere, person: PersonHere) -> dict[str, Any]:
     """Take events, each once however often it is sent."""
+    if body.person_id not in (None, person.person_id):
+        raise Refusal(401, "Somebody else has signed in.", "Sign in again as yourself.")
     batch = [Event(**event.model_dump()) for event in body.events]
     answer = accept(
         room.database,
@@ -196,7 +200,10 @@ def image(
         raise Refusal(422, "This picture cannot be decoded.", "Reject it; the lead sees why.") from error
     except StorageError as error:
         raise Refusal(503, "This picture cannot be read just now.", "Try again.") from error
-    return FileResponse(path, media_type=SIZES[size].media_type, headers=headers)
+    if size == "full":  # some megabytes: piece by piece
+        return FileResponse(path, media_type=SIZES[size].media_type, headers=headers)
+    # Read here, in one go: FileResponse takes a thread for each step on the way.
+    return Response(path.read_bytes(), media_type=SIZES[size].media_type, headers=headers)
 
 
 # --- the lead's ----------------------------------------------------------------------------------------

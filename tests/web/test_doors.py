@@ -232,6 +232,17 @@ def test_no_path_leaves_the_folder_of_static_files(office: Office, path: str) ->
     assert "import" not in answer.text
 
 
+def test_a_script_is_sent_again_only_when_it_has_changed(office: Office) -> None:
+    client = office.client()
+    first = client.get("/static/dom.js")
+    assert first.headers["cache-control"] == "no-cache"
+    assert "javascript" in first.headers["content-type"]
+    again = client.get("/static/dom.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = client.get("/static/dom.js", headers={"If-None-Match": client.get("/").headers["etag"]})
+    assert (other.status_code, other.content) == (200, first.content)
+
+
 def test_pictures_are_only_for_those_whose_queue_shows_them(office: Office) -> None:
     mine = office.queue(1)
     ada, writer = office.person("Ada", "generalist"), office.person("Wu", "writer")

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from photogenic.web.claims import open_items
 from photogenic.web.events import rebuild
-from photogenic.web.queues import open_items
 from photogenic.web.tables import events, items, judgments, leases, queues, standings
 
 from .office import Office, claim, event, send, work
@@ -87,6 +87,16 @@ def test_somebody_elses_event_id_is_refused(office: Office) -> None:
     claim(bo, queue, 2)
     send(ada, one)
     assert send(bo, one)["refused"] == [{"event_id": one["event_id"], "error": "Another event has this id."}]
+
+
+def test_what_one_decided_is_not_sent_as_anothers_who_signed_in_in_the_same_browser(office: Office) -> None:
+    queue = office.queue(1)
+    ada, bo = office.person("Ada", "generalist"), office.person("Bo", "generalist")
+    one = event(queue, claim(ada, queue, 1)["items"][0]["id"], verdict="keep")
+    batch = {"events": [one], "person_id": ada.get("/api/me").json()["person"]["id"]}
+    refused = bo.post("/api/events", json=batch)
+    assert (refused.status_code, refused.json()["error"]) == (401, "Somebody else has signed in.")
+    assert ada.post("/api/events", json=batch).json()["accepted"] == [one["event_id"]]
 
 
 def test_undo_gives_the_item_back_or_brings_the_earlier_judgment_back(office: Office) -> None:
