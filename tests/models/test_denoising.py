@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,27 @@ def test_blocks_run_again_when_the_rows_change() -> None:
     one(tiny.emu(), cache_interval=4, guidance_interval=(0.0, 0.5))
 
 
+@pytest.mark.parametrize("make", [tiny.emu, tiny.sd, tiny.sdxl], ids=["emu", "sd", "sdxl"])
+def test_the_text_is_projected_once_and_no_bit_changes(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = make()
+    layer = next(part for name, part in pipeline.unet.named_modules() if name.endswith("attn2.to_v"))
+    own, rows = layer.forward, []
+
+    def counted(states: torch.Tensor) -> torch.Tensor:
+        rows.append(len(states))
+        return own(states)
+
+    layer.forward = counted
+    drawn = one(pipeline, guidance_interval=(0.25, 0.75))
+    assert sorted(rows) == [1, 2]  # unguided and guided, of four steps
+    assert layer.forward is counted  # whatever took the layer's place before is there again
+    del layer.forward
+    with monkeypatch.context() as patched:
+        patched.setattr("photogenic.models.denoising.text_projected_once", lambda *_: nullcontext())
+        np.testing.assert_array_equal(one(pipeline, guidance_interval=(0.25, 0.75)), drawn)
+    assert "forward" not in vars(layer)
+
+
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
 @pytest.mark.parametrize("sampler", ["dpm++", "euler", "ddim"])
 def test_previews_end_at_the_picture(prediction_type: str, sampler: str) -> None:
@@ -128,7 +150,8 @@ def test_what_on_step_raises_stops_the_drawing_and_leaves_the_model_as_it_was() 
     before = pipeline.scheduler
     with pytest.raises(Enough):
         one(pipeline, on_step=stop, cache_interval=2)
-    assert pipeline.scheduler is before and "forward" not in vars(pipeline.unet.mid_block)
+    assert pipeline.scheduler is before
+    assert not [name for name, part in pipeline.unet.named_modules() if "forward" in vars(part)]
 
 
 def pixart() -> Any:
