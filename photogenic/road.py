@@ -30,7 +30,7 @@ from photogenic.together import helps, must_share
 
 State = Literal["done", "done but for failures", "out of date", "begun", "not begun"]
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 
 class Stage(NamedTuple):
@@ -321,7 +321,8 @@ def _tune_inputs(config: Any, road: Road) -> object:
 
 
 def _evaluate_inputs(config: Any, road: Road) -> object:
-    return [road.recipe.seed, _clip_fingerprint(config.clip)]
+    taste = [] if config.taste is None else [model_fingerprint(config.taste.expanduser())]
+    return [road.recipe.seed, _clip_fingerprint(config.clip), *taste]
 
 
 def _clip_fingerprint(name: str | None) -> str | None:
@@ -364,6 +365,6 @@ STAGES = {
         Stage("pretrain", 2, _pretrain, _pretrain_inputs),
         Stage("tune", 2, _tune, _tune_inputs),
         Stage("generate", 2, _generate, _generate_inputs),
-        Stage("evaluate", 1, _evaluate, _evaluate_inputs),
+        Stage("evaluate", 2, _evaluate, _evaluate_inputs),
     )
 }

@@ -20,6 +20,7 @@ from photogenic.core.manifest import iter_samples
 from photogenic.core.records import Sample
 from photogenic.core.run import MetricsLog, Run, seed_for
 from photogenic.core.shards import atomic_path, read_json, read_table
+from photogenic.evaluate.beside import said_by_raters
 from photogenic.recipe import Recipe
 from photogenic.truth import read_truth
 from photogenic.web.page import render, thumbnail_uri
@@ -30,7 +31,15 @@ NUM_HAYSTACK, NUM_DROPPED, NUM_NEEDLES, NUM_PAIRS = 48, 8, 48, 48  # pictures sh
 THUMBNAIL_PX, DRAWN_PX = 80, 192
 
 # Of all measures, those that say something by themselves; evaluate/report.html has the rest.
-TOLD = ("appeal_score", "clip_score", "frechet_distance", "cmmd", "diversity", "near_copy_ratio")
+TOLD = (
+    "appeal_score",
+    "taste_prob",
+    "clip_score",
+    "frechet_distance",
+    "cmmd",
+    "diversity",
+    "near_copy_ratio",
+)
 
 GATE_MEASURES = ("quality", "generality", "diversity", "distance")  # curves of the gate; the first two decide
 
@@ -50,6 +59,7 @@ def write(recipe: Recipe, run: Run) -> Path:
         decision=tell_decision(run),
         tuning=tell_tuning(run),
         drawn=tell_drawn(run),
+        raters=said_by_raters(run.folder),
         measures=tell_measures(run),
     )
     path = run.folder / "report.html"

@@ -30,6 +30,19 @@ def verdict(
         Path | None,
         typer.Option("--pictures", metavar="DIR", help="RUN/generate: show the clearest pairs."),
     ] = None,
+    appeal_raters: Annotated[
+        int | None,
+        typer.Option(
+            "--appeal-raters",
+            min=1,
+            metavar="N",
+            help="Raters that a pair was to have; default: what is usual.",
+        ),
+    ] = None,
+    faithfulness_raters: Annotated[
+        int | None,
+        typer.Option("--faithfulness-raters", min=1, metavar="N", help="The same for text faithfulness."),
+    ] = None,
     export: Annotated[
         Path | None,
         typer.Option("--export", metavar="FILE", help="Also write the votes as .jsonl, .csv or .parquet."),
@@ -42,12 +55,15 @@ def verdict(
       photogenic verdict votes.jsonl --out verdict
     """
     from photogenic.evaluate.poll import pictures_of
+    from photogenic.evaluate.sentences import in_a_sentence
     from photogenic.evaluate.verdict import judge
-    from photogenic.evaluate.verdict_report import in_a_sentence, write_verdict
+    from photogenic.evaluate.verdict_report import write_verdict
     from photogenic.evaluate.votes import read_votes, write_votes
 
     cast = read_votes(votes)
-    findings = judge(cast, base=base)
+    told = {"visual_appeal": appeal_raters, "text_faithfulness": faithfulness_raters}
+    planned = {question: number for question, number in told.items() if number is not None}
+    findings = judge(cast, base=base, planned=planned)
     page = write_verdict(out, findings, None if pictures is None else pictures_of(pictures))
     if export is not None:
         write_votes(export, cast)

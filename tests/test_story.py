@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from evaluate.raters_of_known_strength import cast
 from PIL import Image
 
 from photogenic.core.manifest import IMAGES_SCHEMA, NEEDLES_SCHEMA, POOL_SCHEMA, sample_id_for
 from photogenic.core.run import MetricsLog, Run
 from photogenic.core.shards import write_json, write_table
+from photogenic.evaluate.verdict import judge
+from photogenic.evaluate.verdict_report import write_verdict
 from photogenic.recipe import load_recipe
 from photogenic.story import tell_drawn, tell_haystack, tell_measures, tell_tuning, write
 
@@ -153,4 +156,9 @@ def test_measures_are_told_with_their_intervals(run: Run) -> None:
     assert (row["measure"], row["base"]["mean"], row["model"]["mean"]) == ("appeal_score", 4.0, 4.5)
     html = story(run)
     assert "0.25 to 0.75" in html and "9, 1, 2" in html and "No CLIP knows" in html
-    assert "Nobody has judged these pictures" in html
+    assert "Nobody has judged these pictures" in html and 'href="evaluate/report.html"' in html
+    assert "evaluate/verdict.html" not in html
+    write_verdict(run.folder / "evaluate", judge(cast({"base": 0.0, "tuned": 3.0})))
+    html = story(run)
+    assert "5 people voted blind" in html and "people prefer tuned" in html
+    assert 'href="evaluate/verdict.html"' in html and "Nobody has judged these pictures" not in html

@@ -207,7 +207,7 @@ def _serve(poll: Poll, host: str, port: int, origins: list[str]) -> None:
 
 
 def _conclude(poll: Poll) -> None:
-    from photogenic.evaluate.verdict_report import in_a_sentence
+    from photogenic.evaluate.sentences import in_a_sentence
 
     room = poll.open_room()
     try:
@@ -220,4 +220,15 @@ def _conclude(poll: Poll) -> None:
     for panel in findings.panels:
         for contest in panel.contests:
             typer.echo(in_a_sentence(panel, contest))
+    _tell_again(poll)
     typer.echo(f"The verdict: {poll.page}")
+
+
+def _tell_again(poll: Poll) -> None:
+    """The story, where it has been told, with what the votes say now."""
+    resolved = poll.run.folder / RESOLVED
+    if resolved.is_file() and (poll.run.folder / "report.html").is_file():
+        from photogenic.recipe import load_recipe
+        from photogenic.story import write
+
+        write(load_recipe(resolved), poll.run)

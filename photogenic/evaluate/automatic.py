@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import write_json
+from photogenic.evaluate.beside import MEASURES_PAGE, said_by_raters
 from photogenic.evaluate.compare import (
     Comparison,
     Estimate,
@@ -36,6 +37,8 @@ from photogenic.evaluate.pictures import (
 from photogenic.evaluate.report import write_report
 from photogenic.evaluate.results import JUDGED, Drawn, Paired, Results, as_json
 from photogenic.evaluate.space import Space, fits, open_space
+from photogenic.measures.taste import Taste
+from photogenic.measures.taste import load as load_taste
 
 Rows = NDArray[np.int64]
 SetStatistic = Callable[[Rows], float]
@@ -53,7 +56,7 @@ def evaluate(config: EvaluateConfig, run: Run, *, seed: int) -> None:
     results = measure_models(config, run, Settings(config.confidence, config.num_resamples, seed))
     folder = run.stage("evaluate")
     write_json(folder / "measures.json", as_json(results))
-    write_report(folder / "report.html", results, config)
+    write_report(folder / MEASURES_PAGE, results, config, said_by_raters(run.folder))
     for remark in results.remarks:
         run.log.info("evaluate: %s", remark)
 
@@ -68,11 +71,12 @@ def measure_models(config: EvaluateConfig, run: Run, settings: Settings) -> Resu
         )
     space, remark = open_space(config.clip)
     remarks = [remark] if remark else []
+    taste = _taste(config, remarks)
     size_px = measured_size(tables)
-    needles, space = _measured_needles(needle_items(run), space, size_px, remarks)
+    needles, space = _measured_needles(needle_items(run), space, size_px, taste, remarks)
     drawn = {}
     for name in sorted(tables, key=lambda name: (name != config.base, name)):
-        measured = measure_items(drawn_items(run, name, tables[name]), space, size_px, name)
+        measured = measure_items(drawn_items(run, name, tables[name]), space, size_px, name, taste)
         drawn[name] = _with_copies(tables[name].to_pylist(), measured, needles, config)
     others = [name for name in drawn if name != config.base]
     ends = {name: found for name, one in drawn.items() if (found := _extremes(one)) is not None}
@@ -94,18 +98,30 @@ def measure_models(config: EvaluateConfig, run: Run, settings: Settings) -> Resu
     )
 
 
+def _taste(config: EvaluateConfig, remarks: list[str]) -> Taste | None:
+    """Raises RunError: there is no taste at that path."""
+    if config.taste is None:
+        return None
+    taste = load_taste(config.taste.expanduser())
+    num_decisions = taste.num_kept + taste.num_dropped
+    remarks.append(
+        f"taste_prob is by {config.taste.name}, learnt from {num_decisions:,} decisions of reviewers."
+    )
+    return taste
+
+
 def _extremes(drawn: Drawn) -> Extremes | None:
     return extremes([row["prompt"] for row in drawn.rows], drawn.measured.columns["luma_mean"])
 
 
 def _measured_needles(
-    items: Sequence[Item], space: Space | None, size_px: int, remarks: list[str]
+    items: Sequence[Item], space: Space | None, size_px: int, taste: Taste | None, remarks: list[str]
 ) -> tuple[Measured | None, Space | None]:
     """The needles with their numbers, and the CLIP if it knows what they show."""
     if not items:
         remarks.append("There are no needles in this run: distances to them and near-copies are left out.")
         return None, space
-    measured = measure_items(items, space, size_px, "needles")
+    measured = measure_items(items, space, size_px, "needles", taste)
     if space is None or measured.looks.embeds is None:
         return measured, None
     fit, remark = fits(space, measured.looks.embeds, [item.text for item in items])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -56,6 +57,11 @@ class EvaluateConfig(StrictModel):
         "emu-tiny",
         description="Folder or name of the CLIP that gives the CLIP score, and the space of the distances."
         " Empty: neither is measured.",
+    )
+    taste: Path | None = Field(
+        None,
+        description="A taste that `photogenic review --learn` wrote: how likely reviewers would keep a"
+        " picture is measured too.",
     )
     judges: Literal["measures", "people"] = Field(
         "measures", description="`people`: `photogenic evaluate` also serves a page on which people vote."

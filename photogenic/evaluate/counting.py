@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,6 @@ from photogenic.core.errors import RunError
 from photogenic.core.records import Vote
 from photogenic.core.statistics import majority
 
-PLANNED_RATERS = {"visual_appeal": 5, "text_faithfulness": 3}
 TIE = "tie"
 
 
@@ -60,8 +59,9 @@ def sort_votes(votes: Iterable[Vote]) -> Ballots:
 def outcomes(votes: Iterable[Vote], model: str) -> list[Outcome]:
     """The majority's answer of each pair, as seen from `model`; pairs in the order of their ids.
 
-    More than half of a pair's votes must prefer the same model. All answers without a preference (tie, both,
-    neither) are alike here, and a pair without a majority is a tie.
+    More than half of a pair's votes must prefer the same model, be their number odd or even: two of four are
+    no majority, three are. All answers without a preference (tie, both, neither) are alike here, and a pair
+    without a majority is a tie.
     """
     of_pair: dict[str, list[Vote]] = defaultdict(list)
     for vote in votes:
@@ -70,6 +70,12 @@ def outcomes(votes: Iterable[Vote], model: str) -> list[Outcome]:
         Outcome(pair_id, cast[0].prompt_id, cast, _result(cast, model))
         for pair_id, cast in sorted(of_pair.items())
     ]
+
+
+def usual_raters(found: Iterable[Outcome]) -> int:
+    """How many raters most pairs have; of two numbers that are equally frequent, the larger."""
+    numbers = Counter(len(one.votes) for one in found)
+    return max(numbers, key=lambda number: (numbers[number], number))
 
 
 def _result(votes: Sequence[Vote], model: str) -> int:

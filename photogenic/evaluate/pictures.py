@@ -22,6 +22,7 @@ from photogenic.evaluate.space import Space
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.decode import CANONICAL_LONG_SIDE_PX, Picture, decode
 from photogenic.measures.pixel import COLUMNS, measure, phash
+from photogenic.measures.taste import Taste
 
 Floats = NDArray[np.float64]
 PICTURES_AT_ONCE = 32  # decoded at a time; bounds the memory to some 25 MB
@@ -79,13 +80,16 @@ def needle_items(run: Run) -> list[Item]:
     ]
 
 
-def measure_items(items: Sequence[Item], space: Space | None, size_px: int, what: str) -> Measured:
+def measure_items(
+    items: Sequence[Item], space: Space | None, size_px: int, what: str, taste: Taste | None = None
+) -> Measured:
     """Decode every picture once, at `size_px` at most, for numbers differ between sizes.
 
     Args:
         space: gives embeddings and the agreement with the text; None leaves both out.
         size_px: longer side at which pictures are measured.
         what: names the pictures while they are being measured.
+        taste: gives taste_prob. What it listens to and is not measured here counts as average.
     """
     rows: list[dict[str, float]] = []
     hashes: list[int] = []
@@ -101,6 +105,8 @@ def measure_items(items: Sequence[Item], space: Space | None, size_px: int, what
                 embeds.append(space.clip.embed_images([picture.rgb for picture in pictures]))
             advance(len(part))
     columns = {name: np.array([row[name] for row in rows], np.float64) for name in (*COLUMNS, "appeal_score")}
+    if taste is not None:
+        columns["taste_prob"] = np.array([taste.of_one(row) for row in rows], np.float64)
     found = np.concatenate(embeds) if embeds else None
     if space is not None and found is not None:
         columns["clip_score"] = space.agreement(found, [item.text for item in items])

@@ -6,7 +6,8 @@ import math
 
 from photogenic.core.errors import PhotogenicError
 from photogenic.core.power import majority_win_rate, sign_test_power, untied_prompts_needed
-from photogenic.evaluate.counting import PLANNED_RATERS
+from photogenic.evaluate.config import VotingConfig
+from photogenic.evaluate.votes import ANSWERS
 
 
 def plan(win_rate: float, *, tie_ratio: float = 0.0, power: float = 0.8, alpha: float = 0.05) -> str:
@@ -33,11 +34,12 @@ def plan(win_rate: float, *, tie_ratio: float = 0.0, power: float = 0.8, alpha: 
     ]
     if tie_ratio:
         lines.append(f"  {prompts:,} prompts, if {tie_ratio:.0%} of them tie")
-    for question, raters in PLANNED_RATERS.items():
+    usual = {question: VotingConfig().raters(question) for question in ANSWERS}
+    for question, raters in usual.items():
         lines.append(f"  {question}: {raters} raters a pair, {prompts * raters:,} votes")
     lines.append("This is the win rate after majority. Where raters differ only by chance, one rater's")
     lines.append("preference becomes, at most, this of the majority, and needs so many prompts:")
-    for question, raters in PLANNED_RATERS.items():
+    for question, raters in usual.items():
         lifted = majority_win_rate(win_rate, raters)
         needed = untied_prompts_needed(lifted, power=power, alpha=alpha) if lifted < 1 else 1
         lines.append(f"  {question}: {win_rate:.1%} becomes {lifted:.1%}, {needed:,} prompts that do not tie")

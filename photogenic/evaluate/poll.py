@@ -13,13 +13,15 @@ from photogenic.core.records import Vote
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table
 from photogenic.evaluate.ballots import Rater, hand_out, read_key
+from photogenic.evaluate.beside import VERDICT_PAGE, mention_votes, note_pictures
+from photogenic.evaluate.compare import Settings as Statistics
 from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.pairs import build_pairs, pair_pictures
 from photogenic.evaluate.pictures import drawn_tables
 from photogenic.evaluate.returns import Returned, take_in
-from photogenic.evaluate.verdict import Findings, judge
-from photogenic.evaluate.verdict_report import VERDICT_PAGE, write_verdict
-from photogenic.evaluate.votes import read_votes, write_votes
+from photogenic.evaluate.verdict import SETTINGS, Findings, judge
+from photogenic.evaluate.verdict_report import write_verdict
+from photogenic.evaluate.votes import ANSWERS, read_votes, write_votes
 from photogenic.evaluate.voting import open_voting, registration, votes_of
 from photogenic.web.app import open_room
 from photogenic.web.registration import Registration
@@ -109,7 +111,7 @@ class Poll:
     def conclude(self, room: Room) -> tuple[list[Vote], Findings | None]:
         """Write votes.{jsonl,csv,parquet} and, if any vote counts, verdict.html beside the report.
 
-        The votes are those of the page, then those that came back on ballots.
+        The votes are those of the page, then those that came back on ballots. The report then says so first.
         """
         with room.database.reading() as connection:
             votes = [*votes_of(connection), *self._returned()]
@@ -128,8 +130,15 @@ class Poll:
             return None
         models = {model for vote in counted for model in (vote.left_model, vote.right_model)}
         base = self.config.base if self.config.base in models else None
-        findings = judge(votes, base=base)
+        findings = judge(
+            votes,
+            base=base,
+            planned={question: self.config.voting.raters(question) for question in ANSWERS},
+            settings=Statistics(self.config.confidence, self.config.num_resamples, SETTINGS.seed),
+        )
         write_verdict(self.page.parent, findings, pictures_of(self.run.folder / "generate"))
+        note_pictures(self.run.folder)
+        mention_votes(self.run.folder)
         return findings
 
     def _returned(self) -> list[Vote]:

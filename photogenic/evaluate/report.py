@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photogenic.core.shards import atomic_path
+from photogenic.evaluate.beside import Said, opening
 from photogenic.evaluate.compare import Comparison, Estimate
 from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.copies import NearestNeedles
@@ -25,7 +26,7 @@ from photogenic.evaluate.marks import (
     signed,
 )
 from photogenic.evaluate.pictures import Item
-from photogenic.evaluate.results import JUDGED, NOBODY_JUDGED, OF_SETS, Drawn, Paired, Results
+from photogenic.evaluate.results import JUDGED, OF_SETS, Drawn, Paired, Results
 from photogenic.measures.decode import decode
 from photogenic.measures.pixel import COLUMNS
 from photogenic.web.page import render, thumbnail_uri
@@ -36,9 +37,9 @@ MAX_MOVED = 3.0  # standard deviations at the end of the line; what moved furthe
 Rows = NDArray[np.int64]
 
 
-def write_report(path: Path, results: Results, config: EvaluateConfig) -> None:
-    """Write one self-contained page."""
-    page = render(TEMPLATE, "What the measures say", **_context(results, config))
+def write_report(path: Path, results: Results, config: EvaluateConfig, said: Said | None) -> None:
+    """Write one self-contained page; it begins with what raters have `said` of the pictures, if any have."""
+    page = render(TEMPLATE, "What the measures say", opening=opening(said), **_context(results, config))
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -46,7 +47,6 @@ def write_report(path: Path, results: Results, config: EvaluateConfig) -> None:
 def _context(results: Results, config: EvaluateConfig) -> dict[str, Any]:
     base = results.drawn[results.base]
     return {
-        "nobody_judged": NOBODY_JUDGED,
         "base": results.base,
         "num_prompts": len(set(base.prompt_ids)),
         "num_pictures": {name: len(drawn.rows) for name, drawn in results.drawn.items()},

@@ -20,6 +20,7 @@ NOBODY_JUDGED = "No person has judged these pictures."
 # Of a single picture, and higher is meant to be better: these are compared prompt by prompt.
 JUDGED = {
     "appeal_score": "appeal by pixel measures: sharp, rightly exposed, clean, whole, vivid; 0 to 10",
+    "taste_prob": "how likely the reviewers who taught it would keep a picture; 0 to 1",
     "clip_score": "how well picture and prompt agree: 100 x cosine of their embeddings; -100 to 100",
 }
 # Of a whole set of pictures, in the space of the CLIP's image embeddings, or counted.

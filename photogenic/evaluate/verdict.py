@@ -18,7 +18,7 @@ from photogenic.core.preference import Strengths, bradley_terry
 from photogenic.core.records import Vote
 from photogenic.core.statistics import Tally, holm, tally
 from photogenic.evaluate.compare import Estimate, Settings, mean_estimate, per_prompt
-from photogenic.evaluate.counting import PLANNED_RATERS, Ballots, Outcome, choice, outcomes, sort_votes
+from photogenic.evaluate.counting import Ballots, Outcome, choice, outcomes, sort_votes, usual_raters
 from photogenic.evaluate.raters import Rater, rate
 from photogenic.evaluate.votes import ANSWERS, RATER_KINDS, votes_fingerprint
 
@@ -61,7 +61,7 @@ class Contest:
     slices: Mapping[str, Mapping[str, Slice]]  # category|challenge -> its value
     agreement: Agreement
     without_flagged: Tally  # pairs, had the flagged raters not voted
-    num_short: int  # pairs with fewer raters than planned
+    num_short: int  # pairs with fewer votes than `Panel.raters_a_pair`
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Panel:
     num_raters: int
     num_votes: int
     num_prompts: int
+    raters_a_pair: int  # as planned; where nobody told, as most pairs have
+    is_planned: bool  # whether somebody told
     contests: Sequence[Contest]
     left_share: Estimate  # left of left and right; 1/2 where raters do not look at the side
     models: Sequence[str]
@@ -90,11 +92,18 @@ class Findings:
     fingerprint: str
 
 
-def judge(votes: Sequence[Vote], *, base: str | None = None, settings: Settings = SETTINGS) -> Findings:
+def judge(
+    votes: Sequence[Vote],
+    *,
+    base: str | None = None,
+    planned: Mapping[str, int] | None = None,
+    settings: Settings = SETTINGS,
+) -> Findings:
     """Count the votes and compare the models two by two.
 
     Args:
         base: the model that the others are held against; None takes the one that is called "base", if any.
+        planned: question -> how many raters each pair was to have; by default what most pairs have.
 
     Raises:
         RunError: no vote counts, the votes contradict each other, or none is about `base`.
@@ -110,7 +119,7 @@ def judge(votes: Sequence[Vote], *, base: str | None = None, settings: Settings 
     raters = rate(ballots)
     flagged = frozenset(rater.name for rater in raters if rater.flags)
     panels = [
-        _panel(kind, question, cast, base or "base", flagged, settings)
+        _panel(cast, base or "base", (planned or {}).get(question), flagged, settings)
         for kind in RATER_KINDS
         for question in ANSWERS
         if (cast := [v for v in ballots.counted if (v.rater_kind, v.question) == (kind, question)])
@@ -119,8 +128,9 @@ def judge(votes: Sequence[Vote], *, base: str | None = None, settings: Settings 
 
 
 def _panel(
-    kind: str, question: str, votes: Sequence[Vote], base: str, flagged: frozenset[str], settings: Settings
+    votes: Sequence[Vote], base: str, planned: int | None, flagged: frozenset[str], settings: Settings
 ) -> Panel:
+    """Of votes of one kind of rater on one question."""
     of_two: dict[frozenset[str], list[Vote]] = defaultdict(list)
     for vote in votes:
         of_two[frozenset((vote.left_model, vote.right_model))].append(vote)
@@ -130,16 +140,22 @@ def _panel(
         for against, model in combinations(models, 2)
         if frozenset((model, against)) in of_two
     ]
+    raters_a_pair = planned or usual_raters(one for contest in contests for one in contest.outcomes)
     adjusted = holm([contest.p_value for contest in contests])
-    contests = [replace(one, p_value_holm=float(p)) for one, p in zip(contests, adjusted, strict=True)]
+    contests = [
+        replace(one, p_value_holm=float(p), num_short=_num_short(one, raters_a_pair))
+        for one, p in zip(contests, adjusted, strict=True)
+    ]
     sided = [vote for vote in votes if vote.preferred is not None]
     lefts = np.array([vote.answer == "left" for vote in sided], np.float64)
     return Panel(
-        rater_kind=kind,
-        question=question,
+        rater_kind=votes[0].rater_kind,
+        question=votes[0].question,
         num_raters=len({vote.rater for vote in votes}),
         num_votes=len(votes),
         num_prompts=len({vote.prompt_id for vote in votes}),
+        raters_a_pair=raters_a_pair,
+        is_planned=planned is not None,
         contests=contests,
         left_share=mean_estimate(lefts, [vote.prompt_id for vote in sided], settings),
         models=models,
@@ -156,7 +172,6 @@ def _contest(
     prompts = tally(per_prompt(results, prompt_ids))
     singles = np.array([_sign(vote, model) for vote in votes], np.float64)
     voted_on = [vote.prompt_id for vote in votes]
-    planned = PLANNED_RATERS[votes[0].question]
     return Contest(
         model=model,
         against=against,
@@ -174,8 +189,12 @@ def _contest(
         without_flagged=tally(
             [one.result for one in outcomes((v for v in votes if v.rater not in flagged), model)]
         ),
-        num_short=sum(len(one.votes) < planned for one in found),
+        num_short=0,  # until it is known how many raters a pair of the panel has
     )
+
+
+def _num_short(contest: Contest, raters_a_pair: int) -> int:
+    return sum(len(one.votes) < raters_a_pair for one in contest.outcomes)
 
 
 def _sign(vote: Vote, model: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from photogenic.core.statistics import Tally
 from photogenic.evaluate import raters
 from photogenic.evaluate.compare import Estimate
-from photogenic.evaluate.counting import PLANNED_RATERS
+from photogenic.evaluate.sentences import in_a_sentence
 from photogenic.evaluate.verdict import Contest, Findings, Panel
 
 LIBRARIES = ("photogenic", "numpy", "scipy")
@@ -38,8 +38,9 @@ def sheet(findings: Findings) -> dict[str, Any]:
         "num_repeats": len(ballots.repeats),
         "num_attention_checks": len(ballots.attention_checks),
         "num_doubles_ignored": ballots.num_doubles,
-        "planned_raters": dict(PLANNED_RATERS),
-        "majority": "more than half of a pair's votes; otherwise a tie; both and neither are ties",
+        "raters_a_pair": "; ".join(_raters_in_words(panel) for panel in findings.panels),
+        "majority": "more than half of a pair's votes, be their number odd or even (two of four are none);"
+        " otherwise a tie; both and neither are ties",
         "confidence": settings.confidence,
         "num_resamples": settings.num_resamples,
         "seed": settings.seed,
@@ -51,6 +52,12 @@ def sheet(findings: Findings) -> dict[str, Any]:
     }
 
 
+def _raters_in_words(panel: Panel) -> str:
+    told = "as planned" if panel.is_planned else "the most usual number"
+    who = "people" if panel.rater_kind == "person" else "models"
+    return f"{panel.question}, {who}: {panel.raters_a_pair}, {told}"
+
+
 def _panel(panel: Panel, confidence: float) -> dict[str, Any]:
     return {
         "rater_kind": panel.rater_kind,
@@ -58,16 +65,19 @@ def _panel(panel: Panel, confidence: float) -> dict[str, Any]:
         "num_raters": panel.num_raters,
         "num_votes": panel.num_votes,
         "num_prompts": panel.num_prompts,
+        "raters_a_pair": panel.raters_a_pair,
+        "raters_a_pair_planned": panel.is_planned,
         "left_share": _estimate(panel.left_share),
-        "contests": [_contest(contest, confidence) for contest in panel.contests],
+        "contests": [_contest(panel, contest, confidence) for contest in panel.contests],
         "strengths": _strengths(panel, confidence),
     }
 
 
-def _contest(contest: Contest, confidence: float) -> dict[str, Any]:
+def _contest(panel: Panel, contest: Contest, confidence: float) -> dict[str, Any]:
     return {
         "model": contest.model,
         "against": contest.against,
+        "sentence": in_a_sentence(panel, contest),
         "pairs": tally_json(contest.pairs),
         "prompts": tally_json(contest.prompts)
         | {"win_rate_wilson": numbers(contest.prompts.interval(confidence))},

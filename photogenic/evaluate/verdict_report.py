@@ -11,22 +11,20 @@ from PIL import Image
 
 from photogenic.core.shards import atomic_path, write_json
 from photogenic.core.statistics import Interval, Tally
+from photogenic.evaluate.beside import MEASURES_PAGE, VERDICT, VERDICT_PAGE
 from photogenic.evaluate.compare import Estimate
-from photogenic.evaluate.counting import PLANNED_RATERS, Outcome
+from photogenic.evaluate.counting import Outcome
 from photogenic.evaluate.marks import extent_of, interval_track, number, p_value, percent, signed
 from photogenic.evaluate.raters import Rater
+from photogenic.evaluate.sentences import QUESTIONS, in_a_sentence
 from photogenic.evaluate.verdict import Contest, Findings, Panel
 from photogenic.evaluate.verdict_json import as_json, sheet
 from photogenic.evaluate.votes import ANSWERS
 from photogenic.web.page import render, thumbnail_uri
 
-VERDICT_PAGE = "verdict.html"
 TEMPLATE = Path(__file__).with_name("verdict.html.j2")
-QUESTIONS = {"visual_appeal": "Visual appeal", "text_faithfulness": "Text faithfulness"}
 NUM_SHOWN = 8
 THUMBNAIL_PX = 224
-ALPHA = 0.05
-
 
 Pictures = Mapping[str, Mapping[str, Path]]  # pair_id -> model -> file
 
@@ -34,17 +32,20 @@ Pictures = Mapping[str, Mapping[str, Path]]  # pair_id -> model -> file
 def write_verdict(folder: Path, findings: Findings, pictures: Pictures | None = None) -> Path:
     """Write `verdict.json` and the page beside it; the page is self-contained. Returns the page's path.
 
+    Where the page of the measures lies in the same folder, this one leads to it.
+
     `pictures`: with them the page shows the pairs that were won and lost most clearly.
     """
-    write_json(folder / "verdict.json", as_json(findings))
+    write_json(folder / VERDICT, as_json(findings))
     page = folder / VERDICT_PAGE
+    measures_page = MEASURES_PAGE if (folder / MEASURES_PAGE).exists() else None
     with atomic_path(page) as temporary:
-        temporary.write_text(_page(findings, pictures or {}), encoding="utf-8")
+        temporary.write_text(_page(findings, pictures or {}, measures_page), encoding="utf-8")
     return page
 
 
-def _page(findings: Findings, pictures: Pictures) -> str:
-    context = _context(findings)
+def _page(findings: Findings, pictures: Pictures, measures_page: str | None) -> str:
+    context = _context(findings) | {"measures_page": measures_page}
     for panel in context["panels"]:
         for contest in panel["contests"]:
             for row in (*contest["best"], *contest["worst"]):
@@ -62,18 +63,6 @@ def _thumbnails(files: Mapping[str, Path], contest: Mapping[str, Any]) -> list[t
     return found
 
 
-def in_a_sentence(panel: Panel, contest: Contest) -> str:
-    """Who was preferred, in words that do not claim more than the test."""
-    who = "people" if panel.rater_kind == "person" else "models that voted"
-    about = f"{QUESTIONS[panel.question]}, {contest.model} against {contest.against}: "
-    p = p_value(contest.p_value_holm)
-    told = f"({_counts(contest.pairs)}; p {p if p.startswith('<') else '= ' + p})"
-    if contest.p_value_holm > ALPHA:
-        return f"{about}{who} do not tell them apart {told}."
-    favourite = contest.model if contest.prompts.net_win > 0 else contest.against
-    return f"{about}{who} prefer {favourite} {told}."
-
-
 def _sentences(findings: Findings, kind: str) -> list[str]:
     return [
         in_a_sentence(panel, contest)
@@ -81,10 +70,6 @@ def _sentences(findings: Findings, kind: str) -> list[str]:
         if panel.rater_kind == kind
         for contest in panel.contests
     ]
-
-
-def _counts(tally: Tally) -> str:
-    return f"won {tally.wins}, tied {tally.ties}, lost {tally.losses}"
 
 
 def _context(findings: Findings) -> dict[str, Any]:
@@ -128,7 +113,8 @@ def _panel(panel: Panel, findings: Findings) -> dict[str, Any]:
         "num_raters": panel.num_raters,
         "num_votes": panel.num_votes,
         "num_prompts": panel.num_prompts,
-        "planned": PLANNED_RATERS[panel.question],
+        "raters_a_pair": panel.raters_a_pair,
+        "is_planned": panel.is_planned,
         "ties": " and ".join(word for word in ANSWERS[panel.question] if word not in ("left", "right")),
         "contests": [_contest(contest, findings.settings.confidence) for contest in panel.contests],
         "left": f"{percent(share.mean)} ({_span(share)})",

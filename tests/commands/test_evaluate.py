@@ -57,7 +57,13 @@ def test_ballots_of_two_folders_become_votes(folders: Path) -> None:
     assert "The verdict: judged/evaluate/verdict.html" in told
     votes = read_votes(Path("judged/evaluate/voting/votes.parquet"))
     assert len(votes) == 44 and {(vote.answer, vote.rater_kind) for vote in votes} == {("left", "model")}
+    assert 'href="verdict.html"' in Path("judged/evaluate/report.html").read_text()
+    assert 'href="report.html"' in Path("judged/evaluate/verdict.html").read_text()
+    # As in a run whose story has been told already: it is told again, with the votes.
+    Path("judged/recipe.resolved.yaml").write_text("name: own\n")
+    Path("judged/report.html").write_text("told before")
     assert call("judged", "--finish").splitlines()[-1] == told.splitlines()[-1]
+    assert 'href="evaluate/verdict.html"' in Path("judged/report.html").read_text()
 
 
 def test_mistakes_are_said(folders: Path) -> None:

@@ -20,6 +20,7 @@ from photogenic.measures.clip_score import ClipScorer
 from photogenic.measures.decode import decode
 from photogenic.measures.distances import cmmd, diversity, frechet_distance
 from photogenic.measures.pixel import measure
+from photogenic.measures.taste import Taste, save
 
 from .conftest import COLOURS, SHAPES, SIZE_PX, draw_model, draw_pale, put_needles, shape
 
@@ -94,6 +95,32 @@ def test_slices_are_adjusted_for_looking_at_all_of_them(judged: Run) -> None:
     round_ones, edged = (slices["category"][name]["appeal_score"] for name in ("round", "edged"))
     assert (round_ones["num_prompts"], edged["num_prompts"]) == (16, 24)
     assert edged["p_value_holm"] == pytest.approx(2 * edged["p_value"])
+
+
+def test_a_taste_is_measured_beside_the_appeal(run: Run, tmp_path: Path) -> None:
+    """Somebody who keeps what is sharp, and who listens to words, which nobody reads here."""
+    sharp = Taste(
+        columns=("sharpness_score", "num_words"),
+        means=(1.0, 0.0),
+        scales=(0.25, 1.0),
+        weights=(2.0, -3.0),
+        bias=0.0,
+        slope=1.0,
+        offset=0.0,
+        num_kept=20,
+        num_dropped=30,
+    )
+    save(sharp, tmp_path / "sharp.json")
+    few_models(run)
+    found = measures_of(run, clip=None, taste=tmp_path / "sharp.json")
+    told = found["paired"]["tuned"]["taste_prob"]
+    assert told["low"] > 0 and told["wins"] == told["num_prompts"] and 0 < found["needles"]["taste_prob"] < 1
+    data = [path.read_bytes() for path in files_of(run, "tuned")]
+    probs = [sharp.of_one(measure(decode(one, min_long_side_px=64), one)) for one in data]
+    assert found["models"]["tuned"]["taste_prob"]["mean"] == pytest.approx(np.mean(probs))
+    assert "taste_prob is by sharp.json, learnt from 50 decisions of reviewers." in found["remarks"]
+    with pytest.raises(RunError, match="There is no taste"):
+        measures_of(run, clip=None, taste=tmp_path / "absent.json")
 
 
 def test_the_same_command_writes_the_same_bytes(run: Run, clip_folder: Path) -> None:

@@ -29,10 +29,14 @@ def answers(given: Sequence[str], question: str = "visual_appeal") -> list[Vote]
         (["left", "left", "right", "right", "tie"], 0),
         (["left", "left", "right", "tie", "tie"], 0),  # most frequent is not most of all
         (["left", "left", "right", "right"], 0),
+        (["left", "left", "left", "right"], 1),
+        (["left", "left", "tie", "right"], 0),  # half of an even number is not more than half
+        (["right", "right"], -1),
+        (["left", "tie"], 0),
         (["left"], 1),
     ],
 )
-def test_majority_of_five(given: list[str], result: int) -> None:
+def test_majority_of_any_number(given: list[str], result: int) -> None:
     assert [one.result for one in outcomes(answers(given), "tuned")] == [result]
     assert [one.result for one in outcomes(answers(given), "base")] == [-result]
 

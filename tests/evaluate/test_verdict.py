@@ -109,7 +109,19 @@ def test_several_pairs_of_a_prompt_are_one_prompt() -> None:
     assert (contest.pairs.wins, contest.pairs.losses) == (2, 3)
     assert (contest.prompts.wins, contest.prompts.losses) == (1, 2)
     assert contest.p_value == pytest.approx(binomtest(1, 3).pvalue)
-    assert contest.num_short == 5  # five raters are planned
+
+
+def test_raters_a_pair_are_what_was_told_or_else_what_is_usual() -> None:
+    votes = [*pair(0, "tttb"), *pair(1, "ttbb"), *pair(2, "tt"), *pair(3, "b=")]
+    usual = judge(votes, settings=QUICK).panels[0]
+    assert (usual.raters_a_pair, usual.is_planned) == (4, False)  # as frequent as two, and larger
+    [contest] = usual.contests
+    assert (contest.pairs.wins, contest.pairs.ties, contest.pairs.losses) == (2, 2, 0)  # half is no majority
+    assert contest.num_short == 2
+    told = judge(votes, planned={"visual_appeal": 5}, settings=QUICK).panels[0]
+    assert (told.raters_a_pair, told.is_planned, told.contests[0].num_short) == (5, True, 4)
+    assert told.contests[0].pairs == contest.pairs
+    assert not judge(votes, planned={"text_faithfulness": 3}, settings=QUICK).panels[0].is_planned
 
 
 def test_models_that_vote_have_panels_of_their_own() -> None:

@@ -45,8 +45,8 @@ def page_text(path: Path) -> str:
     return " ".join(" ".join(Text(path.read_text(encoding="utf-8")).words).split())
 
 
-def written(folder: Path, votes: list[Vote]) -> tuple[str, dict[str, Any]]:
-    page = write_verdict(folder, judge(votes))
+def written(folder: Path, votes: list[Vote], **told: Any) -> tuple[str, dict[str, Any]]:
+    page = write_verdict(folder, judge(votes, **told))
     return page_text(page), json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
 
 
@@ -60,7 +60,9 @@ def test_the_page_and_its_numbers_agree(tmp_path: Path) -> None:
     counted = f"won {pairs['wins']}, tied {pairs['ties']}, lost {pairs['losses']}"
     assert f"Visual appeal, tuned against base: people prefer tuned ({counted}; p < 0.001)." in text
     assert f"{100 * pairs['win_rate_without_ties']:.0f} %" in text
-    assert "300 votes by 5 people on 60 prompts." in text
+    assert contest["sentence"] in text
+    assert "300 votes by 5 people on 60 prompts." in text and "5 is the most usual number" in text
+    assert (panel["raters_a_pair"], panel["raters_a_pair_planned"]) == (5, False)
     assert numbers["num_people"] == 5 and numbers["num_models_voting"] == 0
     assert numbers["reproduce"]["votes_fingerprint"] in text
     assert panel["strengths"] is None and "one scale" not in text
@@ -87,13 +89,13 @@ def test_three_models_and_both_questions(tmp_path: Path) -> None:
 
 
 def test_one_vote_alone(tmp_path: Path) -> None:
-    text, numbers = written(tmp_path, [vote()])
+    text, numbers = written(tmp_path, [vote()], planned={"visual_appeal": 5})
     contest = numbers["panels"][0]["contests"][0]
     assert contest["net_win"] == {"mean": 1.0, "low": None, "high": None}
     assert contest["agreement"] == {"num_pairs": 0, "percent": None, "alpha": None, "ac1": None}
     assert "people do not tell them apart (won 1, tied 0, lost 0; p = 1.000)" in text
     assert "too few prompts for an interval" in text and "1 of 1 pairs have fewer than 5 votes" in text
-    assert "1 vote by 1 person on 1 prompt." in text
+    assert "1 vote by 1 person on 1 prompt." in text and "Planned were 5 raters a pair." in text
 
 
 def test_only_ties(tmp_path: Path) -> None:
@@ -117,9 +119,13 @@ def test_names_stay_names(tmp_path: Path) -> None:
 def test_the_command_rebuilds_it_from_any_format(tmp_path: Path) -> None:
     votes = cast({"base": 0.0, "tuned": 0.6}, num_prompts=12)
     write_votes(tmp_path / "votes.csv", list(reversed(votes)))
-    said = photogenic("verdict", "votes.csv", "--out", "one", "--export", "votes.parquet", cwd=tmp_path)
+    told = ("--appeal-raters", "7")
+    said = photogenic(
+        "verdict", "votes.csv", "--out", "one", "--export", "votes.parquet", *told, cwd=tmp_path
+    )
     assert "Visual appeal, tuned against base: people" in said and "one/verdict.html" in said
-    photogenic("verdict", "votes.parquet", "--out", "two", cwd=tmp_path)
+    photogenic("verdict", "votes.parquet", "--out", "two", *told, cwd=tmp_path)
+    assert "12 of 12 pairs have fewer than 7 votes." in page_text(tmp_path / "one" / "verdict.html")
     for name in ("verdict.html", "verdict.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 

@@ -1,0 +1,126 @@
+"""What the raters said and what the measures say: two pages of one evaluation, and each leads to the other.
+
+The measures are there first. When votes have been counted, the page of the measures says so, and where; votes
+on earlier pictures are not passed off as votes on those that it shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from photogenic.core.shards import (
+    atomic_path,
+    file_fingerprint,
+    fingerprint,
+    read_json,
+    read_table,
+    write_json,
+)
+from photogenic.evaluate.results import NOBODY_JUDGED
+
+MEASURES_PAGE, VERDICT_PAGE, VERDICT = "report.html", "verdict.html", "verdict.json"
+VOTED_ON = "voted-on.json"  # which pictures the counted votes are about
+BEGIN, END = "<!-- votes -->", "<!-- /votes -->"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the votes of an evaluation came to."""
+
+    num_people: int
+    num_models: int  # that voted
+    by_people: Sequence[str]  # a sentence for each contest
+    by_models: Sequence[str]
+    is_of_these: bool  # the pictures that were voted on are those that are there
+
+
+def said_by_raters(run_folder: Path) -> Said | None:
+    """What RUN/evaluate/verdict.json tells; None where no vote has been counted."""
+    folder = run_folder / "evaluate"
+    if not (folder / VERDICT).exists():
+        return None
+    told = read_json(folder / VERDICT)
+    marker = folder / VOTED_ON
+    return Said(
+        num_people=told["num_people"],
+        num_models=told["num_models_voting"],
+        by_people=_sentences(told["panels"], "person"),
+        by_models=_sentences(told["panels"], "model"),
+        # Without the marker nobody knows better: as long as people vote, other pictures are refused.
+        is_of_these=not marker.exists() or read_json(marker)["pictures"] == _pictures(run_folder),
+    )
+
+
+def note_pictures(run_folder: Path) -> None:
+    """Remember that the counted votes are about the pictures that are there now."""
+    write_json(run_folder / "evaluate" / VOTED_ON, {"pictures": _pictures(run_folder)})
+
+
+def mention_votes(run_folder: Path) -> None:
+    """Let the page of the measures, where it is written already, say what the raters said."""
+    page = run_folder / "evaluate" / MEASURES_PAGE
+    if not page.exists():
+        return
+    html = page.read_text(encoding="utf-8")
+    block = str(opening(said_by_raters(run_folder)))
+    told = re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, html, count=1, flags=re.DOTALL)
+    with atomic_path(page) as temporary:
+        temporary.write_text(told, encoding="utf-8")
+
+
+def opening(said: Said | None) -> Markup:
+    """What the page of the measures says first: whether anybody has judged, and where that is told."""
+    if said is None:
+        lines = [
+            Markup(
+                '<p class="lede"><strong>{}</strong> With <code>judges: people</code>,'
+                " <code>photogenic evaluate</code> serves the page on which they vote.</p>"
+            ).format(NOBODY_JUDGED)
+        ]
+    else:
+        lines = [_who(said), *(Markup("<p>{}</p>").format(one) for one in (*said.by_people, *said.by_models))]
+    return Markup("\n").join([Markup(BEGIN), *lines, Markup(END)])
+
+
+def _who(said: Said) -> Markup:
+    pictures = "these pictures" if said.is_of_these else "earlier pictures of this run, not these"
+    told, besides = NOBODY_JUDGED, ""
+    if said.num_people:
+        told = f"{said.num_people:,} {_of(said.num_people, 'person has', 'people have')} judged {pictures}."
+    if said.num_models:
+        besides = f"{said.num_models:,} {_of(said.num_models, 'model', 'models')} voted on {pictures}. "
+    return Markup(
+        '<p class="lede{}"><strong>{}</strong> {}<a href="{}">What the raters say</a> has all of it.</p>'
+    ).format("" if said.num_people and said.is_of_these else " warning", told, besides, VERDICT_PAGE)
+
+
+def _of(number: int, one: str, several: str) -> str:
+    return one if number == 1 else several
+
+
+def _sentences(panels: Sequence[Mapping[str, Any]], kind: str) -> list[str]:
+    return [
+        contest["sentence"]
+        for panel in panels
+        if panel["rater_kind"] == kind
+        for contest in panel["contests"]
+        if "sentence" in contest  # verdicts of earlier versions have none
+    ]
+
+
+def _pictures(run_folder: Path) -> str:
+    """What tells these drawn pictures from all others."""
+    return fingerprint(
+        sorted(
+            (manifest.parent.name, file, file_fingerprint(manifest.parent / file))
+            for manifest in (run_folder / "generate").glob("*/manifest.parquet")
+            for file in read_table(manifest, ["file"])["file"].to_pylist()
+            if (manifest.parent / file).exists()
+        )
+    )
