@@ -194,6 +194,13 @@ class AutoencoderConfig(Section):
     l1_weight: float = Field(0.1, ge=0, description="Weight of the absolute error.")
     gradient_weight: float = Field(0.1, ge=0, description="Weight of the absolute error of image gradients.")
     kl_weight: float = Field(1e-5, ge=0, description="Weight of the KL divergence per latent number.")
+    scale_weight: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the same errors where latents and picture are both shrunk, 2- and 4-fold:"
+        " latents that a denoiser learns more easily.",
+        json_schema_extra=LATER,
+    )
     perceptual: PerceptualConfig | None = Field(
         None, description="A perceptual loss besides; null: none.", json_schema_extra=LATER
     )

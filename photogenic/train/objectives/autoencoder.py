@@ -16,6 +16,7 @@ from photogenic.train.data import Pictures, to_tensor
 from photogenic.train.objectives.adversarial import Adversary
 
 Tensor = torch.Tensor
+SHRINKINGS = (2, 4)  # of latents and picture alike, where the latents are large enough
 Perceptual = Callable[[Tensor, Tensor], Tensor]  # pictures [B, 3, H, W] in [-1, 1], twice => distances [B]
 
 
@@ -71,10 +72,14 @@ class AutoencoderObjective:
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels).to(device)
         posterior = self.autoencoder.encode(pixels).latent_dist
         noise = torch.stack([torch.randn(posterior.mean.shape[1:], generator=g) for g in generators])
-        reconstruction = self.autoencoder.decode(posterior.mean + posterior.std * noise.to(device)).sample
+        latents = posterior.mean + posterior.std * noise.to(device)
+        reconstruction = self.autoencoder.decode(latents).sample
         wanted, terms = self._reconstruction_loss(reconstruction, pixels)
         terms["kl"] = posterior.kl().mean() / posterior.mean[0].numel()
         loss = wanted + self.config.kl_weight * terms["kl"]
+        if self.config.scale_weight > 0:
+            terms["scale"] = self._scale_loss(latents, pixels)
+            loss = loss + self.config.scale_weight * terms["scale"]
         if self.adversary is not None:
             last_layer = self.autoencoder.decoder.conv_out.weight
             contest = self.adversary.losses(reconstruction, pixels, wanted, last_layer, global_step)
@@ -101,6 +106,21 @@ class AutoencoderObjective:
             terms["perceptual"] = self.perceptual(reconstruction, pixels).mean()
             loss = loss + self.config.perceptual.weight * terms["perceptual"]
         return loss, terms
+
+    def _scale_loss(self, latents: Tensor, pixels: Tensor) -> Tensor:
+        """How far shrunken latents are from being those of the shrunken picture, mean over the shrinkings.
+
+        Without it neighbouring latents may have nothing in common, and coarse shapes cannot be told from them
+        before the fine ones: hard to learn for a denoiser (Kouzelis et al. 2025; Skorokhodov et al. 2025).
+        """
+        losses = [
+            self._reconstruction_loss(
+                self.autoencoder.decode(F.avg_pool2d(latents, factor)).sample, F.avg_pool2d(pixels, factor)
+            )[0]
+            for factor in SHRINKINGS
+            if min(latents.shape[-2:]) >= factor
+        ]
+        return torch.stack(losses).mean()
 
     def sample_names(self, indices: np.ndarray) -> list[str]:
         return [self.train.sample_ids[i] for i in indices]
