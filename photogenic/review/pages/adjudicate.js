@@ -6,6 +6,8 @@ import { ImageCache } from "/static/image-cache.js";
 import "/static/photo-stage.js";
 import { CRITERIA, VERDICTS, labelOf, openWork, run, screenUrl } from "./common.js";
 
+const RETRY_MS = 3000;
+
 class Adjudication {
   constructor(page) {
     Object.assign(this, page);
@@ -22,6 +24,7 @@ class Adjudication {
     this.screens = new ImageCache({ box: () => this.stage.box });
     this.stage.addEventListener("resized", () => this.screens.refit());
     this.screens.addEventListener("refitted", () => this.item && this.showPicture());
+    this.watch(this.screens);
     addEventListener("surround", () => requestAnimationFrame(() => this.stage.draw()));
   }
 
@@ -81,7 +84,20 @@ class Adjudication {
     this.left = Math.max(0, (this.left ?? 1) - 1);
     announce(`${VERDICTS[verdict].past}.`);
     if (this.items.length || !this.left) this.show();
-    else this.load().catch((error) => toast(error.message, { error: true }));
+    else this.more();
+  }
+
+  /** The next ones, once the server has my words on those before; one that is away is asked until it is back. */
+  async more() {
+    this.stage.show(null);
+    this.votes.replaceChildren(el("div", { class: "empty" }, el("p", {}, "Fetching the next ones …")));
+    try {
+      await this.outbox.settled();
+      await this.load();
+    } catch (error) {
+      toast(error.message, { error: true });
+      if (error.passing) setTimeout(() => this.item || this.more(), RETRY_MS);
+    }
   }
 
   /** Back to the last one: a new word on it counts instead of the one before. */
@@ -97,11 +113,11 @@ class Adjudication {
   }
 }
 
-function vote({ person, name, answer, body = {} }) {
-  const verdict = VERDICTS[answer ?? body.verdict];
+function vote({ person, answer, body }) {
+  const verdict = VERDICTS[answer];
   const marks = CRITERIA.filter(([criterion]) => body.criteria?.[criterion]);
   return el("li", {},
-    el("div", { class: "who" }, el("span", {}, name ?? person), el("span", { class: `said ${answer ?? body.verdict}` }, icon(verdict?.picture ?? "doubt"), verdict?.word ?? String(answer))),
+    el("div", { class: "who" }, el("span", {}, person), el("span", { class: `said ${answer}` }, icon(verdict.picture), verdict.word)),
     marks.length ? el("dl", {}, marks.flatMap(([criterion, words]) => [el("dt", {}, words), el("dd", {}, `${body.criteria[criterion]} of 5`)])) : null,
     body.reason ? el("p", {}, body.reason) : null,
     body.words ? el("p", {}, body.words) : null);

@@ -46,6 +46,7 @@ class CaptionDesk {
     this.work.addEventListener("trouble", ({ detail }) => toast(detail.message, { error: true }));
     this.stage.addEventListener("resized", () => this.screens.refit());
     this.screens.addEventListener("refitted", () => this.item && this.showPicture());
+    this.watch(this.screens);
     this.stage.addEventListener("wants-full", () => this.sharpen());
     addEventListener("surround", () => requestAnimationFrame(() => this.stage.draw()));
   }

@@ -1,17 +1,15 @@
 // The grid: a screen of pictures, the few are marked, Enter submits them all and the next screen is there.
 
 import { ActiveTime } from "/static/active-time.js";
-import { announce, button, count, el, icon, number, toast } from "/static/dom.js";
-import { ImageCache } from "/static/image-cache.js";
-import "/static/photo-stage.js";
+import { announce, button, count, el, number, toast } from "/static/dom.js";
 import { WorkQueue } from "/static/work-queue.js";
-import { VERDICTS, guidelinesVersion, labelOf, openWork, run, screenUrl } from "./common.js";
+import { Cells } from "./cells.js";
+import { VERDICTS, guidelinesVersion, openWork, run } from "./common.js";
+import { LargeView } from "./large-view.js";
 
 const DENSITIES = [20, 30, 42, 60];
-const THUMB_PX = 384;
-const NARROW_PX = 640;
-const GAP_PX = 16; // between two pictures
 const SETTLE_MS = 350; // a screen cannot be submitted sooner: nobody has seen it, and a key pressed twice is a mistake
+const TOGETHER_MS = 250; // decisions of one screen are made in less
 const OTHER = { keep: "drop", drop: "keep" };
 
 class Grid {
@@ -23,28 +21,18 @@ class Grid {
     this.clock = new ActiveTime();
     this.guidelines = guidelinesVersion(this.queue.id);
     this.work = new WorkQueue(this.queue.id, this.outbox, { ahead: 2 * this.density + 10 });
-    this.screen = [];      // [{item, mark}]
+    this.screen = [];      // [{item, mark, seen: painted}]
     this.undoable = [];    // marks of this screen, and whole screens before it
     this.here = 0;
-    this.cells = [];
-    this.thumbs = new ImageCache({ box: () => this.room, atOnce: 6 });
-    this.singles = new ImageCache({ box: () => this.large.box });
+    this.anchor = null;    // where a range begins
+    this.cells = new Cells(this.queue.id);
+    this.large = new LargeView(this.queue.id);
     this.build();
     this.listen();
   }
 
-  get mark() {
-    return this.mode;
-  }
-
   build() {
-    this.board = el("div", {
-      class: "cells", role: "listbox", tabIndex: 0, "aria-multiselectable": "true", "aria-label": "Pictures of this screen", id: "cells",
-    });
-    this.large = el("photo-stage");
-    this.largeChip = el("span", { class: "chip", hidden: true });
-    this.largeView = el("div", { class: "large", hidden: true }, this.largeChip, this.large);
-    document.querySelector("#work").replaceChildren(this.board, this.largeView);
+    document.querySelector("#work").replaceChildren(this.cells.node, this.large.node);
     this.tally = el("span", { class: "tally", role: "status" });
     this.submitButton = button("Submit screen", { key: "Enter", class: "main submit" }, () => this.submit());
     this.modes = el("div", { class: "choice", role: "group", "aria-label": "What a mark means" },
@@ -70,14 +58,14 @@ class Grid {
     this.work.addEventListener("lost", ({ detail }) => this.lost(new Set(detail)));
     this.work.addEventListener("end", ({ detail }) => this.ended(detail));
     this.work.addEventListener("trouble", ({ detail }) => toast(detail.message, { error: true }));
-    this.board.addEventListener("click", (event) => this.clicked(event));
-    this.board.addEventListener("dblclick", (event) => {
+    this.cells.node.addEventListener("click", (event) => this.clicked(event));
+    this.cells.node.addEventListener("dblclick", (event) => {
       if (event.target.closest(".cell")) this.openLarge();
     });
-    new ResizeObserver(() => this.layout()).observe(this.board);
-    addEventListener("surround", () => requestAnimationFrame(() => this.large.draw()));
-    this.thumbs.addEventListener("refitted", () => this.drawCells());
-    this.large.addEventListener("wants-full", () => this.sharpen());
+    new ResizeObserver(() => this.layout()).observe(this.cells.node);
+    this.cells.addEventListener("refitted", () => this.draw());
+    this.cells.addEventListener("cannot", ({ detail }) => this.setMarks([detail], "unsure"));
+    this.watch(this.cells.pictures);
   }
 
   // What is on the screen
@@ -123,8 +111,7 @@ class Grid {
   ended(reason) {
     if (this.screen.length) return;
     const done = reason === "done";
-    this.cells.forEach((cell) => cell.node.remove());
-    this.cells = [];
+    this.cells.draw([], this.mode);
     document.querySelector("#work .empty")?.remove();
     document.querySelector("#work").append(el("div", { class: "empty" },
       el("h2", {}, done ? "All done" : "Others hold the rest"),
@@ -135,121 +122,27 @@ class Grid {
     announce(done ? "All done." : "Others hold the rest; looking again soon.");
   }
 
-  // Cells: as many as the screen has, used again for the next
-
   layout() {
-    const n = this.screen.length;
-    const { clientWidth: width, clientHeight: height } = this.board;
-    if (!n || !width) return this.drawCells();
-    const narrow = width < NARROW_PX && n > 1;
-    const columns = narrow ? (this.density > 30 ? 3 : 2) : bestColumns(n, width - 16, height - 16, this.usualAspect());
-    const rows = Math.ceil(n / columns);
-    this.columns = columns;
-    this.board.classList.toggle("tall", narrow);
-    this.board.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-    const cellWidth = (width - 16 - 6 * (columns - 1)) / columns - 10;
-    this.board.style.gridAutoRows = narrow ? `${Math.round(cellWidth)}px` : "";
-    const cellHeight = narrow ? cellWidth : (height - 16 - 6 * (rows - 1)) / rows - 10;
-    this.room = { width: Math.max(1, Math.round(cellWidth * devicePixelRatio)), height: Math.max(1, Math.round(cellHeight * devicePixelRatio)) };
-    this.thumbs.refit();
-    this.size = Math.max(this.room.width, this.room.height) > THUMB_PX * 1.35 ? "screen" : "thumb";
-    return this.drawCells();
+    this.cells.fit(this.screen, this.density);
+    this.draw();
   }
 
-  /** The middle one of the aspects on this screen: most pictures of a haystack are alike in this. */
-  usualAspect() {
-    const aspects = this.screen.map(({ item }) => item.images[0].width_px / item.images[0].height_px).sort((a, b) => a - b);
-    return Math.min(2.5, Math.max(0.5, aspects[aspects.length >> 1] || 1.3));
-  }
-
-  drawCells() {
-    while (this.cells.length > this.screen.length) this.cells.pop().node.remove();
-    while (this.cells.length < this.screen.length) this.addCell();
+  draw() {
     this.holdPictures();
-    for (const [i, entry] of this.screen.entries()) {
-      this.drawPicture(i, entry);
-      this.drawMark(i);
-    }
-    this.drawHere();
+    this.cells.draw(this.screen, this.mode);
+    this.drawFrame();
     this.drawTally();
-  }
-
-  addCell() {
-    const i = this.cells.length;
-    const canvas = el("canvas");
-    const badge = el("span", { class: "badge" });
-    const node = el("div", { class: "cell", role: "option", id: `cell-${i}`, "aria-selected": "false", dataset: { index: String(i) } }, canvas, badge);
-    this.board.append(node);
-    this.cells.push({ node, canvas, badge, context: canvas.getContext("2d"), mark: undefined });
-  }
-
-  urlOf(item) {
-    return screenUrl(this.queue.id, item, this.size ?? "thumb");
   }
 
   /** Hold this screen, then the next, so that Enter shows pictures and not frames; then what was just submitted, for undo. */
   holdPictures() {
     const ahead = this.upcoming(this.screen.length);
     const before = this.undoable.findLast((step) => step.screen)?.screen ?? [];
-    this.thumbs.hold([...this.screen.map((entry) => entry.item), ...ahead, ...before.map((entry) => entry.item)].map((item) => this.urlOf(item)));
+    this.cells.hold([...this.screen.map((entry) => entry.item), ...ahead, ...before.map((entry) => entry.item)]);
   }
 
-  drawPicture(i, entry) {
-    const cell = this.cells[i];
-    const picture = this.thumbs.get(this.urlOf(entry.item));
-    entry.seen = false;
-    cell.item = entry.item;
-    cell.node.querySelector(".cannot")?.remove();
-    if (picture.bitmap) {
-      this.paint(cell, entry, picture);
-      return;
-    }
-    cell.canvas.width = 0;
-    picture.ready.then(() => {
-      if (cell.item !== entry.item || picture.state === "gone") return;
-      if (picture.bitmap) this.paint(cell, entry, picture);
-      else this.cannot(i, entry, picture);
-    });
-  }
-
-  paint(cell, entry, { bitmap }) {
-    entry.seen = true;
-    cell.canvas.width = bitmap.width;
-    cell.canvas.height = bitmap.height;
-    cell.context.drawImage(bitmap, 0, 0);
-    if (this.screen.every((one) => one.seen)) this.dispatchShown();
-  }
-
-  /** Every picture of the screen is painted with the next frame. */
-  dispatchShown() {
-    this.board.dispatchEvent(new CustomEvent("shown", { bubbles: true, detail: { id: this.screen[0].item.id } }));
-  }
-
-  cannot(i, entry, picture) {
-    entry.seen = true;
-    this.cells[i].node.append(el("span", { class: "cannot" }, picture.error));
-    this.setMarks([i], "unsure");
-  }
-
-  drawMark(i) {
-    const cell = this.cells[i];
-    const { mark, item } = this.screen[i];
-    if (mark) cell.node.dataset.mark = mark;
-    else delete cell.node.dataset.mark;
-    cell.node.setAttribute("aria-selected", String(mark === this.mark));
-    cell.node.setAttribute("aria-label", `${i + 1}. ${mark ? `${VERDICTS[mark].past}. ` : ""}${labelOf(item)}`);
-    if (cell.mark !== mark) cell.badge.replaceChildren(...(mark ? [icon(VERDICTS[mark].picture)] : []));
-    cell.mark = mark;
-  }
-
-  drawHere() {
-    const [from, to] = this.range();
-    for (const [i, cell] of this.cells.entries()) {
-      cell.node.classList.toggle("here", i === this.here);
-      cell.node.classList.toggle("ranged", this.anchor !== null && i >= from && i <= to);
-    }
-    if (this.cells[this.here]) this.board.setAttribute("aria-activedescendant", `cell-${this.here}`);
-    else this.board.removeAttribute("aria-activedescendant");
+  drawFrame() {
+    this.cells.drawFrame(this.here, this.anchor === null ? null : this.range());
   }
 
   drawTally() {
@@ -267,7 +160,7 @@ class Grid {
   // Marks
 
   range() {
-    if (this.anchor === null || this.anchor === undefined) return [this.here, this.here];
+    if (this.anchor === null) return [this.here, this.here];
     return [Math.min(this.anchor, this.here), Math.max(this.anchor, this.here)];
   }
 
@@ -276,10 +169,10 @@ class Grid {
     this.undoable.push({ marks: before });
     for (const i of indices) {
       this.screen[i].mark = mark;
-      this.drawMark(i);
+      this.cells.drawMark(i, this.mode);
     }
     this.drawTally();
-    this.drawLargeChip();
+    this.large.drawMark(this.screen[this.here].mark);
   }
 
   /** A key's mark goes to the range, or to the framed picture, and the frame moves on. */
@@ -292,7 +185,7 @@ class Grid {
   }
 
   toggle(i) {
-    this.setMarks([i], this.screen[i].mark === this.mark ? null : this.mark);
+    this.setMarks([i], this.screen[i].mark === this.mode ? null : this.mode);
   }
 
   clicked(event) {
@@ -301,7 +194,7 @@ class Grid {
     const i = Number(node.dataset.index);
     if (event.shiftKey) {
       const [from, to] = [Math.min(this.here, i), Math.max(this.here, i)];
-      this.setMarks(Array.from({ length: to - from + 1 }, (_, k) => from + k), this.mark);
+      this.setMarks(Array.from({ length: to - from + 1 }, (_, k) => from + k), this.mode);
     } else this.toggle(i);
     this.anchor = null;
     this.moveTo(i);
@@ -312,9 +205,9 @@ class Grid {
     if (extend) this.anchor ??= this.here;
     else this.anchor = null;
     this.here = i;
-    this.drawHere();
-    this.cells[i].node.scrollIntoView({ block: "nearest" });
-    if (!this.largeView.hidden) this.showLarge();
+    this.drawFrame();
+    this.cells.reveal(i);
+    if (this.large.isOpen) this.showLarge();
   }
 
   move(by, event) {
@@ -324,7 +217,7 @@ class Grid {
   setMode(mode) {
     this.mode = mode;
     this.drawChoices();
-    for (const i of this.screen.keys()) this.drawMark(i);
+    for (const i of this.screen.keys()) this.cells.drawMark(i, mode);
     this.drawTally();
     announce(mode === "keep" ? "Marks are keepers; the others are dropped." : "Marks are rejects; the others are kept.");
   }
@@ -385,7 +278,7 @@ class Grid {
     for (const [i, mark] of marks) {
       if (!this.screen[i]) continue;
       this.screen[i].mark = mark;
-      this.drawMark(i);
+      this.cells.drawMark(i, this.mode);
     }
     this.moveTo(marks[0][0]);
     this.drawTally();
@@ -404,83 +297,50 @@ class Grid {
   /** After a reload the server knows the last screen: take back what it decided in one go. */
   async recall() {
     await this.outbox.settled();
-    const { events } = await this.work.mine();
-    const latest = events.find((one) => one.kind === "decide" && !one.undone);
-    if (!latest) {
+    const together = await this.lastScreen();
+    if (!together.length) {
       toast("Nothing to undo");
       return;
     }
-    const together = events.filter((one) => one.kind === "decide" && !one.undone && Math.abs(new Date(one.client_at) - new Date(latest.client_at)) < 250);
     this.undoScreen({ mode: this.mode, screen: together.reverse().map((one) => ({
       item: one.item, mark: one.body.verdict === OTHER[this.mode] ? null : one.body.verdict, eventId: one.event_id,
     })) });
+  }
+
+  /** My newest decisions that hold and were made together, newest first; behind those that were taken back. */
+  async lastScreen() {
+    const standing = [];
+    const together = (one) => Math.abs(new Date(one.client_at) - new Date(standing[0].client_at)) < TOGETHER_MS;
+    for (let before = null; ;) {
+      const { events, next } = await this.work.mine(before);
+      standing.push(...events.filter((one) => one.kind === "decide" && !one.undone));
+      if (next === null || (standing.length && !together(standing.at(-1)))) return standing.filter(together);
+      before = next;
+    }
   }
 
   // One picture of the screen, large
 
   openLarge() {
     if (!this.screen.length) return;
-    if (!this.largeView.hidden) {
+    if (this.large.isOpen) {
       this.closeLarge();
       return;
     }
-    this.largeView.hidden = false;
-    // The stage learns its size first, so that the picture is decoded to fit it.
-    this.large.resized();
+    this.large.open();
     this.showLarge();
   }
 
   closeLarge() {
-    if (this.largeView.hidden) return;
-    this.largeView.hidden = true;
-    this.large.show(null);
-    this.singles.clear();
-    this.board.focus({ preventScroll: true });
+    if (!this.large.isOpen) return;
+    this.large.close();
+    this.cells.node.focus({ preventScroll: true });
   }
 
   showLarge() {
-    const { item } = this.screen[this.here];
-    const near = [0, 1, -1, 2].map((offset) => this.screen[this.here + offset]?.item).filter(Boolean);
-    this.singles.hold(near.map((one) => screenUrl(this.queue.id, one)));
-    const picture = this.singles.get(screenUrl(this.queue.id, item));
-    const { width_px: width, height_px: height } = item.images[0];
-    const present = () => this.large.show({ bitmap: picture.bitmap, width, height, label: labelOf(item), id: item.id });
-    if (picture.bitmap) present();
-    else {
-      this.large.show(null);
-      picture.ready.then(() => {
-        if (this.screen[this.here]?.item === item && picture.bitmap && !this.largeView.hidden) present();
-      });
-    }
-    this.drawLargeChip();
+    const near = [1, -1, 2].map((offset) => this.screen[this.here + offset]?.item).filter(Boolean);
+    this.large.show(this.screen[this.here], near);
   }
-
-  drawLargeChip() {
-    const mark = this.screen[this.here]?.mark;
-    this.largeChip.hidden = !mark;
-    if (mark) this.largeChip.replaceChildren(icon(VERDICTS[mark].picture), VERDICTS[mark].past);
-  }
-
-  async sharpen() {
-    const { item } = this.screen[this.here];
-    const url = screenUrl(this.queue.id, item, "full");
-    this.originals ??= new ImageCache({ atOnce: 1 });
-    this.originals.hold([url]);
-    const picture = await this.originals.get(url).ready;
-    if (picture.bitmap && this.large.picture?.id === item.id) this.large.sharpen(picture.bitmap);
-  }
-}
-
-/** Columns for which n three-by-two pictures are largest in a window. */
-/** The number of columns that shows `n` pictures of this aspect (width over height) largest. */
-function bestColumns(n, width, height, aspect) {
-  let best = 1;
-  let largest = 0;
-  for (let columns = 1; columns <= n; columns += 1) {
-    const size = Math.min((width / columns - GAP_PX) / aspect, height / Math.ceil(n / columns) - GAP_PX);
-    if (size > largest) [largest, best] = [size, columns];
-  }
-  return best;
 }
 
 run(async () => {
@@ -499,11 +359,11 @@ run(async () => {
     { title: "Move", keys: [
       arrow("ArrowLeft", () => -1, { does: "Frame another picture", print: "← ↑ ↓ →" }),
       arrow("ArrowRight", () => 1, { does: "Choose a range; the next mark is for all of it", print: "Shift ← →" }),
-      arrow("ArrowUp", () => -grid.columns, { does: "Mark the range up to there", print: "Shift click" }),
-      arrow("ArrowDown", () => grid.columns, { hidden: true }),
+      arrow("ArrowUp", () => -grid.cells.columns, { does: "Mark the range up to there", print: "Shift click" }),
+      arrow("ArrowDown", () => grid.cells.columns, { hidden: true }),
       { on: ["e"], does: "Look closely; arrows and marks go on", run: does("openLarge") },
       { on: ["g", "Escape"], does: "Back to the grid", run: does("closeLarge") },
-      { on: ["z"], does: "Zoom while looking closely", run: () => grid && !grid.largeView.hidden && grid.large.toggleZoom() },
+      { on: ["z"], does: "Zoom while looking closely", run: () => grid?.large.isOpen && grid.large.stage.toggleZoom() },
     ] },
     { title: "Screen", keys: [
       { on: ["Enter"], does: "Submit this screen", run: does("submit") },
@@ -514,6 +374,6 @@ run(async () => {
   ] });
   grid = new Grid(page);
   grid.setProgress(grid.done, page.queue.total_for_me);
-  grid.board.focus({ preventScroll: true });
+  grid.cells.node.focus({ preventScroll: true });
   await grid.work.fill();
 });

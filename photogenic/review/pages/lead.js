@@ -85,6 +85,7 @@ class Desk {
     const { funnel, agreement, gold, miss, calibration } = progress;
     const figure = (value, words) => el("li", {}, el("b", {}, value), el("span", {}, words));
     const share = (part, whole) => (whole ? percent(part / whole, 1) : "–");
+    const within = ({ interval }) => (interval ? `; 95 %: ${percent(interval[0])} to ${percent(interval[1])}` : "");
     return [
       el("h3", {}, queue.title),
       el("div", { class: "legend" }, ["keep", "drop", "unsure", "adjudicate"].filter((name) => name in funnel).map((name) =>
@@ -92,17 +93,18 @@ class Desk {
       el("span", {}, `Open ${number(Math.max(0, funnel.total - funnel.done - (funnel.adjudicate ?? 0)))}`)),
       el("ul", { class: "figures" },
         figure(funnel.target_keep ? `${number(funnel.keep)} of ${number(funnel.target_keep)}` : number(funnel.keep), queue.screen === "captions" ? "captions finished" : funnel.target_keep ? "kept, of those wanted" : "kept"),
-        figure(progress.estimate_s === null || progress.estimate_s === undefined ? "–" : duration(1000 * progress.estimate_s), "of work left at this pace"),
+        funnel.target_keep && funnel.expected_keep !== null ? figure(number(funnel.expected_keep), "kept in the end, if the rest is like this") : null,
+        figure(progress.estimate_s === null ? "–" : duration(1000 * progress.estimate_s), "of work left at this pace"),
         figure(duration(progress.active_ms), "active time so far"),
         figure(progress.decisions && progress.active_ms ? number(Math.round(progress.decisions / (progress.active_ms / 3.6e6))) : "–", "decisions in an active hour"),
         progress.cost === undefined ? null : figure(money(progress.cost), progress.cost_left === null ? "spent so far" : `spent so far; about ${money(progress.cost_left)} to come`)),
       queue.screen === "captions" ? null : el("ul", { class: "figures" },
-        figure(percent(agreement?.percent, 1), agreement?.items ? `agree, on ${count(agreement.items, "picture")} seen twice` : "agree; nothing was seen twice yet"),
-        figure(agreement?.ac1?.toFixed(2) ?? "–", "Gwet AC1"),
-        figure(agreement?.alpha?.toFixed(2) ?? "–", "Krippendorff alpha"),
-        figure(share(gold?.right, gold?.shown), `right on gold (${number(gold?.right ?? 0)} of ${number(gold?.shown ?? 0)})`),
-        figure(share(miss?.missed, miss?.shown), `missed among bulk rejects (${number(miss?.missed ?? 0)} of ${number(miss?.shown ?? 0)})`),
-        calibration?.shown ? figure(share(calibration.right, calibration.shown), "right while calibrating") : null),
+        figure(percent(agreement.percent, 1), agreement.items ? `agree, on ${count(agreement.items, "picture")} seen twice` : "agree; nothing was seen twice yet"),
+        figure(agreement.ac1?.toFixed(2) ?? "–", "Gwet AC1"),
+        figure(agreement.alpha?.toFixed(2) ?? "–", "Krippendorff alpha"),
+        figure(share(gold.right, gold.shown), `right on gold (${number(gold.right)} of ${number(gold.shown)}${within(gold)})`),
+        figure(share(miss.missed, miss.shown), `missed among bulk rejects (${number(miss.missed)} of ${number(miss.shown)}${within(miss)})`),
+        calibration.shown ? figure(share(calibration.right, calibration.shown), "right while calibrating") : null),
       this.hours(progress.per_hour ?? []),
       el("div", { class: "actions" },
         queue.num_adjudicate || funnel.adjudicate ? el("a", { class: "button main", href: `/review/adjudicate?queue=${encodeURIComponent(queue.id)}` }, `Settle ${count(funnel.adjudicate || queue.num_adjudicate, "disagreement")}`) : null,
@@ -186,7 +188,7 @@ class Desk {
 
   personRow(one) {
     return el("tr", {}, el("th", { scope: "row", class: one.active ? "" : "soft" }, one.name), el("td", {}, roleOf(one)),
-      el("td", { class: "soft" }, one.active ? moment(one.last_seen_at) : "shut out"), el("td", { class: "num" }, number(one.num_events ?? one.decisions ?? 0)),
+      el("td", { class: "soft" }, one.active ? moment(one.last_seen_at) : "shut out"), el("td", { class: "num" }, number(one.num_events)),
       el("td", { class: "act" }, one.id === this.me.person.id ? "" : button(one.active ? "Shut out" : "Let in again", { "aria-label": `${one.active ? "Shut out" : "Let in again"}: ${one.name}` }, async () => {
         await this.tried(() => call("PATCH", `/api/people/${encodeURIComponent(one.id)}`, { active: !one.active }));
         await this.loadPeople();
@@ -208,7 +210,7 @@ class Desk {
   async invite(name, role, kind, days) {
     const answer = await this.tried(() => post("/api/invites", { name, role, kind, days }));
     if (!answer) return;
-    const link = new URL(answer.link ?? answer.url, location.origin).href;
+    const link = new URL(answer.link, location.origin).href;
     const input = el("input", { readOnly: true, value: link, "aria-label": `Link for ${name}`, onfocus: () => input.select() });
     this.fresh = el("div", { class: "fresh-link", role: "status" },
       el("p", {}, "Send this link to ", el("strong", {}, name), ". It works once, until ", moment(answer.expires_at), ", and is shown only now."),
@@ -236,7 +238,7 @@ class Desk {
 
   async finish() {
     const answer = await this.tried(() => post("/api/needles"));
-    if (answer) this.outcome.textContent = `${count(answer.num_needles ?? answer.needles, "needle")} written.`;
+    if (answer) this.outcome.textContent = `${count(answer.num_needles, "needle")} written.`;
   }
 
   // Audit
@@ -244,8 +246,8 @@ class Desk {
   async loadAudit(before) {
     const { entries, next } = await get(`/api/audit?limit=30${before ? `&before=${before}` : ""}`);
     this.auditRows ??= el("tbody");
-    this.auditRows.append(...entries.map((entry) => el("tr", {}, el("td", { class: "soft" }, moment(entry.at)), el("td", {}, entry.person ?? entry.name ?? "–"),
-      el("td", {}, entry.action), el("td", { class: "soft" }, entry.subject ?? ""))));
+    this.auditRows.append(...entries.map((entry) => el("tr", {}, el("td", { class: "soft" }, moment(entry.at)), el("td", {}, entry.person ?? "–"),
+      el("td", {}, entry.action), el("td", { class: "soft" }, entry.subject))));
     this.parts.audit.replaceChildren(el("div", { class: "scroll audit", tabIndex: 0, role: "region", "aria-label": "Audit" }, el("table", {},
       el("thead", {}, el("tr", {}, ["When", "Who", "What", "Whom or what"].map((words) => el("th", { scope: "col" }, words)))), this.auditRows)),
     next ? button("Earlier", {}, () => this.loadAudit(next)) : "");

@@ -1,13 +1,14 @@
 // The loupe: one picture, one key, the next picture. Verdicts go to the outbox; pictures come decoded from ahead.
 
 import { ActiveTime } from "/static/active-time.js";
-import { announce, button, count, el, icon, toast } from "/static/dom.js";
+import { announce, count, el, icon, toast } from "/static/dom.js";
 import { ImageCache } from "/static/image-cache.js";
 import "/static/photo-stage.js";
 import { clipping } from "/static/tones.js";
 import { WorkQueue } from "/static/work-queue.js";
-import { Facts, VERDICTS, criteriaOf, guidelinesVersion, labelOf, openWork, reasonsOf, run, screenUrl } from "./common.js";
-import { Criteria } from "./criteria.js";
+import { calibrationCard } from "./calibration.js";
+import { Facts, VERDICTS, guidelinesVersion, labelOf, openWork, reasonsOf, run, screenUrl } from "./common.js";
+import { LoupeBar } from "./loupe-bar.js";
 
 const AHEAD = 8;
 const BEHIND = 3;
@@ -45,31 +46,12 @@ class Loupe {
     this.facts = new Facts();
     this.facts.node.hidden = localStorage.getItem("photogenic.facts") !== "shown";
     document.querySelector("#work").replaceChildren(this.stages, this.facts.node);
-    this.buildBar();
-  }
-
-  buildBar() {
-    this.criteria = new Criteria(criteriaOf(this.body));
-    const tool = (name, key, picture, run) => button("", { picture, class: "plain", "aria-label": name, title: `${name} (${key})`, "aria-pressed": "false" }, run);
-    this.tools = {
-      undo: button("", { picture: "undo", class: "plain", "aria-label": "Undo", title: "Undo (Backspace)" }, () => this.undo()),
-      zoom: tool("Zoom to 100 %", "Z", "loupe", () => this.stage.toggleZoom()),
-      compare: tool("Pin as champion and compare", "C", "pin", () => this.pin()),
-      thirds: tool("Thirds", "T", "thirds", () => this.toggleThirds()),
-      clipping: tool("Clipping", "J", "clip", () => this.toggleClipping()),
-      facts: tool("Histogram and metadata", "I", "bars", () => this.toggleFacts()),
-    };
-    const verdict = (name) => button(VERDICTS[name].word, { key: VERDICTS[name].key, picture: VERDICTS[name].picture, class: name, "aria-pressed": "false" }, () => this.decide(name));
-    this.buttons = Object.fromEntries(Object.keys(VERDICTS).map((name) => [name, verdict(name)]));
-    this.reasons = el("div", { class: "reasons", hidden: true, role: "group", "aria-label": "Reason for dropping" },
-      reasonsOf(this.body).map((reason, i) => button(reason, { key: `Shift ${i + 1}` }, () => this.decide("drop", reason))));
-    const why = button("", { picture: "more", class: "why", "aria-label": "Drop with a reason", "aria-expanded": "false" }, () => this.toggleReasons());
-    this.why = why;
-    document.querySelector("footer").replaceChildren(
-      el("div", { class: "tools", role: "toolbar", "aria-label": "View" }, Object.values(this.tools)),
-      this.criteria.node,
-      el("div", { class: "verdicts", role: "group", "aria-label": "Verdict" },
-        el("div", { class: "drop-pair" }, this.buttons.drop, why, this.reasons), this.buttons.unsure, this.buttons.keep));
+    this.bar = new LoupeBar(this.body, {
+      undo: () => this.undo(), zoom: () => this.stage.toggleZoom(), compare: () => this.pin(), thirds: () => this.toggleThirds(),
+      clipping: () => this.toggleClipping(), facts: () => this.toggleFacts(), decide: (verdict, reason) => this.decide(verdict, reason),
+    });
+    this.bar.press("facts", !this.facts.node.hidden);
+    document.querySelector("footer").replaceChildren(...this.bar.nodes);
   }
 
   listen() {
@@ -86,13 +68,12 @@ class Loupe {
     }
     this.stage.addEventListener("resized", () => this.screens.refit());
     this.screens.addEventListener("refitted", ({ detail }) => this.refitted(detail));
+    this.screens.addEventListener("away", () => this.entry && !this.shown && this.tellAway());
+    this.watch(this.screens);
     addEventListener("surround", () => requestAnimationFrame(() => {
       this.stage.draw();
       this.championStage.draw();
     }));
-    document.addEventListener("click", (event) => {
-      if (!event.target.closest(".drop-pair")) this.toggleReasons(false);
-    });
   }
 
   arrived(items) {
@@ -116,12 +97,24 @@ class Loupe {
     const done = reason === "done";
     this.index = this.line.length;
     this.stage.show(null);
-    this.half.querySelector(".empty")?.remove();
-    this.half.append(el("div", { class: "empty" },
-      el("h2", {}, done ? "All done" : "Others hold the rest"),
-      el("p", {}, done ? "Every picture that was for you has your decision." : "What is left is with other people right now. This page looks again every few seconds."),
-      el("p", {}, el("a", { class: "button", href: "/" }, "All my work"))));
+    this.tell(done ? "All done" : "Others hold the rest",
+      done ? "Every picture that was for you has your decision." : "What is left is with other people right now. This page looks again every few seconds.",
+      el("p", {}, el("a", { class: "button", href: "/" }, "All my work")));
     announce(done ? "All done." : "Others hold the rest; looking again soon.");
+  }
+
+  /** Words where the picture would be. */
+  tell(title, words, ...more) {
+    this.untell();
+    this.half.append(el("div", { class: "empty" }, el("h2", {}, title), el("p", {}, words), ...more));
+  }
+
+  tellAway() {
+    this.tell("Waiting for the server", "This picture comes as soon as the server is back. Your decisions are kept in this browser.");
+  }
+
+  untell() {
+    this.half.querySelector(".empty")?.remove();
   }
 
   /** The first undecided place at or after `from`, else before it, else past the end. */
@@ -140,7 +133,7 @@ class Loupe {
       this.work.fill();
       return;
     }
-    this.half.querySelector(".empty")?.remove();
+    this.untell();
     this.holdPictures();
     const picture = this.screens.get(screenUrl(this.queue.id, entry.item));
     if (picture.bitmap) this.present(entry, picture);
@@ -150,6 +143,7 @@ class Loupe {
 
   present(entry, picture) {
     this.shown = true;
+    this.untell();
     const { width_px: width, height_px: height } = entry.item.images[0];
     const original = this.originals.get(screenUrl(this.queue.id, entry.item, "full"));
     this.stage.overlays.clipping = null;
@@ -158,6 +152,7 @@ class Loupe {
 
   await(entry, picture) {
     this.stage.show(null);
+    if (this.screens.isAway) this.tellAway();
     picture.ready.then(() => {
       if (this.entry !== entry || picture.state === "gone") return;
       if (picture.bitmap) {
@@ -165,7 +160,7 @@ class Loupe {
         this.tones(entry);
       } else {
         this.shown = true; // it cannot be seen, which is itself a ground to drop it
-        this.half.append(el("div", { class: "empty" }, el("h2", {}, "This picture cannot be shown"), el("p", {}, picture.error)));
+        this.tell("This picture cannot be shown", picture.error);
       }
     });
   }
@@ -173,12 +168,12 @@ class Loupe {
   /** What need not be on the screen in the first frame. */
   afterwards(entry) {
     clearTimeout(this.later);
-    this.criteria.set(entry.criteria ?? {});
+    this.bar.criteria.set(entry.criteria ?? {});
     this.later = setTimeout(() => {
       this.setProgress(this.done, this.queue.total_for_me);
       this.badge.hidden = !entry.verdict;
       if (entry.verdict) this.badge.replaceChildren(icon(VERDICTS[entry.verdict].picture), VERDICTS[entry.verdict].past);
-      for (const [name, node] of Object.entries(this.buttons)) node.setAttribute("aria-pressed", String(entry.verdict === name));
+      this.bar.markVerdict(entry.verdict);
       this.tones(entry);
     }, 40);
   }
@@ -220,23 +215,26 @@ class Loupe {
     const { zoomed, scale } = this.stage.view;
     this.zoomChip.hidden = !zoomed;
     this.zoomChip.textContent = `${Math.round(100 * scale)} %`;
-    this.tools.zoom.setAttribute("aria-pressed", String(zoomed));
+    this.bar.press("zoom", zoomed);
     if (!zoomed) this.originals.clear();
   }
 
   /** Pixels that fit the window better have come for a picture that is shown. */
   refitted(url) {
     const { entry, champion } = this;
-    if (entry && url === screenUrl(this.queue.id, entry.item)) this.present(entry, this.screens.get(url));
+    if (entry && url === screenUrl(this.queue.id, entry.item)) {
+      this.present(entry, this.screens.get(url));
+      this.tones(entry);
+    }
     if (champion && url === screenUrl(this.queue.id, champion)) this.showChampion();
   }
 
   decide(verdict, reason) {
     const entry = this.entry;
-    this.toggleReasons(false);
+    this.bar.showReasons(false);
     if (!entry || !this.shown || this.feedback) return;
     if (entry.verdict) this.takeBack(entry);
-    const criteria = verdict === "drop" ? {} : this.criteria.values();
+    const criteria = verdict === "drop" ? {} : this.bar.criteria.values();
     entry.criteria = criteria;
     entry.verdict = verdict;
     entry.eventId = this.outbox.add("decide", this.queue.id, entry.item.id, {
@@ -283,13 +281,7 @@ class Loupe {
       document.querySelector("#work").focus({ preventScroll: true });
       if (rest.length) this.teach(rest);
     };
-    const expected = VERDICTS[answer.expected]?.word.toLowerCase() ?? answer.expected;
-    this.feedback = el("div", { class: "card feedback", role: "alertdialog", "aria-labelledby": "feedback-title" },
-      el("img", { src: screenUrl(this.queue.id, entry.item, "thumb"), alt: "The picture you judged" }),
-      el("div", {},
-        el("h2", { id: "feedback-title" }, answer.right ? `Yes: ${expected}` : `You said ${VERDICTS[entry.verdict].word.toLowerCase()}; the guidelines say ${expected}`),
-        answer.words ? el("p", {}, answer.words) : null,
-        button("Go on", { key: "Enter", class: "main" }, onwards)));
+    this.feedback = calibrationCard(this.queue.id, entry, answer, onwards);
     this.half.append(this.feedback);
     this.feedback.querySelector("button").focus();
   }
@@ -340,8 +332,7 @@ class Loupe {
   }
 
   rate(digit) {
-    if (!this.entry) return;
-    this.criteria.rate(digit);
+    if (this.entry) this.bar.criteria.rate(digit);
   }
 
   pin(swap = false) {
@@ -350,7 +341,7 @@ class Loupe {
     this.champion = this.champion && !swap && !again ? null : again ? null : this.entry.item;
     this.championHalf.hidden = !this.champion;
     this.stages.classList.toggle("two", Boolean(this.champion));
-    this.tools.compare.setAttribute("aria-pressed", String(Boolean(this.champion)));
+    this.bar.press("compare", Boolean(this.champion));
     announce(this.champion ? "Pinned as the champion" : "No champion");
     this.championStage.setView(this.stage.view);
     if (this.champion) this.showChampion();
@@ -371,12 +362,12 @@ class Loupe {
   toggleThirds() {
     const on = !this.stage.overlays.thirds;
     for (const stage of [this.stage, this.championStage]) stage.setOverlay("thirds", on);
-    this.tools.thirds.setAttribute("aria-pressed", String(on));
+    this.bar.press("thirds", on);
   }
 
   toggleClipping() {
     this.clippingShown = !this.clippingShown;
-    this.tools.clipping.setAttribute("aria-pressed", String(this.clippingShown));
+    this.bar.press("clipping", this.clippingShown);
     if (this.clippingShown && this.entry) this.tones(this.entry);
     else this.stage.setOverlay("clipping", null);
   }
@@ -385,13 +376,8 @@ class Loupe {
     const node = this.facts.node;
     node.hidden = !node.hidden;
     localStorage.setItem("photogenic.facts", node.hidden ? "hidden" : "shown");
-    this.tools.facts.setAttribute("aria-pressed", String(!node.hidden));
+    this.bar.press("facts", !node.hidden);
     if (this.entry) this.tones(this.entry);
-  }
-
-  toggleReasons(open = this.reasons.hidden) {
-    this.reasons.hidden = !open;
-    this.why.setAttribute("aria-expanded", String(open));
   }
 }
 

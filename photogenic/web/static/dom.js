@@ -93,15 +93,19 @@ export function announce(sentence) {
   region.textContent = sentence;
 }
 
-/** A sentence at the bottom of the window for some seconds. Errors stay longer and are read out at once. */
+const lasting = new WeakMap(); // line -> the timer that ends it
+
+/** A sentence at the bottom of the window for some seconds. Errors stay longer and are read out at once; one that is there already stays anew. */
 export function toast(sentence, { error = false } = {}) {
   let shelf = document.querySelector(".toasts");
   if (!shelf) {
     shelf = el("div", { class: "toasts", role: "region", "aria-label": "Messages" });
     document.body.append(shelf);
   }
-  const line = el("div", { class: error ? "toast error" : "toast", role: error ? "alert" : "status" }, sentence);
-  shelf.append(line);
+  const present = [...shelf.children].find((one) => one.textContent === sentence);
+  const line = present ?? el("div", { class: error ? "toast error" : "toast", role: error ? "alert" : "status" }, sentence);
+  if (!present) shelf.append(line);
   while (shelf.children.length > 3) shelf.firstChild.remove();
-  setTimeout(() => line.remove(), error ? 9000 : 2200);
+  clearTimeout(lasting.get(line));
+  lasting.set(line, setTimeout(() => line.remove(), error ? 9000 : 2200));
 }

@@ -1,7 +1,7 @@
 // The first page: sign in by the link one was given, then one's own queues.
 
 import { get, post, put } from "./api.js";
-import { button, count, duration, el, number, toast } from "./dom.js";
+import { button, count, el, number, toast } from "./dom.js";
 import { openPage, showTrouble } from "./shell.js";
 
 const place = document.querySelector("#work");
@@ -111,8 +111,8 @@ function card(queue) {
   return el("li", {}, el("a", { class: "card", href: pageOf(queue) },
     el("h2", {}, queue.title),
     queue.left ? el("span", { class: "left" }, `${number(queue.left)} left`) : el("span", { class: "left finished" }, "Done"),
-    el("span", { class: "what" }, queue.words ?? SCREENS[queue.screen] ?? queue.kind),
-    el("span", { class: "left soft small" }, queue.estimate_ms ? `about ${duration(queue.estimate_ms)}` : count(queue.done, "decision")),
+    el("span", { class: "what" }, SCREENS[queue.screen] ?? queue.kind),
+    el("span", { class: "left soft small" }, count(queue.done, "decision")),
     el("span", { class: "bar", "aria-hidden": "true" }, bar)));
 }
 

@@ -1,7 +1,12 @@
 // Decoded pictures, ready to be painted: those ahead and a few behind, and no others, so that memory stays flat.
+// While the server is away one picture asks for it again and again, and the others follow once it is back. A picture
+// that the server itself cannot give is told of after some tries, and still asked for now and then.
 
 const AT_ONCE = 3;
 const TRIES = 4;
+const SHORTEST_MS = 300;
+const LONGEST_MS = 4000; // between two questions to a server that is away: so late, at most, pictures come when it is back
+const RARELY_MS = 15_000;
 
 let worker = null;
 let nextId = 0;
@@ -34,25 +39,29 @@ class Entry {
     decoder().postMessage({ id: this.id, url: this.url, box: this.box });
   }
 
-  answered({ bitmap, width, height, error, final = false }) {
+  answered({ bitmap, width, height, error, final, away }) {
     if (this.state === "gone") {
       bitmap?.close();
       return;
     }
+    if (away) {
+      this.state = "idle";
+      this.cache.rest(away);
+      return;
+    }
     if (bitmap) this.filled(bitmap, width, height);
-    else if (!final && ++this.tries < TRIES) return this.again();
-    else Object.assign(this, { error, state: "failed" });
-    this.done(this);
+    else this.refused(error, final);
+    this.cache.heard();
     this.cache.next();
-    return undefined;
   }
 
   filled(bitmap, width, height) {
     const before = this.bitmap;
-    Object.assign(this, { bitmap, width, height, state: "ready" });
-    if (!before) return;
-    this.cache.dispatchEvent(new CustomEvent("refitted", { detail: this.url }));
-    before.close();
+    const late = this.error !== null;
+    Object.assign(this, { bitmap, width, height, error: null, tries: 0, state: "ready" });
+    this.done(this);
+    if (before || late) this.cache.dispatchEvent(new CustomEvent("refitted", { detail: this.url }));
+    before?.close();
   }
 
   /** Whether its pixels are enough for a box of this size. */
@@ -61,14 +70,23 @@ class Entry {
     return this.bitmap.width >= 0.95 * this.width * Math.min(1, box.width / this.width, box.height / this.height);
   }
 
-  again() {
+  /** The server is there and does not give this picture: perhaps later, perhaps never. */
+  refused(error, final) {
+    this.tries += 1;
     this.state = "resting";
+    if (final || this.tries >= TRIES) {
+      Object.assign(this, { error, state: "failed" });
+      this.done(this);
+    }
+    if (!final) this.later(this.error === null ? SHORTEST_MS * 3 ** this.tries : RARELY_MS);
+  }
+
+  later(delay) {
     setTimeout(() => {
-      if (this.state !== "resting") return;
+      if (this.state !== "resting" && this.state !== "failed") return;
       this.state = "idle";
       this.cache.next();
-    }, 300 * 3 ** this.tries);
-    this.cache.next();
+    }, delay);
   }
 
   drop() {
@@ -83,13 +101,22 @@ class Entry {
   }
 }
 
-/** Pictures by address; emits "refitted". `box()` gives the size in device pixels to shrink to while decoding, or null for the whole picture. */
+/**
+ * Pictures by address. `box()` gives the size in device pixels to shrink to while decoding, or null for the whole picture.
+ *
+ * Emits "refitted" (the address) when a picture has other pixels than before, or comes after all; "away" (why: gone |
+ * signed-out) when pictures wait for the server, and "back" when they do not any more.
+ */
 export class ImageCache extends EventTarget {
   constructor({ box = () => null, atOnce = AT_ONCE } = {}) {
     super();
     this.box = box;
     this.atOnce = atOnce;
     this.entries = new Map();
+    this.failures = 0; // to reach the server, one after the other
+    this.pause = null;
+    addEventListener("online", () => this.hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
   }
 
   /** Hold exactly these addresses, the most wanted first; everything else is let go. */
@@ -112,15 +139,44 @@ export class ImageCache extends EventTarget {
     return this.entries.get(url);
   }
 
+  /** Whether pictures wait for a server that cannot be reached. */
+  get isAway() {
+    return this.failures > 1;
+  }
+
   next() {
+    if (this.pause !== null) return;
+    const most = this.failures ? 1 : this.atOnce;
     let busy = 0;
     for (const entry of this.entries.values()) if (entry.state === "loading") busy += 1;
     for (const entry of this.entries.values()) {
-      if (busy >= this.atOnce) return;
+      if (busy >= most) return;
       if (entry.state !== "idle") continue;
       entry.start();
       busy += 1;
     }
+    if (!busy) this.heard(); // nothing waits for the server, whether it is there or not
+  }
+
+  /** The server cannot be reached: ask again after a while, that doubles, with some chance so that pages do not march in step. */
+  rest(why) {
+    if (this.pause !== null) return; // those that were under way together say the same
+    this.failures += 1;
+    if (this.failures === 2) this.dispatchEvent(new CustomEvent("away", { detail: why }));
+    const delay = Math.min(LONGEST_MS, SHORTEST_MS * 2 ** this.failures) * (0.75 + Math.random() / 2);
+    this.pause = setTimeout(() => this.hurry(), delay);
+  }
+
+  hurry() {
+    clearTimeout(this.pause);
+    this.pause = null;
+    this.next();
+  }
+
+  heard() {
+    const told = this.isAway;
+    this.failures = 0;
+    if (told) this.dispatchEvent(new Event("back"));
   }
 
   /** The room has grown: decode again what has too few pixels; "refitted" tells of each, and the old pixels serve until then. */
@@ -134,7 +190,6 @@ export class ImageCache extends EventTarget {
   }
 
   clear() {
-    for (const entry of this.entries.values()) entry.drop();
-    this.entries.clear();
+    this.hold([]);
   }
 }

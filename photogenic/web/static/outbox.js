@@ -14,12 +14,12 @@ export class Outbox extends EventTarget {
   static async open(personId) {
     const database = await openDatabase(`photogenic-outbox-${personId}`);
     const events = await inStore(database, "readonly", (store) => store.getAll());
-    return new Outbox(database, events);
+    return new Outbox(personId, database, events);
   }
 
-  constructor(database, events) {
+  constructor(personId, database, events) {
     super();
-    this.database = database;
+    Object.assign(this, { personId, database });
     this.events = events; // in the order they were made
     this.refused = 0;
     this.failures = 0;
@@ -103,7 +103,7 @@ export class Outbox extends EventTarget {
     const batch = this.events.slice(0, this.atOnce);
     try {
       await this.writing.catch(() => null);
-      const { accepted, refused, feedback } = await post("/api/events", { events: batch });
+      const { accepted, refused, feedback } = await post("/api/events", { events: batch, person_id: this.personId });
       this.failures = 0;
       this.atOnce = Math.min(BATCH, 2 * this.atOnce);
       if (feedback?.length) this.dispatchEvent(new CustomEvent("feedback", { detail: feedback }));
@@ -171,7 +171,7 @@ export class Outbox extends EventTarget {
   /** The tab closes: try once more with a request that outlives the page (limited to 64 kB by browsers). */
   lastWords() {
     if (!this.events.length) return;
-    post("/api/events", { events: this.events.slice(0, 60) }, { keepalive: true }).catch(() => {
+    post("/api/events", { events: this.events.slice(0, 60), person_id: this.personId }, { keepalive: true }).catch(() => {
       // They stay in IndexedDB and are sent when a page of this site is opened again.
     });
   }

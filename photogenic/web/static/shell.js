@@ -26,7 +26,7 @@ function leaveForSignIn() {
 
 /**
  * Build the page's bar and its keys. `groups` are the page's own keys; the general ones are added.
- * Returns {me, outbox, keymap, setProgress(done, total), setTitle(words)}.
+ * Returns {me, outbox, keymap, setProgress(done, total), setTitle(words), watch(cache)}.
  */
 export async function openPage({ title, keys = [], extras = [] }) {
   const me = await signedIn();
@@ -36,16 +36,19 @@ export async function openPage({ title, keys = [], extras = [] }) {
   const heading = el("h1", {}, title);
   const progress = el("span", { class: "count wide" });
   const line = el("span", { class: "how-far", "aria-hidden": "true", hidden: true }, el("i"));
+  const saved = new SavedLine(outbox);
   document.querySelector("header.topbar").append(
     el("a", { class: "brand", href: "/", title: "All my work" }, "photogenic"),
     heading, line, progress, el("span", { class: "gap" }),
-    savedLine(outbox), ...extras,
+    saved.node, ...extras,
     button("", { picture: "theme", class: "plain", "aria-label": "Light or dark", title: "Light or dark" }, toggleTheme),
     button("?", { class: "plain", "aria-label": "Keys", title: "Keys" }, () => keymap.sheet()),
     el("span", { class: "soft small wide" }, me.person.name),
   );
   document.title = `${title} · photogenic`;
   document.addEventListener("click", (event) => returnFocus(event));
+  // The evening comes, and the system turns dark: what is painted has to follow.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("surround")));
   return {
     me, outbox, keymap,
     setTitle(words) {
@@ -56,6 +59,15 @@ export async function openPage({ title, keys = [], extras = [] }) {
       progress.textContent = total ? `${number(done)} of ${number(total)}` : "";
       line.hidden = !total;
       line.firstChild.style.transform = `scaleX(${total ? Math.min(1, done / total) : 0})`;
+    },
+    /** Say so while the pictures of this cache wait for the server; what comes back first, pictures or saving, wakes the other. */
+    watch(cache) {
+      cache.addEventListener("away", ({ detail }) => saved.setAway(detail));
+      cache.addEventListener("back", () => {
+        saved.setAway(null);
+        outbox.hurry();
+      });
+      outbox.addEventListener("change", ({ detail }) => detail.state === "saved" && cache.isAway && cache.hurry());
     },
   };
 }
@@ -79,36 +91,54 @@ function returnFocus(event) {
   if (event.target.closest?.("button") && !document.querySelector("dialog[open]")) document.querySelector("#work")?.focus({ preventScroll: true });
 }
 
-function savedLine(outbox) {
-  const node = el("span", { class: "saved", role: "status", "aria-live": "polite" });
-  const words = {
-    saved: () => "Saved",
-    sending: (n) => `Saving ${number(n)}`,
-    waiting: (n) => `${number(n)} unsaved`,
-    "signed-out": (n) => `Sign in again: ${number(n)} unsaved`,
-  };
-  let timer = null;
-  const mark = () => {
-    node.dataset.state = outbox.state === "signed-out" ? "refused" : outbox.state;
-  };
-  const show = () => {
-    timer = null;
-    mark();
-    node.textContent = words[outbox.state](outbox.unsaved);
-    node.title = outbox.state === "waiting" ? "The server cannot be reached. Your decisions are kept in this browser and sent when it is back." : "";
-  };
-  // The words change at most a few times a second: a line that flickers with every key would be one more thing to
-  // look at. That something is not saved yet is marked at once.
-  outbox.addEventListener("change", () => {
-    if (outbox.state !== "saved") mark();
-    timer ??= setTimeout(show, 150);
-  });
-  outbox.addEventListener("refused", ({ detail }) => toast(`Not accepted: ${detail.error}`, { error: true }));
-  addEventListener("beforeunload", (event) => {
-    if (outbox.unsaved && outbox.failures) event.preventDefault();
-  });
-  show();
-  return node;
+const OUTBOX_WORDS = {
+  saved: () => "Saved",
+  sending: (n) => `Saving ${number(n)}`,
+  waiting: (n) => `${number(n)} unsaved`,
+  "signed-out": (n) => `Sign in again: ${number(n)} unsaved`,
+};
+const AWAY_WORDS = { gone: "No server", "signed-out": "Sign in again" };
+const KEPT = "The server cannot be reached. Your decisions are kept in this browser and sent when it is back.";
+const LATER = "The server cannot be reached. Pictures come as soon as it is back.";
+const IN_ANOTHER_TAB = "You are not signed in any more. Sign in in another tab: this page goes on by itself.";
+
+/** The line that says whether everything is with the server, and whether the server is there. */
+class SavedLine {
+  constructor(outbox) {
+    this.outbox = outbox;
+    this.away = null; // why pictures do not come: gone | signed-out
+    this.node = el("span", { class: "saved", role: "status", "aria-live": "polite" });
+    // The words change at most a few times a second: a line that flickers with every key would be one more thing to
+    // look at. That something is not saved yet is marked at once.
+    outbox.addEventListener("change", () => {
+      if (outbox.state !== "saved") this.mark();
+      this.timer ??= setTimeout(() => this.show(), 150);
+    });
+    outbox.addEventListener("refused", ({ detail }) => toast(`Not accepted: ${detail.error}`, { error: true }));
+    addEventListener("beforeunload", (event) => {
+      if (outbox.unsaved && outbox.failures) event.preventDefault();
+    });
+    this.show();
+  }
+
+  setAway(why) {
+    this.away = why;
+    this.show();
+  }
+
+  mark() {
+    const { state } = this.outbox;
+    this.node.dataset.state = state === "signed-out" ? "refused" : this.away && state === "saved" ? "waiting" : state;
+  }
+
+  show() {
+    this.timer = null;
+    this.mark();
+    const { state, unsaved } = this.outbox;
+    this.node.textContent = this.away && state === "saved" ? AWAY_WORDS[this.away] : OUTBOX_WORDS[state](unsaved);
+    if (state === "signed-out" || this.away === "signed-out") this.node.title = IN_ANOTHER_TAB;
+    else this.node.title = state === "waiting" ? KEPT : this.away ? LATER : "";
+  }
 }
 
 export function toggleTheme() {

@@ -40,7 +40,7 @@ export class WorkQueue extends EventTarget {
       }
     } catch (error) {
       this.dispatchEvent(new CustomEvent("trouble", { detail: error }));
-      if (error.passing) this.later(3000);
+      if (error.passing || error.status === 401) this.later(3000); // who signs in again in another tab goes on here
     } finally {
       this.dispatchEvent(new Event("claimed"));
     }

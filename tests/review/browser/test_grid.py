@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -37,6 +38,23 @@ def marks(page: Any) -> list[str]:
 def decisions(served: Any, page: Any) -> list[dict[str, Any]]:
     events = served.get(page.context, f"/api/queues/{served.queue('grid')}/mine?limit=100")["events"]
     return [event for event in events if event["kind"] == "decide" and not event["undone"]]
+
+
+def waver(served: Any, page: Any) -> None:
+    """Decide what is left and take it back, until the newest events of one answer hold nothing else."""
+    queue = served.queue("grid")
+    items = served.post(page.context, f"/api/queues/{queue}/claim", {"count": 4})["items"]
+    told: list[dict[str, Any]] = []
+    for item in 8 * items:
+        where = {"queue_id": queue, "item_id": item["id"], "client_at": "2026-11-22T12:00:00Z"}
+        decided, taken_back = str(uuid4()), str(uuid4())
+        told += [
+            {"event_id": decided, "kind": "decide", "body": {"verdict": "keep"}, **where},
+            {"event_id": taken_back, "kind": "undo", "body": {"event_id": decided}, **where},
+        ]
+    assert len(told) > 60
+    answer = served.post(page.context, "/api/events", {"events": told})
+    assert answer["refused"] == []
 
 
 def test_a_screen_is_culled_by_keys(grid: tuple[Any, Any]) -> None:
@@ -99,6 +117,7 @@ def test_after_a_reload_the_last_screen_can_still_be_taken_back(grid: tuple[Any,
     page.keyboard.press("x")
     page.keyboard.press("Enter")
     saved(page)
+    waver(served, page)
     page.reload()
     until(page, PAINTED)
     page.keyboard.press("Backspace")
