@@ -38,7 +38,6 @@ from photogenic.curate.tables import (
 )
 
 KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
-FEW_RATIO = 0.2  # of the pool: so few are looked up table by table, more are read side by side
 NUMBER, TEXT = "number", "text"  # a side-car field as either
 
 Ints = NDArray[np.int64]
@@ -396,13 +395,7 @@ class Ledger:
                 elif field.name not in columns:
                     columns[field.name] = (alias, field.name)
                     schema = schema.append(field)
-        return write_batches(path, schema, self._survivors(columns))
-
-    def _survivors(self, columns: Mapping[str, tuple[str, str]]) -> Iterator[pa.RecordBatch]:
-        if self.count(self.living) < FEW_RATIO * len(self):
-            return self.tables.gathered(columns, self.living)
-        named = {name: column_sql(*place) for name, place in columns.items()}
-        return self.tables.batches(self.tables.select(named, self.living))
+        return write_batches(path, schema, self.tables.gathered(columns, self.living))
 
     def _fate(self) -> str:
         """The number of the first event that happened to a sample; -1 to who is alive."""

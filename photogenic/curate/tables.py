@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from photogenic.core.shards import atomic_path
+from photogenic.curate.gather import RowGroups
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,7 +81,8 @@ class Tables:
         self._db.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
         self._db.execute("SET enable_progress_bar = false")
         self._relations: dict[str, str] = {}
-        self._starts: dict[str, list[int]] = {}  # the first row of each file
+        self._paths: dict[str, list[Path]] = {}
+        self._starts: dict[str, list[int]] = {}  # the first row of each file, and the number of all
 
     def close(self) -> None:
         """The connection's files are left to whoever made the folder."""
@@ -87,7 +90,7 @@ class Tables:
 
     def attach(self, alias: str, paths: Sequence[Path]) -> None:
         """Set parquet files, read one after the other, beside the others under a name."""
-        self._relations[alias] = files_of(paths)
+        self._relations[alias], self._paths[alias] = files_of(paths), list(paths)
         sizes = (pq.read_metadata(path).num_rows for path in paths)
         self._starts[alias] = list(itertools.accumulate(sizes, initial=0))
 
@@ -116,27 +119,25 @@ class Tables:
         return f"SELECT {named} FROM {self.from_clause(named, where, tail)} WHERE {where} {tail}"
 
     def gathered(self, columns: Mapping[str, tuple[str, str]], where: str) -> Iterator[pa.RecordBatch]:
-        """As `select`, for few of many rows: each file is read by itself, and only its matches are joined.
+        """As `select`, of columns as they are: each relation is read by itself, and of it what is wanted.
 
         columns: name -> (alias, column).
         """
-        row = f"{quoted(ROWS)}.row"
-        self._db.execute(f"CREATE OR REPLACE TABLE chosen AS {self.select({'row': row}, where)}")
-        aliases = list(dict.fromkeys(alias for alias, _ in columns.values()))
-        for number, alias in enumerate(aliases):
-            own = {column for of, column in columns.values() if of == alias}
-            place = f"{self._starts[alias]}[(file_index + 1)::BIGINT] + file_row_number"
-            wanted = (
-                f"SELECT {', '.join(map(quoted, sorted(own)))}, {place} AS row FROM {self._relations[alias]}"
-            )
-            found = f"SELECT * FROM ({wanted}) AS wanted SEMI JOIN chosen USING (row) ORDER BY row"
-            self._db.execute(f"CREATE OR REPLACE TABLE gathered_{number} AS {found}")
-        named = ", ".join(
-            f"gathered_{aliases.index(alias)}.{quoted(column)} AS {quoted(name)}"
-            for name, (alias, column) in columns.items()
-        )
-        tables = " POSITIONAL JOIN ".join(f"gathered_{number}" for number in range(len(aliases)))
-        yield from self.batches(f"SELECT {named} FROM {tables}")
+        own: dict[str, dict[str, None]] = {}
+        for alias, column in columns.values():
+            own.setdefault(alias, {})[column] = None
+        with ExitStack() as stack:
+            readers = {
+                alias: stack.enter_context(
+                    closing(RowGroups(self._paths[alias], self._starts[alias], list(names)))
+                )
+                for alias, names in own.items()
+            }
+            for batch in self.batches(self.select({"row": f"{quoted(ROWS)}.row"}, where)):
+                if batch.num_rows:
+                    found = {alias: reader.take(batch["row"].to_numpy()) for alias, reader in readers.items()}
+                    named = {name: found[alias][column] for name, (alias, column) in columns.items()}
+                    yield from pa.table(named).to_batches()
 
     def lookup(self, keys: Mapping[str, str], files: Sequence[Path]) -> str:
         """A query for the rows of `files` with each sample's keys, and its `row`; in the pool's order.

@@ -1,0 +1,73 @@
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from photogenic.curate.gather import RowGroups
+from photogenic.curate.tables import Tables
+
+NUM = 1000
+SIZES = (300, 0, 450, 250)  # rows of the files; 70 in a group
+
+
+@pytest.fixture
+def whole() -> pa.Table:
+    numbers = np.arange(NUM)
+    texts = [None if number % 7 == 0 else f"text {number}" for number in range(NUM)]
+    return pa.table({"number": numbers, "text": pa.array(texts, pa.string()), "other": -numbers})
+
+
+@pytest.fixture
+def paths(whole: pa.Table, tmp_path: Path) -> list[Path]:
+    found, start = [], 0
+    for place, size in enumerate(SIZES):
+        found.append(tmp_path / f"{place}.parquet")
+        pq.write_table(whole.slice(start, size), found[-1], row_group_size=70)
+        start += size
+    return found
+
+
+def in_turns(rows: np.ndarray, num: int) -> Iterator[np.ndarray]:
+    return (rows[start : start + num] for start in range(0, len(rows), num))
+
+
+@pytest.mark.parametrize("num_at_once", [1, 13, NUM])
+def test_rows_come_as_they_were_asked_for(whole: pa.Table, paths: list[Path], num_at_once: int) -> None:
+    starts = np.cumsum((0, *SIZES)).tolist()
+    for share in (0.01, 0.3, 1.0):
+        rows = np.flatnonzero(np.random.default_rng(1).random(NUM) < share)
+        with closing(RowGroups(paths, starts, ["text", "number"])) as groups:
+            found = pa.concat_tables([groups.take(some) for some in in_turns(rows, num_at_once)])
+        assert found.equals(whole.select(["text", "number"]).take(pa.array(rows)))
+
+
+def test_files_without_a_wanted_row_are_not_opened(whole: pa.Table, paths: list[Path]) -> None:
+    starts = np.cumsum((0, *SIZES)).tolist()
+    paths[0].unlink()
+    paths[3].unlink()
+    with closing(RowGroups(paths, starts, ["number"])) as groups:
+        assert groups.take(np.array([300, 749]))["number"].to_pylist() == [300, 749]
+
+
+def test_the_rows_of_several_tables_stand_side_by_side(
+    whole: pa.Table, paths: list[Path], tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"score": np.arange(NUM) / 8}), tmp_path / "scores.parquet", row_group_size=110)
+    with closing(Tables(tmp_path / "scratch")) as tables:
+        tables.attach("pool", paths)
+        tables.attach("scores", [tmp_path / "scores.parquet"])
+        tables.number_rows(NUM)
+        columns = {"id": ("pool", "number"), "what": ("pool", "text"), "score": ("scores", "score")}
+        for limit in (100.0, 0.25, -1.0):
+            found = list(tables.gathered(columns, f'"scores".score < {limit}'))
+            wanted = int(np.count_nonzero(np.arange(NUM) / 8 < limit))
+            assert sum(batch.num_rows for batch in found) == wanted
+            if found:
+                table = pa.Table.from_batches(found)
+                assert table["id"].to_pylist() == list(range(wanted))
+                assert table["score"].to_pylist() == [number / 8 for number in range(wanted)]
+                assert table["what"].equals(whole["text"].slice(0, wanted))
