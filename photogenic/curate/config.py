@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationError,
     field_validator,
@@ -20,6 +21,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from photogenic.core.config import StrictModel
+from photogenic.core.shards import FOR_FINGERPRINT
 from photogenic.core.storage import RemotePath, Root, literal_secrets
 
 Format = Literal["folder", "webdataset", "parquet"]
@@ -532,6 +534,18 @@ class CurateConfig(StrictModel):
         " so that this many are left by the last step.",
     )
     timeout_s: float = Field(60.0, gt=0, description="The longest that one picture may keep a worker busy.")
+    pixel_measures: Literal["all", "asked"] = Field(
+        "all",
+        description="What is measured of pixels: `all` there is, in one go, so that further steps open no"
+        " picture; or only what the steps have `asked` for, which is faster. Candidates have these columns.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        if info.context == FOR_FINGERPRINT and self.pixel_measures == "all":
+            del values["pixel_measures"]  # so that runs from before this setting stay done
+        return values
 
     @model_validator(mode="after")
     def _target_can_be_solved(self) -> Self:

@@ -15,7 +15,7 @@ def scorers_by_step(
     """Step -> names of the scorers that run because of it. steps: (name, rules), first to last."""
     from photogenic.curate.funnel import all_scorers
 
-    scorers, paid = all_scorers(config.steps), set[str]()
+    scorers, paid = all_scorers(config), set[str]()
     found: dict[str, tuple[str, ...]] = {}
     for name, rules in steps:
         needed = ["read"] if name == "read" else _needed(config, name, rules, scorers)
@@ -30,7 +30,7 @@ def _needed(config: CurateConfig, name: str, rules: Iterable[Rule], scorers: lis
     if name == "duplicates" and steps.duplicates:
         columns += ["phash", steps.duplicates.keep]
     if name == "select" and steps.select:
-        columns += ["appeal_score", steps.select.by, steps.select.balance or ""]
+        columns += ["decoder", steps.select.by, steps.select.balance or ""]
     if name == "concept":
         columns += ["concept"]
     makers = (next((it for it in scorers if column in it.columns), None) for column in columns)

@@ -23,6 +23,7 @@ from photogenic.core.run import Run
 from photogenic.core.shards import Sources, write_json
 from photogenic.core.tombstones import read_tombstones
 from photogenic.curate import agreement, neural, report
+from photogenic.curate.asked import pixels_for
 from photogenic.curate.captions import caption_scorer
 from photogenic.curate.config import (
     AestheticStep,
@@ -111,7 +112,7 @@ def inputs(config: CurateConfig) -> list[object]:
     """
     steps = config.steps
     by_embedding = steps.duplicates and neural.embedding_model(steps.duplicates)
-    scorers = [pixel_scorer(), *([watermark_scorer()] if steps.watermark else []), *_taste(steps)]
+    scorers = [pixels_for(config), *([watermark_scorer()] if steps.watermark else []), *_taste(steps)]
     scorers += [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
     return [steps.order, [scorer.folder_name for scorer in scorers], own_inputs(steps)]
 
@@ -139,16 +140,17 @@ class Funnel:
         self.solved: Solved | None = None
         self._done: list[Scorer] = []
         self._scorers: list[Scorer] = []
+        self._pixels = pixel_scorer()
 
     def walk(self, config: CurateConfig) -> None:
-        """Apply all steps. Whoever is left has been decoded and has every pixel measure."""
-        self._scorers = all_scorers(config.steps)
+        """Apply all steps. Whoever is left has been decoded and has the pixel measures of `pixels_for`."""
+        self._scorers, self._pixels = all_scorers(config), pixels_for(config)
         self._scored(read_scorer())
         self.ledger.drop_copies(READ, self._forgotten)
         for name, step in config.steps.items():
             self.steps.append(StepCount(name))
             self._apply(name, step, config)
-        self._scored(pixel_scorer())
+        self._scored(self._pixels)
         self._count()
 
     def counts(self) -> dict[str, Any]:
@@ -221,7 +223,7 @@ class Funnel:
 
     def _drop_duplicates(self, name: str, step: DuplicatesStep, domain: str | None) -> None:
         self._attached(step.keep)
-        self._scored(pixel_scorer())
+        self._scored(self._pixels)
         if self.is_slice:
             return
         drop_duplicates(self.ledger, step, name)
@@ -246,7 +248,7 @@ class Funnel:
 
     def _select(self, name: str, step: SelectStep) -> None:
         self._attached(step.by)
-        self._scored(pixel_scorer())  # what cannot be decoded takes nobody's place
+        self._scored(self._pixels)  # what cannot be decoded takes nobody's place
         group = None if step.balance is None else self._group(step.balance)
         if not self.is_slice:
             select_best(self.ledger, step, name, group)
@@ -289,9 +291,10 @@ class Funnel:
             left -= step.dropped + step.failed
 
 
-def all_scorers(steps: StepsConfig) -> list[Scorer]:
+def all_scorers(config: CurateConfig) -> list[Scorer]:
     """Whatever can make a column, cheap first; a classifier that the recipe names comes before ours."""
-    cheap = [read_scorer(), pixel_scorer(), caption_scorer(), watermark_scorer(), ocr_scorer()]
+    steps = config.steps
+    cheap = [read_scorer(), pixels_for(config), caption_scorer(), watermark_scorer(), ocr_scorer()]
     return [*cheap, *_taste(steps), *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
 
 
@@ -307,7 +310,7 @@ def check(config: CurateConfig, sources: Sources) -> None:
                 f"The pool's source {name!r} cannot be reached: {root} is not there.",
                 "Mount it, or set its path in the recipe and index the pool again.",
             )
-    columns = [column for scorer in all_scorers(config.steps) for column in scorer.columns]
+    columns = [column for scorer in all_scorers(config) for column in scorer.columns]
     for key, column in _read_columns(config.steps):
         if column not in columns and not column.startswith(FIELD):
             near = difflib.get_close_matches(column, columns, n=1)

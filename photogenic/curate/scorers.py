@@ -193,32 +193,50 @@ def measure_header(sample: Sample, data: bytes, model: Any) -> Values:
 
 
 @cache
-def pixel_scorer() -> Scorer:
-    """All pixel measures, the perceptual hash and the appeal score, from one scaled decode."""
+def pixel_scorer(asked: frozenset[str] | None = None) -> Scorer:
+    """Pixel measures, the perceptual hash and the appeal score, from one scaled decode.
+
+    asked: only these columns, as far as they are of pixels, and which decoder ran.
+    """
     from photogenic.measures.pixel import COLUMNS
 
     columns = {"decoder": "string", **dict.fromkeys(COLUMNS, "float64")}
     columns |= {"phash": "uint64", "appeal_score": "float64"}
+    if asked is not None:
+        columns = {name: of for name, of in columns.items() if name in asked or name == "decoder"}
+    model = None if asked is None else tuple(columns)
     revision = _revision("pixel 3", columns, "pillow", "simplejpeg", "numpy")
-    return Scorer("pixel", measure_pixels, columns, revision, samples_per_task=32)
+    return Scorer("pixel", measure_pixels, columns, revision, model=model, samples_per_task=32)
 
 
 def measure_pixels(sample: Sample, data: bytes, model: Any) -> Values:
-    """Columns of `pixel_scorer`."""
-    from photogenic.measures import pixel
+    """Columns of `pixel_scorer`. model: their names; None for all of them."""
     from photogenic.measures.appeal import appeal_score
     from photogenic.measures.decode import decode
+    from photogenic.measures.phash import phash
+    from photogenic.measures.pixel import measure_small
     from photogenic.measures.scales import small_view
 
+    columns = model or tuple(pixel_scorer().columns)
     picture = decode(data, exact=False)
     small = small_view(picture.rgb)
-    measures = pixel.measure_small(picture, small, data)
-    return {
-        "decoder": picture.decoder,
-        **measures,
-        "phash": int(pixel.phash(small)),
-        "appeal_score": appeal_score(measures),
-    }
+    values: Values = {"decoder": picture.decoder}
+    values |= measure_small(picture, small, data, _measured_for(columns))
+    if "phash" in columns:
+        values["phash"] = phash(small)
+    if "appeal_score" in columns:
+        values["appeal_score"] = appeal_score(values)
+    return values
+
+
+@lru_cache(maxsize=16)
+def _measured_for(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The pixel measures among the columns, and those that the appeal score is made of where it is one."""
+    from photogenic.measures.appeal import NEEDED_COLUMNS
+    from photogenic.measures.pixel import COLUMNS
+
+    needed = {*columns, *(NEEDED_COLUMNS if "appeal_score" in columns else ())}
+    return tuple(name for name in COLUMNS if name in needed)
 
 
 @cache

@@ -5,6 +5,8 @@ A small view says where that is, so that of a large picture two quarters are loo
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,32 +17,39 @@ from photogenic.measures.vision import Rgb, opencv
 Grey = NDArray[np.uint8]
 
 STEPS = 8  # a window is STEPS / 2 steps wide and high, and may begin at any step
-CLIPPED_GRADIENT = 255  # a clipped place is no place to look for noise: it counts as busy
 
 
 def closeups(rgb: Rgb, luma: Grey) -> tuple[Grey, Grey]:
     """The quarter of [H, W, 3] with most detail, and the calmest one, both grey [H / 2, W / 2].
 
-    `luma` is the small view of the same picture. A picture of at most the canonical size is taken as a whole.
+    `luma` is the small view of the same picture. A clipped place is no place to look for noise: it counts as
+    busy. A picture of at most the canonical size is taken as a whole.
     """
     if max(rgb.shape[:2]) <= CANONICAL_LONG_SIDE_PX or min(luma.shape) < STEPS:
         whole = _grey(rgb)
         return whole, whole
-    dx, dy = opencv().spatialGradient(luma)
-    busy = opencv().convertScaleAbs(np.abs(dx) + np.abs(dy), alpha=1 / 8)
-    detail = _windows(busy).argmax()
-    busy[(luma < MIN_NOISE_LUMA) | (luma > MAX_NOISE_LUMA)] = CLIPPED_GRADIENT
-    return _closeup(rgb, int(detail)), _closeup(rgb, int(_windows(busy).argmin()))
+    cv = opencv()
+    dx, dy = cv.spatialGradient(luma)
+    busy = cv.convertScaleAbs(np.abs(dx) + np.abs(dy), alpha=1 / 8)
+    clipped = cv.bitwise_not(cv.inRange(luma, MIN_NOISE_LUMA, MAX_NOISE_LUMA))  # there 255, elsewhere 0
+    detail, calm = _windows(busy).argmax(), _windows(cv.max(busy, clipped)).argmin()
+    return _closeup(rgb, int(detail)), _closeup(rgb, int(calm))
 
 
 def _windows(busy: Grey) -> NDArray[np.int32]:
     """The sum over each window that begins at one of 5 x 5 places. [5, 5]"""
     sums = opencv().integral(busy)
-    rows, columns = (np.arange(STEPS + 1) * (side - 1) // STEPS for side in sums.shape)
-    corners = sums[np.ix_(rows, columns)]
+    rows, columns = (_steps(side - 1) for side in sums.shape)
+    corners = sums[rows][:, columns]
     half = STEPS // 2
     right, left = corners[:, half:], corners[:, :-half]
     return np.asarray((right[half:] - right[:-half]) - (left[half:] - left[:-half]))
+
+
+@lru_cache(maxsize=1024)
+def _steps(side: int) -> NDArray[np.int64]:
+    """Where the STEPS of a side begin and end. [STEPS + 1]"""
+    return np.asarray(np.arange(STEPS + 1) * side // STEPS, np.int64)
 
 
 def _closeup(rgb: Rgb, number: int) -> Grey:

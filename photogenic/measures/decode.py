@@ -34,7 +34,7 @@ from PIL import (  # a format is known to Pillow once its plugin is imported
 from photogenic.core.errors import DecodeError
 from photogenic.measures.colour import eight_bit_rgb, in_srgb
 from photogenic.measures.headers import Header as Header
-from photogenic.measures.headers import quick_header
+from photogenic.measures.headers import plain_jpeg, quick_header
 from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX as CANONICAL_LONG_SIDE_PX
 from photogenic.measures.scales import halved, reduced
 from photogenic.measures.vision import Rgb as Rgb
@@ -109,17 +109,7 @@ def decode(data: bytes, *, min_long_side_px: int = CANONICAL_LONG_SIDE_PX, exact
     if min_long_side_px < 1:
         raise ValueError(f"min_long_side_px must be at least 1, not {min_long_side_px}")
     with _refusing():
-        image = _open(data)
-        width_px, height_px = _oriented_size(image)
-        decoder = "simplejpeg"
-        rgb = _decode_jpeg(data, image, min_long_side_px) if _suits_simplejpeg(image) else None
-        if rgb is None:
-            decoder = "pillow"
-            rgb = _decode_with_pillow(image, min_long_side_px)
-        exact = exact or bool(image.info.get("icc_profile"))  # its conversion is dear: on few pixels only
-        rgb = reduced(rgb, min_long_side_px) if exact else halved(rgb, min_long_side_px)
-        rgb = _oriented(in_srgb(rgb, image), _orientation(image))
-        return Picture(np.ascontiguousarray(rgb), width_px, height_px, decoder)
+        return _plain_jpeg(data, min_long_side_px, exact) or _opened(data, min_long_side_px, exact)
 
 
 def square(rgb: Rgb, size_px: int) -> Rgb:
@@ -132,6 +122,35 @@ def square(rgb: Rgb, size_px: int) -> Rgb:
     canvas = Image.new("RGB", (side, side), "white")
     canvas.paste(Image.fromarray(rgb), ((side - width) // 2, (side - height) // 2))
     return np.asarray(canvas.resize((size_px, size_px), Image.Resampling.BICUBIC))
+
+
+def _plain_jpeg(data: bytes, min_long_side_px: int, exact: bool) -> Picture | None:
+    """Most files: a JPEG that Pillow need not open. None for all others, and for what simplejpeg refuses."""
+    header = plain_jpeg(data)
+    if header is None or header.mode == "CMYK" or header.width_px * header.height_px > MAX_PIXELS:
+        return None
+    width, height = header.width_px, header.height_px
+    stored = (height, width) if header.orientation in _TRANSPOSED else (width, height)
+    rgb = _decode_jpeg(data, stored, min_long_side_px)
+    if rgb is None:
+        return None
+    rgb = reduced(rgb, min_long_side_px) if exact else halved(rgb, min_long_side_px)
+    return Picture(np.ascontiguousarray(_oriented(rgb, header.orientation)), width, height, "simplejpeg")
+
+
+def _opened(data: bytes, min_long_side_px: int, exact: bool) -> Picture:
+    """Any file, as Pillow understands it."""
+    image = _open(data)
+    width_px, height_px = _oriented_size(image)
+    decoder = "simplejpeg"
+    rgb = _decode_jpeg(data, image.size, min_long_side_px) if _suits_simplejpeg(image) else None
+    if rgb is None:
+        decoder = "pillow"
+        rgb = _decode_with_pillow(image, min_long_side_px)
+    exact = exact or bool(image.info.get("icc_profile"))  # its conversion is dear: on few pixels only
+    rgb = reduced(rgb, min_long_side_px) if exact else halved(rgb, min_long_side_px)
+    rgb = _oriented(in_srgb(rgb, image), _orientation(image))
+    return Picture(np.ascontiguousarray(rgb), width_px, height_px, decoder)
 
 
 # ---- opening ----------------------------------------------------------------------------------------------
@@ -197,15 +216,15 @@ def _suits_simplejpeg(image: Image.Image) -> bool:
     return image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
 
 
-def _decode_jpeg(data: bytes, image: Image.Image, min_long_side_px: int) -> Rgb | None:
+def _decode_jpeg(data: bytes, size: tuple[int, int], min_long_side_px: int) -> Rgb | None:
     """[H, W, 3] at DCT scale 1/8, 1/4, 1/2 or 1, not oriented; None when Pillow should try.
 
-    The scales between (3/8, 5/8 ...) have no SIMD inverse DCT in libjpeg-turbo and take longer than the next
-    power of two.
+    size: width and height as the file holds them. The scales between (3/8, 5/8 ...) have no SIMD inverse DCT
+    in libjpeg-turbo and take longer than the next power of two.
     """
     import simplejpeg
 
-    width, height = image.size
+    width, height = size
     scale = next((s for s in (1, 2, 4) if -(-max(width, height) * s // 8) >= min_long_side_px), 8)
     try:
         rgb = simplejpeg.decode_jpeg(

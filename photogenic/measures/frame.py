@@ -37,7 +37,7 @@ def look_at_frame(small: Rgb) -> Frame:
     """
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
     colour = _commonest_colour(ring)
-    plain_share = float(np.mean(_difference(ring[None], colour) <= PLAIN_TOLERANCE))
+    plain_share = np.count_nonzero(_difference(ring[None], colour) <= PLAIN_TOLERANCE) / len(ring)
     if plain_share < MIN_BAR_SHARE:
         return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, 0.0)
     unlike = _difference(small, colour) > CONTENT_TOLERANCE
@@ -51,10 +51,10 @@ def look_at_frame(small: Rgb) -> Frame:
 
 def _commonest_colour(ring: Rgb) -> NDArray[np.uint8]:
     """The mean of the fullest of 16 x 16 x 16 colour cells, from [n, 3]."""
-    red, green, blue = ring.astype(np.int64).T >> 4
+    red, green, blue = (ring >> 4).astype(np.int64).T
     cells = red << 8 | green << 4 | blue
     fullest = ring[cells == np.bincount(cells).argmax()]
-    return np.asarray(np.rint(fullest.mean(axis=0)), np.uint8)
+    return np.asarray(np.rint(fullest.sum(axis=0) / len(fullest)), np.uint8)
 
 
 def _difference(rgb: Rgb, colour: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -30,11 +30,20 @@ def quick_header(data: bytes) -> Header | None:
     """
     for signature, read in _READERS.items():
         if data.startswith(signature):
-            try:
-                return read(data)
-            except (struct.error, IndexError):  # it ends too early
-                return None
+            return _unless_cut(read, data)
     return None
+
+
+def plain_jpeg(data: bytes) -> Header | None:
+    """As `quick_header`, of a JPEG without a colour profile; None for everything else."""
+    return _unless_cut(_jpeg_without_profile, data) if data.startswith(_JPEG) else None
+
+
+def _unless_cut(read: Callable[[bytes], Header | None], data: bytes) -> Header | None:
+    try:
+        return read(data)
+    except (struct.error, IndexError):  # it ends too early
+        return None
 
 
 _PAIR = struct.Struct(">HH").unpack_from
@@ -43,12 +52,17 @@ _CHUNK = struct.Struct(">I4s").unpack_from
 
 # ---- JPEG: segments up to the first scan -------------------------------------------------------------------
 
+_JPEG = b"\xff\xd8\xff"
 _START_OF_FRAME = (0xFFC0, 0xFFC1, 0xFFC2)  # 8 bit, Huffman-coded
 _PASSED_OVER = (0xFFC4, 0xFFDD, 0xFFFE)  # Huffman tables, restart interval, comment
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
-def _jpeg(data: bytes) -> Header | None:
+def _jpeg_without_profile(data: bytes) -> Header | None:
+    return _jpeg(data, may_have_profile=False)
+
+
+def _jpeg(data: bytes, *, may_have_profile: bool = True) -> Header | None:
     frame, exif, place = b"", b"", 2
     while True:
         marker, length = _PAIR(data, place)
@@ -68,7 +82,7 @@ def _jpeg(data: bytes) -> Header | None:
             if frame or len(segment) < 6 or len(segment) != 6 + 3 * segment[5] or segment[0] != 8:
                 return None
             frame = segment
-        elif not _is_plain(marker, segment):
+        elif not _is_plain(marker, segment) or (marker == 0xFFE2 and not may_have_profile):
             return None
     orientation = _orientation(exif[6:]) if exif else 1
     if not frame or frame[5] not in _JPEG_MODES or orientation is None:
@@ -191,7 +205,7 @@ def _webp(data: bytes) -> Header | None:
 
 
 _READERS: dict[bytes, Callable[[bytes], Header | None]] = {
-    b"\xff\xd8\xff": _jpeg,
+    _JPEG: _jpeg,
     b"\x89PNG\r\n\x1a\n": _png,
     b"RIFF": _webp,
 }

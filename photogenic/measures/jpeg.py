@@ -31,9 +31,13 @@ _STANDALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 def jpeg_quality(data: bytes) -> float:
     """1-100 on libjpeg's scale: the quality with the luminance table nearest the file's; 100 for no JPEG."""
     table = _luminance_table(data)
-    if table is None:
-        return 100.0
-    return float(1 + np.abs(_tables() - table).sum(axis=1).argmin())
+    return 100.0 if table is None else _nearest_quality(table)
+
+
+@lru_cache(maxsize=1024)  # files of one camera or program share theirs
+def _nearest_quality(table: bytes) -> float:
+    values = np.frombuffer(table, ">u2" if len(table) == 128 else "u1").astype(np.int64)
+    return float(1 + np.abs(_tables() - values).sum(axis=1).argmin())
 
 
 @lru_cache(maxsize=1)
@@ -45,8 +49,8 @@ def _tables() -> NDArray[np.int64]:
     return tables
 
 
-def _luminance_table(data: bytes) -> NDArray[np.int64] | None:
-    """Quantisation table 0, [64] in zigzag order; None when the bytes are no JPEG or end too early."""
+def _luminance_table(data: bytes) -> bytes | None:
+    """Quantisation table 0, 64 values of 8 or 16 bit in zigzag order; None when there is none."""
     if data[:2] != b"\xff\xd8":
         return None
     position = 2
@@ -66,7 +70,7 @@ def _luminance_table(data: bytes) -> NDArray[np.int64] | None:
     return None
 
 
-def _table_zero(segment: bytes) -> NDArray[np.int64] | None:
+def _table_zero(segment: bytes) -> bytes | None:
     """Table 0 among those that one segment holds, each a byte of precision and number, then 64 values."""
     position = 0
     while position < len(segment):
@@ -76,7 +80,7 @@ def _table_zero(segment: bytes) -> NDArray[np.int64] | None:
         if len(values) < size:
             return None
         if number == 0:
-            return np.frombuffer(values, ">u2" if sixteen_bit else "u1").astype(np.int64)
+            return values
         position += 1 + size
     return None
 

@@ -6,18 +6,16 @@ Light and colour come from a view of at most 128 px, sharpness and noise from th
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from photogenic.measures.closeups import closeups
 from photogenic.measures.decode import Picture, Rgb
-from photogenic.measures.frame import Frame, look_at_frame
 from photogenic.measures.jpeg import blockiness_score, jpeg_quality
-from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX, reduced, small_view
-from photogenic.measures.sharpness import noise_score, ranked, sharpness_score
-from photogenic.measures.vision import opencv
+from photogenic.measures.look import Histogram, Look
+from photogenic.measures.phash import phash as phash
+from photogenic.measures.scales import reduced, small_view
+from photogenic.measures.sharpness import sharpness_score
 
 # "Content" is everything but a plain background: of a drawing on white, the drawing.
 COLUMNS: dict[str, str] = {
@@ -41,9 +39,6 @@ COLUMNS: dict[str, str] = {
     "jpeg_quality": "1-100 on libjpeg's scale, from the quantisation tables; 100 when no JPEG",
 }
 
-Channel = NDArray[np.float32]  # [N], levels
-Moments = NDArray[np.float64]
-
 OPPONENT = np.array([[1, -1, 0], [0.5, 0.5, -1]])  # red-green and yellow-blue, from RGB
 
 DARK_CLIP, BRIGHT_CLIP = 5, 250  # luma levels: what a screen shows as black and as white
@@ -56,148 +51,155 @@ def measure(picture: Picture, data: bytes | None = None) -> dict[str, float]:
     return measure_small(picture, small_view(picture.rgb), data)
 
 
-def measure_small(picture: Picture, small: Rgb, data: bytes | None) -> dict[str, float]:
-    """As `measure`, for a caller who has the small view already."""
-    luma = opencv().cvtColor(small, opencv().COLOR_RGB2GRAY)
-    frame = look_at_frame(small)
-    detail, calm = closeups(picture.rgb, luma)
-    noise, scale = noise_score(calm), min(1.0, CANONICAL_LONG_SIDE_PX / max(picture.rgb.shape[:2]))
-    sharp_view = reduced(detail, round(scale * max(detail.shape)))
-    return {
-        **_light(luma, frame),
-        **_colour(small, frame),
-        "sharpness_score": sharpness_score(sharp_view, noise * scale),
-        "noise_score": noise,
-        "foreground_ratio": float(np.count_nonzero(frame.content) / frame.content.size),
-        "edge_touch_ratio": frame.edge_touch_ratio,
-        "border_ratio": frame.border_ratio,
-        "blockiness_score": blockiness_score(detail, _grid_px(picture)),
-        "jpeg_quality": 100.0 if data is None else jpeg_quality(data),
-    }
+def measure_small(
+    picture: Picture, small: Rgb, data: bytes | None, columns: Iterable[str] = COLUMNS
+) -> dict[str, float]:
+    """As `measure`, for a caller who has the small view already, and wants some of the columns perhaps.
+
+    What a column needs and no other one asks for is not computed.
+    """
+    look = Look(picture, small, data)
+    return {name: MEASURES[name](look) for name in columns}
 
 
-def _grid_px(picture: Picture) -> int:
-    """The side of JPEG's blocks of 8 px as this picture holds them."""
-    return round(8 * int(max(picture.rgb.shape[:2])) / max(picture.width_px, picture.height_px))
+# ---- light
 
 
-def _light(luma: NDArray[np.uint8], frame: Frame) -> dict[str, float]:
-    """Of [h, w]. A blank picture has no content: its ground counts."""
-    whole = np.bincount(luma.ravel(), minlength=256)
-    is_partial = frame.is_plain and frame.content.any()
-    content = np.bincount(luma[frame.content], minlength=256) if is_partial else whole
-    num_content = int(content.sum())
-    low, high = np.searchsorted(np.cumsum(whole), (0.01 * luma.size, 0.99 * luma.size))
-    return {
-        "luma_mean": float(whole @ _LEVELS) / (255 * luma.size),
-        "content_luma_mean": float(content @ _LEVELS) / (255 * num_content),
-        "dark_clip_ratio": float(content[: DARK_CLIP + 1].sum()) / num_content,
-        "bright_clip_ratio": float(content[BRIGHT_CLIP:].sum()) / num_content,
-        "contrast": float(high - low) / 255,
-    }
+def _luma_mean(look: Look) -> float:
+    return _mean_luma(look.histogram)
 
 
-def _colour(small: Rgb, frame: Frame) -> dict[str, float]:
-    pixels = small[frame.content] if frame.is_plain and frame.content.any() else small.reshape(-1, 3)
-    planes = np.ascontiguousarray(pixels.T, np.float32)
-    red, green, blue = planes
-    value = np.maximum(np.maximum(red, green), blue)
-    chroma = value - np.minimum(np.minimum(red, green), blue)
-    mean, covariance = _moments(planes)
-    return {
-        "colourfulness_score": _colourfulness(mean, covariance),
-        "saturation_ratio": float(chroma.sum() / max(1.0, float(value.sum()))),
-        "grey_ratio": float(np.count_nonzero(chroma < GREY_CHROMA) / chroma.size),
-        "tint_ratio": _hue_agreement(red - green, (red + green) / 2 - blue),
-        "hue_spread_score": _hue_spread(covariance),
-        "cast_score": _cast(planes),
-    }
+def _content_luma_mean(look: Look) -> float:
+    return _mean_luma(look.content_histogram)
 
 
-def _moments(planes: NDArray[np.float32]) -> tuple[Moments, Moments]:
-    """Mean [3] and covariance [3, 3] of the channels [3, N]."""
-    cv = opencv()
-    how = cv.COVAR_NORMAL | cv.COVAR_COLS | cv.COVAR_SCALE
-    covariance, mean = cv.calcCovarMatrix(planes, None, how, ctype=cv.CV_64F)
-    return mean[:, 0], covariance
+def _mean_luma(histogram: Histogram) -> float:
+    return float(histogram @ _LEVELS) / (255 * int(histogram.sum()))
 
 
-def _colourfulness(mean: Moments, covariance: Moments) -> float:
+def _dark_clip_ratio(look: Look) -> float:
+    content = look.content_histogram
+    return float(content[: DARK_CLIP + 1].sum()) / int(content.sum())
+
+
+def _bright_clip_ratio(look: Look) -> float:
+    content = look.content_histogram
+    return float(content[BRIGHT_CLIP:].sum()) / int(content.sum())
+
+
+def _contrast(look: Look) -> float:
+    num = look.luma.size
+    low, high = np.searchsorted(np.cumsum(look.histogram), (0.01 * num, 0.99 * num))
+    return float(high - low) / 255
+
+
+# ---- colour
+
+
+def _colourfulness_score(look: Look) -> float:
     """Hasler & Suesstrunk, Measuring colourfulness in natural images (2003): M3."""
+    mean, covariance = look.moments
     variances = np.diag(OPPONENT @ covariance @ OPPONENT.T)
     spread = math.sqrt(max(0.0, float(variances.sum())))
     return spread + 0.3 * math.hypot(*(OPPONENT @ mean))
 
 
-def _hue_agreement(red_green: Channel, yellow_blue: Channel) -> float:
+def _saturation_ratio(look: Look) -> float:
+    return float(look.chroma.sum() / max(1.0, float(look.value.sum())))
+
+
+def _grey_ratio(look: Look) -> float:
+    return float(np.count_nonzero(look.chroma < GREY_CHROMA) / look.chroma.size)
+
+
+def _tint_ratio(look: Look) -> float:
     """|sum of the chroma vectors| / sum of their lengths: 1 for one hue, 0 for opposite ones in balance.
 
     Not with OpenCV's `magnitude`: Intel's code in it takes an approximate root of eight values at a time, but
     the exact one where one of the eight is zero (a grey pixel), and which eight go together depends on the
     address of its answer. So equal pixels got unequal last bits. NumPy's root is always the exact one.
     """
+    red, green, blue = look.planes
+    red_green, yellow_blue = red - green, (red + green) / 2 - blue
     length = float(np.sqrt(red_green * red_green + yellow_blue * yellow_blue).sum())
     if length < red_green.size:  # less than one level a pixel: grey
         return 1.0
     return min(1.0, math.hypot(red_green.sum(), yellow_blue.sum()) / length)
 
 
-def _hue_spread(covariance: Moments) -> float:
+def _hue_spread_score(look: Look) -> float:
     """The colours' standard deviation off the line in RGB that fits them best, in levels.
 
     Grey, sepia and any other single tint are shades along one line: 0.
     """
+    _, covariance = look.moments
     return math.sqrt(max(0.0, float(np.linalg.eigvalsh(covariance)[:2].sum())))
 
 
-def _cast(planes: NDArray[np.float32]) -> float:
-    """The angle between the brightest of each channel and grey, in degrees, from [3, N].
+def _cast_score(look: Look) -> float:
+    """The angle between the brightest of each channel and grey, in degrees.
 
     White patch: under white light something in a picture reflects all of it (Land, The retinex theory of
     colour vision, 1977). The 99th percentile of a quarter of the pixels, for single bright pixels are noise.
     """
-    brightest = np.array([ranked(plane[::4], 0.99) for plane in planes])
+    some = look.planes[:, ::4]
+    rank = int(0.99 * (some.shape[1] - 1))
+    brightest = np.partition(some, rank, axis=1)[:, rank].astype(np.float64)
     length = float(np.linalg.norm(brightest))
-    return (
-        math.degrees(math.acos(min(1.0, float(brightest.sum()) / (math.sqrt(3) * length)))) if length else 0.0
-    )
+    if not length:
+        return 0.0
+    return math.degrees(math.acos(min(1.0, float(brightest.sum()) / (math.sqrt(3) * length))))
 
 
-# ---- perceptual hash
-
-HASH_VIEW_PX = 32
-HASH_BITS = (40, 12, 12)  # of luma and the two chromas: colour tells drawings of one outline apart
-HASH_FLAT = 1e-3  # luma levels: a smaller amplitude is rounding, in a picture without structure
+# ---- detail, the frame, the file
 
 
-def phash(rgb: Rgb) -> int:
-    """64-bit DCT perceptual hash of [H, W, 3], as an unsigned integer.
-
-    As C. Zauner's (Implementation and benchmarking of perceptual image hash functions, 2010):
-    the lowest frequencies of a 32 x 32 view against their median. Unlike it, frequencies go in zigzag order
-    without the mean, and 24 of the bits are chroma's. A blank picture hashes to 0.
-    """
-    cv = opencv()
-    view = cv.resize(small_view(rgb), (HASH_VIEW_PX, HASH_VIEW_PX), interpolation=cv.INTER_AREA)
-    planes = cv.cvtColor(view, cv.COLOR_RGB2YCrCb).astype(np.float32)
-    basis, order = _dct_basis(), _zigzag()
-    bits = []
-    for plane, num_bits in enumerate(HASH_BITS):
-        amplitudes = (basis @ planes[:, :, plane] @ basis.T).ravel()[order[1 : num_bits + 1]]
-        bits.append(amplitudes > np.median(amplitudes) + HASH_FLAT)
-    return int.from_bytes(np.packbits(np.concatenate(bits)).tobytes(), "big")
+def _sharpness_score(look: Look) -> float:
+    detail, scale = look.closeups[0], look.scale
+    return sharpness_score(reduced(detail, round(scale * max(detail.shape))), look.noise * scale)
 
 
-@lru_cache(maxsize=1)
-def _dct_basis() -> NDArray[np.float32]:
-    """[32, 32]: the cosines of DCT-II, scaled so that a coefficient is an amplitude in levels."""
-    frequency, position = np.mgrid[:HASH_VIEW_PX, :HASH_VIEW_PX]
-    cosines = np.cos(np.pi * frequency * (2 * position + 1) / (2 * HASH_VIEW_PX))
-    return np.asarray(cosines * np.where(frequency == 0, 1, 2) / HASH_VIEW_PX, np.float32)
+def _noise_score(look: Look) -> float:
+    return look.noise
 
 
-@lru_cache(maxsize=1)
-def _zigzag() -> NDArray[np.int64]:
-    """[1024]: indices into the flattened [32, 32] coefficients, by the sum of the two frequencies."""
-    frequency = np.arange(HASH_VIEW_PX)
-    return np.argsort((frequency[:, None] + frequency[None]).ravel(), kind="stable")
+def _foreground_ratio(look: Look) -> float:
+    return float(np.count_nonzero(look.frame.content) / look.frame.content.size)
+
+
+def _edge_touch_ratio(look: Look) -> float:
+    return look.frame.edge_touch_ratio
+
+
+def _border_ratio(look: Look) -> float:
+    return look.frame.border_ratio
+
+
+def _blockiness_score(look: Look) -> float:
+    return blockiness_score(look.closeups[0], look.grid_px)
+
+
+def _jpeg_quality(look: Look) -> float:
+    return 100.0 if look.data is None else jpeg_quality(look.data)
+
+
+MEASURES: dict[str, Callable[[Look], float]] = {
+    "luma_mean": _luma_mean,
+    "content_luma_mean": _content_luma_mean,
+    "dark_clip_ratio": _dark_clip_ratio,
+    "bright_clip_ratio": _bright_clip_ratio,
+    "contrast": _contrast,
+    "colourfulness_score": _colourfulness_score,
+    "saturation_ratio": _saturation_ratio,
+    "grey_ratio": _grey_ratio,
+    "tint_ratio": _tint_ratio,
+    "hue_spread_score": _hue_spread_score,
+    "cast_score": _cast_score,
+    "sharpness_score": _sharpness_score,
+    "noise_score": _noise_score,
+    "foreground_ratio": _foreground_ratio,
+    "edge_touch_ratio": _edge_touch_ratio,
+    "border_ratio": _border_ratio,
+    "blockiness_score": _blockiness_score,
+    "jpeg_quality": _jpeg_quality,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +53,9 @@ def block_noise(grey: Grey) -> tuple[Values, Values]:
 
 
 def _block_means(plane: Grey) -> Values:
-    rows, columns = (side // NOISE_BLOCK_PX for side in plane.shape)
-    whole = plane[: rows * NOISE_BLOCK_PX, : columns * NOISE_BLOCK_PX]
-    by_row = whole.reshape(rows, NOISE_BLOCK_PX, -1).sum(axis=1, dtype=np.uint16)
-    sums = by_row.reshape(rows, columns, NOISE_BLOCK_PX).sum(axis=2, dtype=np.uint32)
-    return np.asarray(sums / np.float32(NOISE_BLOCK_PX**2), np.float32)
+    corners = opencv().integral(plane)[::NOISE_BLOCK_PX, ::NOISE_BLOCK_PX]
+    by_row = corners[1:] - corners[:-1]
+    return np.asarray((by_row[:, 1:] - by_row[:, :-1]) / NOISE_BLOCK_PX**2, np.float32)
 
 
 def ranked(values: NDArray[np.generic], rank: float) -> float:
@@ -77,7 +76,7 @@ def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
     if min(grey.shape) < 5:
         return 0.0
     cv = opencv()
-    taps = cv.getGaussianKernel(REBLUR_TAPS, REBLUR_SIGMA_PX, cv.CV_32F)
+    taps = _reblur_taps()
     reblurred = cv.sepFilter2D(grey, cv.CV_32F, taps, taps)
     slopes = cv.spatialGradient(grey)
     coarse = [cv.convertScaleAbs(slope, alpha=1 / COARSE) for slope in slopes]
@@ -89,6 +88,12 @@ def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
             weakened = cv.Sobel(reblurred, cv.CV_32F, 1 - direction, direction)
             scores.append(_edge_sharpness(slope.ravel()[places], weakened.ravel()[places]))
     return min(scores, default=0.0)
+
+
+@lru_cache(maxsize=1)
+def _reblur_taps() -> Values:
+    cv = opencv()
+    return np.asarray(cv.getGaussianKernel(REBLUR_TAPS, REBLUR_SIGMA_PX, cv.CV_32F))
 
 
 def _summits(gradient: Grey, other: Grey, floor: float) -> NDArray[np.int64]:

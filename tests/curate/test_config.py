@@ -5,6 +5,8 @@ import yaml
 
 from photogenic.core.config import StrictModel, dump_config, load_config
 from photogenic.core.errors import RecipeError
+from photogenic.core.shards import FOR_FINGERPRINT, fingerprint
+from photogenic.curate.asked import pixels_for
 from photogenic.curate.config import DEFAULT_STEPS, CurateConfig, StepsConfig
 from photogenic.curate.funnel import inputs
 from photogenic.curate.scorers import pixel_scorer, watermark_scorer
@@ -85,3 +87,29 @@ def test_how_pixels_are_measured_is_part_of_the_key() -> None:
     assert pixel_scorer().folder_name in known and watermark_scorer().folder_name not in known
     asking = CurateConfig.model_validate({"steps": {"watermark": {"max": 13}}})
     assert watermark_scorer().folder_name in str(inputs(asking))
+    fewer = CurateConfig.model_validate({"steps": {"contrast": {"min": 0.2}}, "pixel_measures": "asked"})
+    assert pixel_scorer().folder_name not in str(inputs(fewer))
+
+
+def test_a_setting_that_came_later_leaves_older_runs_done() -> None:
+    fewer = CurateConfig.model_validate({"pixel_measures": "asked"})
+    assert "pixel_measures" not in CurateConfig().model_dump(mode="json", context=FOR_FINGERPRINT)
+    assert fingerprint(CurateConfig()) != fingerprint(fewer)
+    assert yaml.safe_load(dump_config(CurateConfig()))["pixel_measures"] == "all"
+
+
+@pytest.mark.parametrize(
+    ("steps", "asked"),
+    [
+        ({"size": {}, "ocr": {}}, {"decoder"}),
+        ({"contrast": {"min": 0.2}, "sharpness": {"min": 1}}, {"decoder", "contrast", "sharpness_score"}),
+        ({"duplicates": {"keep": "contrast"}}, {"decoder", "contrast", "phash"}),
+        ({"select": {"num": 5}}, {"decoder", "appeal_score"}),
+        ({"mine": {"step": "column", "name": "noise_score", "max": 3}}, {"decoder", "noise_score"}),
+        ({"mine": {"filter": "any.py:f", "columns": ["cast_score"]}}, {"decoder", "cast_score"}),
+    ],
+)
+def test_what_steps_ask_of_pixels(steps: dict[str, object], asked: set[str]) -> None:
+    config = CurateConfig.model_validate({"steps": steps, "pixel_measures": "asked"})
+    assert set(pixels_for(config).columns) == asked
+    assert pixels_for(CurateConfig.model_validate({"steps": steps})) is pixel_scorer()

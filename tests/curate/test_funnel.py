@@ -18,6 +18,7 @@ from photogenic.core.shards import file_fingerprint, read_json, read_table
 from photogenic.curate.config import CurateConfig, PoolConfig
 from photogenic.curate.funnel import curate
 from photogenic.curate.pool import index
+from photogenic.curate.scorers import pixel_scorer
 
 from .funnels import STEPS, config_of, run_funnel, verdicts
 
@@ -81,6 +82,23 @@ def test_candidates_have_the_pools_columns_and_all_scores(undisturbed: Run) -> N
         len(Path(undisturbed.sources().roots["drawn"], m).read_bytes()) for m in table["member"].to_pylist()
     ]
     assert table["size_bytes"].to_pylist() == sizes
+
+
+def test_only_what_is_asked_is_measured_and_decides_the_same(
+    undisturbed: Run, drawn: Path, tmp_path: Path
+) -> None:
+    steps = STEPS | {"duplicates": {"max_distance": 4, "keep": "sharpness_score"}}
+    steps = {name: step for name, step in steps.items() if name not in ("appeal", "select")}
+    configs = [CurateConfig.model_validate({"steps": steps, "pixel_measures": it}) for it in ("all", "asked")]
+    runs = [run_funnel(drawn, tmp_path / it.pixel_measures, config=it) for it in configs]
+    assert verdicts(runs[0]) == verdicts(runs[1])
+    every, asked = (read_table(run.folder / "curate" / "candidates.parquet") for run in runs)
+    gone = set(every.column_names) - set(asked.column_names)
+    assert {"appeal_score", "noise_score", "tint_ratio"} <= gone
+    assert every.select(asked.column_names).equals(asked) and "phash" in asked.column_names
+    shared = undisturbed.folder / "curate" / "scores" / pixel_scorer().folder_name
+    assert (runs[0].folder / "curate" / "scores" / shared.name).is_dir()
+    assert not (runs[1].folder / "curate" / "scores" / shared.name).exists()
 
 
 def test_the_counts_are_a_group_by_of_the_verdicts(undisturbed: Run) -> None:

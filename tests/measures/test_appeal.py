@@ -96,9 +96,14 @@ def test_one_grave_fault_is_not_made_up_for() -> None:
 
 
 def test_columns_are_scored_as_single_pictures_are() -> None:
-    rows = [FAULTLESS, WORST, FAULTLESS | {"contrast": 0.4}]
+    rng = np.random.default_rng(0)
+    between = [
+        {name: FAULTLESS[name] + share * (WORST[name] - FAULTLESS[name]) for name, share in drawn.items()}
+        for drawn in ({name: rng.random() ** 3 for name in NEEDED_COLUMNS} for _ in range(200))
+    ]
+    rows = [FAULTLESS, WORST, FAULTLESS | {"contrast": 0.4}, FAULTLESS | {"foreground_ratio": 1.0}, *between]
     columns = {name: np.array([row[name] for row in rows]) for name in NEEDED_COLUMNS}
-    assert appeal_score(columns).tolist() == pytest.approx([appeal_score(row) for row in rows])
+    assert appeal_score(columns).tolist() == [appeal_score(row) for row in rows], "to the last bit"
 
 
 def test_a_score_is_never_guessed() -> None:

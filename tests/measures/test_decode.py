@@ -139,6 +139,26 @@ def test_a_senseless_orientation_is_ignored(upright: Image.Image, encode: Encode
     assert read_header(encode(upright, "JPEG", exif=exif)).orientation == 1
 
 
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_a_jpeg_that_pillow_opens_first_has_the_same_pixels(
+    photographs: dict[str, Rgb], encode: Encode, monkeypatch: pytest.MonkeyPatch, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    cup = Image.fromarray(photographs["coffee"])
+    files = [
+        encode(picture, "JPEG", exif=exif, progressive=progressive)
+        for picture in (cup, cup.convert("L"), cup.resize((1301, 877)))
+        for progressive in (False, True)
+    ]
+    expected = [decode(data, exact=exact) for data in files for exact in (False, True)]
+    monkeypatch.setattr("photogenic.measures.decode.plain_jpeg", lambda data: None)
+    opened = [decode(data, exact=exact) for data in files for exact in (False, True)]
+    for one, other in zip(opened, expected, strict=True):
+        assert (one.width_px, one.height_px, one.decoder) == (other.width_px, other.height_px, "simplejpeg")
+        assert np.array_equal(one.rgb, other.rgb) and other.decoder == "simplejpeg"
+
+
 # ---- colour
 
 

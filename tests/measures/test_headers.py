@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from photogenic.core.errors import DecodeError
 from photogenic.measures.decode import MAX_PIXELS, Header, pillow_header, read_header
-from photogenic.measures.headers import quick_header
+from photogenic.measures.headers import plain_jpeg, quick_header
 
 SAVED: dict[str, dict[str, st.SearchStrategy[object]]] = {
     "JPEG": {"quality": st.integers(5, 100), "progressive": st.booleans(), "comment": st.binary(max_size=30)},
@@ -75,6 +75,20 @@ def test_a_jpegs_orientation_is_applied_without_opening_it(orientation: int) -> 
     Image.new("RGB", (31, 17)).save(buffer, "JPEG", exif=exif_with(orientation))
     size = (17, 31) if orientation >= 5 else (31, 17)
     assert quick_header(buffer.getvalue()) == Header(*size, "JPEG", "RGB", orientation, 1)
+
+
+def test_a_plain_jpeg_has_no_profile() -> None:
+    plain, with_profile, drawn = BytesIO(), BytesIO(), BytesIO()
+    picture = Image.new("RGB", (31, 17), "teal")
+    picture.save(plain, "JPEG")
+    picture.save(with_profile, "JPEG", icc_profile=b"any" * 50)
+    picture.save(drawn, "PNG")
+    assert (
+        plain_jpeg(plain.getvalue()) == quick_header(plain.getvalue()) == Header(31, 17, "JPEG", "RGB", 1, 1)
+    )
+    assert plain_jpeg(with_profile.getvalue()) is None is plain_jpeg(drawn.getvalue())
+    assert plain_jpeg(plain.getvalue()[:40]) is None
+    assert quick_header(with_profile.getvalue()) is not None
 
 
 def test_what_may_say_more_is_left_to_pillow() -> None:

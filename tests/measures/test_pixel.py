@@ -8,9 +8,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from scipy.ndimage import gaussian_filter
 
-from photogenic.measures.decode import Rgb, decode
+from photogenic.measures.decode import Picture, Rgb, decode
 from photogenic.measures.duplicates import hamming
-from photogenic.measures.pixel import COLUMNS, measure, phash
+from photogenic.measures.pixel import COLUMNS, measure, measure_small, phash
+from photogenic.measures.scales import small_view
 
 Encode = Callable[..., bytes]
 
@@ -35,6 +36,14 @@ def test_columns_are_those_documented_and_finite(photographs: dict[str, Rgb], co
         assert list(columns) == list(COLUMNS)
         assert all(type(v) is float and np.isfinite(v) for v in columns.values())
         assert all(0 <= v <= 1 for k, v in columns.items() if k.endswith("_ratio"))
+
+
+def test_some_columns_are_what_they_are_among_all(photographs: dict[str, Rgb], sticker: Rgb) -> None:
+    for rgb in (*photographs.values(), sticker):
+        picture, small = Picture(rgb, rgb.shape[1], rgb.shape[0], "test"), small_view(rgb)
+        every = measure_small(picture, small, None)
+        for name in COLUMNS:
+            assert measure_small(picture, small, None, [name]) == {name: every[name]}
 
 
 def test_every_column_is_in_the_documentation() -> None:

@@ -1,0 +1,36 @@
+"""Which columns the steps of a recipe read."""
+
+from __future__ import annotations
+
+from photogenic.curate.config import (
+    CurateConfig,
+    DuplicatesStep,
+    FilterStep,
+    PopularityStep,
+    SelectStep,
+    StepsConfig,
+)
+from photogenic.curate.filters import columns_of, rules_for
+from photogenic.curate.scorers import Scorer, pixel_scorer
+
+
+def asked_columns(steps: StepsConfig) -> frozenset[str]:
+    """All that rules, groups, duplicates, selections and own filters look at."""
+    found: set[str] = set()
+    for name, step in steps.items():
+        found.update(columns_of(rules_for(name, step)))
+        match step:
+            case DuplicatesStep():
+                found.update(("phash", step.keep))
+            case SelectStep():
+                found.update((step.by, step.balance or ""))
+            case PopularityStep():
+                found.add(step.within or "")
+            case FilterStep():
+                found.update(step.columns)
+    return frozenset(found)
+
+
+def pixels_for(config: CurateConfig) -> Scorer:
+    """The scorer of pixels: with all measures, or with those that the steps ask for."""
+    return pixel_scorer() if config.pixel_measures == "all" else pixel_scorer(asked_columns(config.steps))

@@ -1,0 +1,108 @@
+"""What several measures of one picture share: each is made when it is first asked for, and once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photogenic.measures.closeups import Grey, closeups
+from photogenic.measures.decode import Picture, Rgb
+from photogenic.measures.frame import Frame, look_at_frame
+from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX
+from photogenic.measures.sharpness import noise_score
+from photogenic.measures.vision import opencv
+
+Histogram = NDArray[np.intp]  # [256], pixels of each luma
+Planes = NDArray[np.float32]  # [3, N] or [N], levels
+Moments = NDArray[np.float64]
+
+
+class Look:
+    """One picture that is being measured. "Content" is everything but a plain background."""
+
+    def __init__(self, picture: Picture, small: Rgb, data: bytes | None) -> None:
+        """small: its view of at most 128 px. data: the file's bytes, where there is a file."""
+        self.picture = picture
+        self.small = small
+        self.data = data
+
+    @property
+    def long_side_px(self) -> int:
+        """Of the picture as it was decoded."""
+        return int(max(self.picture.rgb.shape[:2]))
+
+    @property
+    def scale(self) -> float:
+        """From the picture as it was decoded to the canonical size."""
+        return min(1.0, CANONICAL_LONG_SIDE_PX / self.long_side_px)
+
+    @property
+    def grid_px(self) -> int:
+        """The side of JPEG's blocks of 8 px as this picture holds them."""
+        return round(8 * self.long_side_px / max(self.picture.width_px, self.picture.height_px))
+
+    @cached_property
+    def luma(self) -> Grey:
+        """Of the small view. [h, w]"""
+        return np.asarray(opencv().cvtColor(self.small, opencv().COLOR_RGB2GRAY))
+
+    @cached_property
+    def frame(self) -> Frame:
+        """Content and background of the small view."""
+        return look_at_frame(self.small)
+
+    @cached_property
+    def closeups(self) -> tuple[Grey, Grey]:
+        """The part with the most detail, and the calmest one."""
+        return closeups(self.picture.rgb, self.luma)
+
+    @cached_property
+    def noise(self) -> float:
+        """Of the calmest part, in luma levels."""
+        return noise_score(self.closeups[1])
+
+    @cached_property
+    def histogram(self) -> Histogram:
+        """Of the whole picture's luma."""
+        return np.bincount(self.luma.ravel(), minlength=256)
+
+    @cached_property
+    def content_histogram(self) -> Histogram:
+        """Of the content's luma."""
+        if not self._is_partial:
+            return self.histogram
+        return np.bincount(self.luma[self.frame.content], minlength=256)
+
+    @cached_property
+    def planes(self) -> Planes:
+        """Red, green and blue of the content. [3, N]"""
+        if self._is_partial:
+            return np.ascontiguousarray(self.small[self.frame.content].T, np.float32)
+        return np.array(opencv().split(self.small), np.float32).reshape(3, -1)
+
+    @cached_property
+    def value(self) -> Planes:
+        """The largest of each pixel's channels. [N]"""
+        red, green, blue = self.planes
+        return np.asarray(np.maximum(np.maximum(red, green), blue))
+
+    @cached_property
+    def chroma(self) -> Planes:
+        """By how much the largest of each pixel's channels exceeds the smallest. [N]"""
+        red, green, blue = self.planes
+        return np.asarray(self.value - np.minimum(np.minimum(red, green), blue))
+
+    @cached_property
+    def moments(self) -> tuple[Moments, Moments]:
+        """Mean [3] and covariance [3, 3] of the content's channels."""
+        cv = opencv()
+        how = cv.COVAR_NORMAL | cv.COVAR_COLS | cv.COVAR_SCALE
+        covariance, mean = cv.calcCovarMatrix(self.planes, None, how, ctype=cv.CV_64F)
+        return mean[:, 0], covariance
+
+    @cached_property
+    def _is_partial(self) -> bool:
+        """Whether content is told from ground. A blank picture has no content: its ground counts."""
+        return self.frame.is_plain and bool(self.frame.content.any())
