@@ -89,6 +89,7 @@ def preflight(road: Road, stages: Sequence[str]) -> list[Check]:
         *_packages(stages),
         *_pool_sources(road, stages),
         *_base_model(road, stages),
+        *_text_encoders(road, stages),
         *_perceptual(road, stages),
         *_clips(road, stages),
         _disk(road, stages),
@@ -157,6 +158,18 @@ def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:
         yield Check("base model", config.weights, str(weights_folder(config.weights)), "yes")
     except PhotogenicError as error:
         yield Check("base model", config.weights, error.what, "no")
+
+
+def _text_encoders(road: Road, stages: Sequence[str]) -> Iterator[Check]:
+    """Ready-made CLIP and T5; those of the hub are not fetched to be looked at."""
+    config = road.recipe.pretrain
+    if "pretrain" not in stages or config is None or config.text_encoders is None:
+        return
+    from photogenic.train.ready_made import standing
+
+    named = config.text_encoders
+    yield Check("CLIP of pretrain", named.clip, *standing(named.clip, "clip"))
+    yield Check("T5 of pretrain", named.t5, *standing(named.t5, "t5"))
 
 
 def _perceptual(road: Road, stages: Sequence[str]) -> Iterator[Check]:
@@ -299,9 +312,9 @@ def _training_need(road: Road, stages: Sequence[str]) -> int | None:
 def _model_sizes(road: Road) -> ModelSizes | None:
     """Of the base model, there already or still to be made; None where nothing is known of it."""
     config = road.recipe.pretrain
-    if config is not None and config.weights is None:
-        return planned_sizes(config)
     try:
+        if config is not None and config.weights is None:
+            return planned_sizes(config)
         weights = config.weights if config is not None else None
         sizes = model_sizes(base_model(road) if weights is None else weights_folder(weights))
     except PhotogenicError:

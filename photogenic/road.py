@@ -312,7 +312,14 @@ def _review_inputs(config: Any, road: Road) -> object:
 def _pretrain_inputs(config: Any, road: Road) -> object:
     weights = _named_weights(config)
     fingerprint_of_weights = None if weights is None else model_fingerprint(weights)
-    return [road.recipe.seed if config.trains else None, fingerprint_of_weights]
+    return [road.recipe.seed if config.trains else None, fingerprint_of_weights, *_text_encoders(config)]
+
+
+def _text_encoders(config: Any) -> list[str]:
+    """Of those that lie in folders of one's own; those of the hub are told apart by their names."""
+    named = config.text_encoders
+    folders = [] if named is None else [Path(name).expanduser() for name in (named.clip, named.t5)]
+    return [model_fingerprint(folder) for folder in folders if folder.is_dir()]
 
 
 def _tune_inputs(config: Any, road: Road) -> object:

@@ -42,23 +42,33 @@ def num_parameters(path: Path) -> int:
 
 
 def planned_sizes(config: PretrainConfig) -> ModelSizes | None:
-    """Of the U-Net and T5 that pre-training will make, built without memory; None without torch."""
+    """Of the U-Net and T5 that pre-training will make, built without memory, and of ready-made text encoders.
+
+    None without torch.
+
+    Raises:
+        MissingModelError: a folder of the recipe holds no such text encoder.
+    """
     if find_spec("torch") is None or config.diffusion is None:
         return None
     import torch
 
     from photogenic.models.unet import build_t5, build_unet
+    from photogenic.train.ready_made import t5_numbers, text_sizes
 
-    parts = config.parts()
+    parts, text = config.parts(), text_sizes(config)
     with torch.device("meta"):
         unet = build_unet(
             latent_channels=parts.autoencoder.latent_channels,
             sample_size=config.size_px // 8,
-            pooled_dim=parts.clip.projection_dim,
+            pooled_dim=text.pooled_dim,
             **config.diffusion.unet.model_dump(),
         )
-        t5 = build_t5(
-            vocab_size=config.tokenizer.vocab_size, pad_token_id=0, **config.diffusion.t5.model_dump()
-        )
-    count = sum(parameter.numel() for model in (unet, t5) for parameter in model.parameters())
-    return ModelSizes(count, count, 2 * count)  # saved in half precision
+        t5 = None
+        if not text.is_ready:
+            t5 = build_t5(vocab_size=text.t5_vocab_size, pad_token_id=0, **text.t5.model_dump())
+    trained = sum(
+        parameter.numel() for model in (unet, t5) if model is not None for parameter in model.parameters()
+    )
+    frozen = text.num_clip + t5_numbers(text.t5, text.t5_vocab_size) if text.is_ready else 0
+    return ModelSizes(trained + frozen, trained, 2 * (trained + frozen))  # saved in half precision

@@ -118,8 +118,8 @@ def test_the_paper_s_u_net_has_its_2_8_billion_parameters() -> None:
     assert config is not None
     sizes = planned_sizes(config)
     assert sizes is not None
-    num_t5 = 4_643_297_280  # T5-XXL's encoder with our small vocabulary
-    assert sizes.num_parameters - num_t5 == 2_789_421_392
+    num_frozen = 123_650_304 + 4_762_107_904  # CLIP ViT-L's text tower, T5-XXL's encoder without norms
+    assert (sizes.num_trained, sizes.num_parameters) == (2_789_421_392, 2_789_421_392 + num_frozen)
 
 
 def test_a_gpu_that_is_too_small_is_told_with_what_to_switch() -> None:
@@ -159,6 +159,22 @@ def test_tuning_on_a_gpu_is_counted_from_the_base_s_configuration(
     assert warning.startswith("Tuning may not fit on GPU Tiny: it needs ")
     assert "1 MiB; with tune.loop." in warning or "no switch would make it fit" in warning
     assert gpu_warning(road, ["generate"]) is None
+
+
+def test_ready_made_text_encoders_are_looked_for_and_not_fetched(tmp_path: Path) -> None:
+    (tmp_path / "t5").mkdir()
+    ours = {"clip": "nobody/no-such-clip", "t5": str(tmp_path / "t5")}
+    overrides = [f"pretrain.text_encoders.{kind}={name}" for kind, name in ours.items()]
+
+    def found() -> dict[str, Check]:
+        road = Road(load_recipe(find_recipe("emu"), overrides), Run(tmp_path / "run"))
+        return {check.what: check for check in preflight(road, ["pretrain"])}
+
+    clip, t5 = found()["CLIP of pretrain"], found()["T5 of pretrain"]
+    assert clip.fits == "unknown" and "fetched from the hub" in clip.has
+    assert t5.fits == "no" and "no model of transformers" in t5.has
+    (tmp_path / "t5").rmdir()
+    assert found()["T5 of pretrain"].has == f"there is no folder {tmp_path / 't5'}"
 
 
 def test_missing_weights_of_the_perceptual_loss_are_told(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from photogenic.core.errors import MissingModelError
@@ -45,35 +45,51 @@ def model_folder(name_or_path: str | Path) -> ModelFolder:
 
 @lru_cache(maxsize=64)
 def _resolved(name: str) -> ModelFolder:
-    path = Path(name).expanduser()
-    if path.name == name and (PACKAGED / name).is_dir():
-        path = PACKAGED / name
-    elif not path.exists():
-        path = _from_hub(name)
+    path = folder_here(name) or _from_hub(name)
     _refuse_pickles(path, name)
     commit = path.name if COMMIT.fullmatch(path.name) and path.parent.name == "snapshots" else ""
     return ModelFolder(path, name, commit or _files_fingerprint(path))
 
 
-def _from_hub(name: str) -> Path:
+def folder_here(name: str) -> Path | None:
+    """The folder or file of `name` where it is on this machine already; nothing is fetched."""
+    path = Path(name).expanduser()
+    if path.name == name and (PACKAGED / name).is_dir():
+        return PACKAGED / name
+    if path.exists():
+        return path
+    if HUB_ID.fullmatch(name) is None:
+        return None
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return _snapshot(name, here=True)
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _snapshot(name: str, *, here: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
     match = HUB_ID.fullmatch(name)
     if match is None:
         raise MissingModelError(
             f"There is no model {name!r}: no folder, no packaged name, and no Hugging Face id (org/name).",
             "A relative path starts at the working directory.",
         )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    wanted = partial(
-        snapshot_download, match["id"], revision=match["revision"], allow_patterns=[*WEIGHTS, *BESIDE]
+    patterns = [*WEIGHTS, *BESIDE]
+    return Path(
+        snapshot_download(
+            match["id"], revision=match["revision"], allow_patterns=patterns, local_files_only=here
+        )
     )
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub.errors import HfHubHTTPError
+
     try:
-        return Path(wanted(local_files_only=True))
-    except LocalEntryNotFoundError:
-        pass  # not fetched before
-    try:
-        return Path(wanted())
+        return _snapshot(name, here=False)
     except (OSError, HfHubHTTPError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise MissingModelError(

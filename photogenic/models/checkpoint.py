@@ -47,7 +47,7 @@ def load_pipeline(
     if not folder.is_dir() and not HUB_ID.fullmatch(str(path_or_hub_id)):
         raise MissingModelError(f"There is no model folder {folder}.", "Check the path.")
     try:
-        with _quiet_loading():
+        with quiet_loading():
             pipeline = pipeline_class.from_pretrained(
                 str(path_or_hub_id),
                 use_safetensors=True,
@@ -77,7 +77,7 @@ def save_pipeline(pipeline: DiffusionPipeline, folder: Path, dtype: torch.dtype 
         StorageError: the disk is full.
     """
     stored = pipeline if dtype is None else _cast(pipeline, dtype)
-    with atomic_folder(folder) as temporary, _quiet_loading():
+    with atomic_folder(folder) as temporary, quiet_loading():
         stored.save_pretrained(temporary, safe_serialization=True)
         forget_origin(temporary)
 
@@ -167,7 +167,7 @@ def _cast(pipeline: DiffusionPipeline, dtype: torch.dtype) -> DiffusionPipeline:
 
 
 @contextlib.contextmanager
-def _quiet_loading() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
     """Without the libraries' own progress bars, which say little and break ours."""
     libraries = [diffusers_logging, transformers_logging]
     talkative = [library for library in libraries if library.is_progress_bar_enabled()]

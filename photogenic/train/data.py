@@ -1,8 +1,8 @@
-"""Pictures and texts in memory, and which of them are held out."""
+"""The pool's pictures, decoded into memory or when they are wanted; texts; and what is held out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,10 +12,10 @@ import torch
 
 from photogenic.core.console import progress
 from photogenic.core.errors import DecodeError, StorageError
-from photogenic.core.records import Sample
+from photogenic.core.records import Locator, Sample
 from photogenic.core.run import seed_for
 from photogenic.core.shards import Sources, atomic_path, fingerprint, read_json, write_json
-from photogenic.measures.decode import decode, square
+from photogenic.measures.decode import decode, read_header, square
 
 Fit = Literal["crop", "pad"]
 
@@ -24,15 +24,70 @@ DECODE_MARGIN = (
 )
 
 
+class PoolReader:
+    """Pictures of the pool, read by offset and decoded when they are wanted."""
+
+    def __init__(self, sources: Sources, samples: Sequence[Sample], log: Callable[[str], None]) -> None:
+        self.sources = sources
+        self.locators: list[Locator] = [sample.locator for sample in samples]
+        self.log = log
+        self.broken: set[int] = set()  # rows whose header was sound, and whose pixels are not
+
+    def read(self, row: int, min_long_side_px: int) -> np.ndarray | None:
+        """uint8 [H, W, 3]; None where it cannot be decoded, which is said once.
+
+        Raises:
+            StorageError: its bytes cannot be reached.
+        """
+        locator = self.locators[row]
+        try:
+            return decode(self.sources.read(locator), min_long_side_px=min_long_side_px).rgb
+        except DecodeError as error:
+            if row not in self.broken:
+                self.broken.add(row)
+                self.log(f"{locator.source}/{locator.member} counts nothing: {error.what}")
+            return None
+
+
+@dataclass(frozen=True)
+class InlineSquares:
+    """As an array uint8 [N, S, S, 3] of pictures padded to squares, but each is decoded when it is wanted.
+
+    One that cannot be decoded is white.
+    """
+
+    reader: PoolReader
+    rows: np.ndarray  # int64 [N], of the reader
+    size_px: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return len(self), self.size_px, self.size_px, 3
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, wanted: slice | np.ndarray) -> np.ndarray:
+        return np.stack([self._square(int(row)) for row in self.rows[wanted]])
+
+    def subset(self, indices: np.ndarray) -> InlineSquares:
+        """Those at `indices`, still not decoded."""
+        return InlineSquares(self.reader, self.rows[indices], self.size_px)
+
+    def _square(self, row: int) -> np.ndarray:
+        rgb = self.reader.read(row, DECODE_MARGIN * self.size_px)
+        return np.full(self.shape[1:], 255, np.uint8) if rgb is None else square(rgb, self.size_px)
+
+
 @dataclass(frozen=True)
 class Pictures:
-    """A decoded set of image-text pairs.
+    """A set of image-text pairs.
 
     `rgb`: uint8 [N, S, S, 3], on white, padded to a square. `sizes`: int32 [N, 2], original height and width,
     pixels.
     """
 
-    rgb: np.ndarray
+    rgb: np.ndarray | InlineSquares
     sizes: np.ndarray
     texts: tuple[str, ...]
     sample_ids: tuple[str, ...]
@@ -49,7 +104,7 @@ class Pictures:
             return tuple(values[i] for i in indices)
 
         return Pictures(
-            self.rgb[indices],
+            self.rgb.subset(indices) if isinstance(self.rgb, InlineSquares) else self.rgb[indices],
             self.sizes[indices],
             pick(self.texts),
             pick(self.sample_ids),
@@ -107,6 +162,27 @@ def _decode_all(samples: Sequence[Sample], sources: Sources, size_px: int, fit: 
     _save_array(folder / "rgb.npy", np.stack(rgb) if rgb else np.zeros((0, size_px, size_px, 3), np.uint8))
     _save_array(folder / "sizes.npy", np.array(sizes, np.int32).reshape(-1, 2))
     write_json(folder / "unreadable.json", unreadable)  # last: its existence means complete
+
+
+def read_sizes(samples: Sequence[Sample], sources: Sources, cache: Path) -> tuple[np.ndarray, dict[str, str]]:
+    """Height and width of every sample by its header, int32 [N, 2], and what cannot be read with its reason.
+
+    No pixel is decoded. A second call with the same samples reads the cache.
+    """
+    folder = cache / fingerprint("sizes", [sample.sample_id for sample in samples])
+    if not (folder / "unreadable.json").exists():
+        sizes, unreadable = [], {}
+        with progress("read headers", len(samples)) as advance:
+            for sample in samples:
+                advance()
+                try:
+                    header = read_header(sources.read(sample.locator))
+                    sizes.append((header.height_px, header.width_px))
+                except (DecodeError, StorageError) as error:
+                    unreadable[sample.sample_id] = error.what
+        _save_array(folder / "sizes.npy", np.array(sizes, np.int32).reshape(-1, 2))
+        write_json(folder / "unreadable.json", unreadable)  # last: its existence means complete
+    return np.load(folder / "sizes.npy"), read_json(folder / "unreadable.json")
 
 
 def centre(rgb: np.ndarray) -> np.ndarray:

@@ -15,10 +15,12 @@ from photogenic.models.checkpoint import load_pipeline, save_pipeline
 from photogenic.models.families import training_scheduler
 from photogenic.models.pipeline import EmuPipeline
 from photogenic.models.sampling import default_size_px
+from photogenic.models.text_encoders import TextEncoder
 from photogenic.train.config import DiffusionConfig, PretrainConfig
 from photogenic.train.distributed import current_world
 from photogenic.train.haystack import load_haystack
 from photogenic.train.parts.diffusion import Denoiser, fit_denoiser
+from photogenic.train.parts.text import Encoders
 
 BESIDE_THE_MODEL = ("clip.json", "clip-image.onnx", "clip-text.onnx")  # what measures read of a CLIP
 
@@ -28,8 +30,8 @@ def pretrain_further(
 ) -> Path:
     """Train U-Net, T5 and joiner of `weights` on the run's pool; returns RUN/pretrain/model.
 
-    Autoencoder and CLIP stay as they are. The sizes in `diffusion.unet` and `diffusion.t5` are not used: the
-    model has its own.
+    Autoencoder and CLIP stay as they are, with `diffusion.freeze_t5` T5 too. The sizes in `diffusion.unet`
+    and `diffusion.t5` are not used: the model has its own.
 
     Raises:
         PhotogenicError: the model is no Emu.
@@ -41,22 +43,25 @@ def pretrain_further(
             f"{weights} is a {type(pipeline).__name__}; only an Emu can be pre-trained further.",
             "Leave out `pretrain.diffusion`, and quality-tune the model instead.",
         )
-    size_px = default_size_px(pipeline)
+    size_px, t5 = default_size_px(pipeline), pipeline.text_encoder_2
+    clip = TextEncoder(pipeline.tokenizer, pipeline.text_encoder.requires_grad_(False).eval())
+    frozen_t5 = t5.requires_grad_(False).eval() if diffusion.freeze_t5 else None
+    upstream = folder_fingerprint(weights)
     haystack = load_haystack(config.model_copy(update={"size_px": size_px}), run, split_seed=0)
     trained = fit_denoiser(
-        Denoiser(pipeline.unet, pipeline.text_encoder_2, pipeline.joiner),
+        Denoiser(pipeline.unet, None if diffusion.freeze_t5 else t5, pipeline.joiner),
         diffusion,
         size_px,
         haystack,
         pipeline.vae.eval(),
-        pipeline.text_encoder.eval(),
-        pipeline.tokenizer,
+        Encoders(clip, pipeline.tokenizer_2, frozen_t5, upstream),
         training_scheduler(pipeline),
         folder / "diffusion",
         seed,
-        upstream=folder_fingerprint(weights),
+        upstream=upstream,
     )
-    pipeline.register_modules(unet=trained.unet, text_encoder_2=trained.t5, joiner=trained.joiner)
+    text_encoder_2 = frozen_t5 if trained.t5 is None else trained.t5
+    pipeline.register_modules(unet=trained.unet, text_encoder_2=text_encoder_2, joiner=trained.joiner)
     world = current_world()
     if world.is_main:
         save_beside(pipeline, weights, folder / "model")

@@ -1,7 +1,8 @@
 """The pool's pictures as latents of one resolution, by aspect buckets; made ahead, or when a step wants them.
 
 Bytes are read by offset from the sources of the pool, so a stage of training in growing resolutions keeps no
-picture of its own. Made ahead, latents of all pictures lie in memory in half precision.
+picture of its own. Made ahead, latents of all pictures lie in memory in half precision. A picture that has a
+sound header and broken pixels is found when it is wanted: it is named in RUN/log.txt and counts nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 
 from photogenic.core.console import progress
-from photogenic.measures.decode import decode
 from photogenic.models.autoencoder import FourierAutoencoderKL
 from photogenic.train.aspects import Shape, accounting, bucket_shapes, fit, fit_all, nearest_shapes, time_ids
 from photogenic.train.config import AspectConfig
@@ -69,6 +69,11 @@ class AspectLatents:
                 advance()
         return made
 
+    def counts(self, rows: Tensor) -> Tensor:
+        """1 for each picture, and 0 for one that turned out to have no pixels, [B]."""
+        broken = self.haystack.reader.broken
+        return torch.tensor([float(int(row) not in broken) for row in rows])
+
     @torch.no_grad()
     def _encode(self, rows: list[int]) -> Tensor:
         rgb = np.stack([self._read(row) for row in rows])
@@ -77,9 +82,8 @@ class AspectLatents:
 
     def _read(self, row: int) -> np.ndarray:
         shape = self._shape(row)
-        content = self.haystack.sources.read(self.haystack.locators[row])
-        picture = decode(content, min_long_side_px=DECODE_MARGIN * max(shape))
-        return fit(picture.rgb, shape)
+        rgb = self.haystack.reader.read(row, DECODE_MARGIN * max(shape))
+        return np.full((*shape, 3), 255, np.uint8) if rgb is None else fit(rgb, shape)
 
     def _shape(self, row: int) -> Shape:
         return self.shapes[int(self.buckets[row])]

@@ -27,7 +27,7 @@ from photogenic.train.optim import learning_rate, make_optimizer
 from photogenic.train.order import batch_indices, parts_of_batch
 from photogenic.train.post_hoc import TRACKED, Snapshots
 from photogenic.train.sharding import shard, whole
-from photogenic.train.state import TrainState, restore_latest, save_checkpoint
+from photogenic.train.state import TrainState, latest_checkpoint, restore_latest, save_checkpoint
 from photogenic.train.trackers import training_log
 
 
@@ -86,7 +86,7 @@ def train(
     stored there, from which any other is made.
 
     Raises:
-        DivergedError: a loss or a gradient is not finite; the last good checkpoint stays.
+        DivergedError: a loss or a gradient is not finite; it names the last good checkpoint, which stays.
     """
     world = current_world()
     _check_batch(config, world)
@@ -108,7 +108,10 @@ def train(
         advance(state.global_step)
         begun = time.monotonic()
         for global_step in range(state.global_step, config.max_steps):
-            logged = training_step(objective, config, state, seed, global_step, world)
+            try:
+                logged = training_step(objective, config, state, seed, global_step, world)
+            except DivergedError as error:
+                raise DivergedError(error.what, _what_to_change(checkpoints, key, config)) from None
             last = state.global_step == config.max_steps
             if state.global_step % config.log_every == 0 or last:
                 log(state.global_step, **logged, seconds=round(time.monotonic() - begun, 1))
@@ -122,6 +125,22 @@ def train(
                 save_checkpoint(checkpoints, state, key)
             advance(1)
     state.ema.copy_to(state.parameters.values())
+
+
+def _what_to_change(checkpoints: Path, key: str, config: LoopConfig) -> str:
+    """After a training diverged: where its last good weights are, and what kept it from going on."""
+    path, optimizer = latest_checkpoint(checkpoints, key), config.optimizer
+    good = (
+        "No checkpoint had been written yet."
+        if path is None
+        else f"The last good weights are in {path}, and the same command goes on from there."
+    )
+    return (
+        f"{good} With the same numbers it diverges at the same step again: look at the samples, then lower"
+        f" `optimizer.learning_rate` (now {optimizer.learning_rate:g}) or `optimizer.max_grad_norm` (now"
+        f" {optimizer.max_grad_norm:g}), or lengthen `optimizer.warmup_steps` (now {optimizer.warmup_steps})."
+        " With other numbers a training begins anew."
+    )
 
 
 def _check_batch(config: LoopConfig, world: World) -> None:
@@ -209,9 +228,7 @@ def training_step(
         among = f", among these samples: {', '.join(suspects[:NAMED])}" if suspects else ""
         raise DivergedError(
             f"Training diverged at step {global_step + 1}: loss {logged['loss']}, gradient norm {grad_norm}"
-            f"{among}.",
-            "The last checkpoint is intact. Look at these samples, lower the learning rate, or lengthen the "
-            "warm-up.",
+            f"{among}."
         )
     state.optimizer.step()
     state.optimizer.zero_grad()

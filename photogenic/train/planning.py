@@ -19,12 +19,12 @@ from photogenic.train.activations import kept_bytes
 from photogenic.train.config import DiffusionConfig, LoopConfig, PretrainConfig, TuneConfig
 from photogenic.train.footprint import FROZEN, Trained, footprint
 from photogenic.train.parts.autoencoder import build_autoencoder
+from photogenic.train.ready_made import TextSizes, t5_numbers, text_sizes
 
 PEAK = 989e12  # bfloat16 operations a second of one H100 (SXM), without sparsity: NVIDIA's data sheet
 UTILISATION = 0.40  # share of the peak that training reaches; published runs reach 0.24 to 0.53
 PICTURE_BYTES = 400_000  # of a stored picture as it is read, a guess for web photographs
 NUM_TOKENS = 77 + 256  # CLIP's and T5's
-T5_TOKENS = 256
 # Where a recipe names no growing resolutions: these, and the share of the samples at each.
 GROWTH = ((4, 0.5), (2, 0.3), (1, 0.2))  # (divisor of the final side, share)
 BACKWARD = 2  # a backward pass costs twice the forward pass
@@ -68,11 +68,14 @@ def plan_training(config: PretrainConfig, tune: TuneConfig | None, gpus: int) ->
     """
     parts = config.parts()
     autoencoder_loop, loop = parts.autoencoder.loop, parts.diffusion.loop
-    t5 = t5_parameters(config)
+    text = text_sizes(config)
     with torch.device("meta"):
-        unet = _unet(config)
+        unet = _unet(config, text.pooled_dim)
         autoencoder = build_autoencoder(parts.autoencoder, config.size_px)
-    count, frozen = _numbers(unet), t5 + _numbers(autoencoder)
+    count, frozen = (
+        _numbers(unet),
+        t5_numbers(text.t5, text.t5_vocab_size) + text.num_clip + _numbers(autoencoder),
+    )
     kept = kept_bytes(
         {**unet.config, "_class_name": type(unet).__name__, "sample_size": 32},
         batch_size=1,
@@ -80,17 +83,17 @@ def plan_training(config: PretrainConfig, tune: TuneConfig | None, gpus: int) ->
     )
     stages = [_autoencoder_stage(autoencoder, autoencoder_loop, gpus)]
     for side, samples in resolutions(parts.diffusion, config.size_px):
-        cost = _cost(unet, autoencoder, side, t5)
+        cost = _cost(unet, autoencoder, side, text)
         trained = Trained(count, frozen, 0, int(kept * (side / 256) ** 2))
         needs = gpu_bytes(trained, loop, gpus)
         stages.append(_stage(f"U-Net, {side} px", samples, cost, gpus, needs, count))
     if tune is not None:
         needles = float(tune.loop.max_steps * tune.loop.batch_size)
-        cost = _cost(unet, autoencoder, config.size_px, t5)
+        cost = _cost(unet, autoencoder, config.size_px, text)
         cached = _Cost(cost.denoiser, 0.0, 0.0)
         trained = Trained(count, frozen, 0, int(kept * (config.size_px / 256) ** 2))
         stages.append(_stage("tuning", needles, cached, gpus, gpu_bytes(trained, tune.loop, gpus), count))
-    return TrainingPlan(tuple(stages), _assumptions(gpus, parts.diffusion))
+    return TrainingPlan(tuple(stages), _assumptions(gpus, parts.diffusion, text))
 
 
 def resolutions(config: DiffusionConfig, size_px: int) -> list[tuple[int, float]]:
@@ -138,29 +141,22 @@ def denoiser_operations(unet: Any, side_px: int) -> float:
     return float(counter.get_total_flops())
 
 
-def t5_parameters(config: PretrainConfig) -> int:
-    """Numbers in the T5 encoder's blocks, by hand: four attention matrices, three of the gated layer."""
-    parts = config.parts().diffusion.t5
-    attention = 4 * parts.d_model * parts.d_kv * parts.num_heads
-    return parts.num_layers * (attention + 3 * parts.d_model * parts.d_ff)
-
-
-def _unet(config: PretrainConfig) -> Any:
+def _unet(config: PretrainConfig, pooled_dim: int) -> Any:
     parts = config.parts()
     return build_unet(
         latent_channels=parts.autoencoder.latent_channels,
         sample_size=config.size_px // 8,
-        pooled_dim=parts.clip.projection_dim,
+        pooled_dim=pooled_dim,
         **parts.diffusion.unet.model_dump(),
     )
 
 
-def _cost(unet: Any, autoencoder: Any, side_px: int, t5: int) -> _Cost:
+def _cost(unet: Any, autoencoder: Any, side_px: int, text: TextSizes) -> _Cost:
     pixels = torch.zeros(1, 3, side_px, side_px, device="meta")
     return _Cost(
         denoiser_operations(unet, side_px),
         forward_operations(_Encoder(autoencoder), pixels),
-        2.0 * t5 * T5_TOKENS,
+        2.0 * t5_numbers(text.t5) * text.t5_tokens,
     )
 
 
@@ -205,7 +201,7 @@ def _numbers(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _assumptions(gpus: int, config: DiffusionConfig) -> tuple[str, ...]:
+def _assumptions(gpus: int, config: DiffusionConfig, text: TextSizes) -> tuple[str, ...]:
     shares = ", ".join(f"{share:.0%} at 1/{divisor} of the side" for divisor, share in GROWTH)
     grown = f"of all samples {shares}" if not config.growing else "as the recipe says"
     memory = "weights, gradients, moments and averages are split over all GPUs"
@@ -217,9 +213,17 @@ def _assumptions(gpus: int, config: DiffusionConfig) -> tuple[str, ...]:
         f"Pre-training grows: {grown}. The paper names no shares.",
         "Pictures pass autoencoder and T5 at every step (embeddings of a billion captions would take"
         " petabytes); in tuning both are cached.",
-        "CLIP and T5 are taken ready-made, as in the paper; CLIP's own operations are left out (below 1 %).",
+        f"CLIP and T5 {_text_words(text)}; CLIP's own operations are left out (below 1 %).",
         f"A picture is read with {PICTURE_BYTES / 1000:.0f} kB on the average, and once for each use.",
         f"Memory: {memory if config.loop.sharded else 'every GPU holds everything (data parallel)'} in"
         " pre-training; one sample at a time in bfloat16 without activation checkpoints; the autoencoder's"
         " activations, its discriminator and LPIPS are not counted.",
+    )
+
+
+def _text_words(text: TextSizes) -> str:
+    if not text.is_ready:
+        return "are counted as if they were ready-made, and their training is left out"
+    return "are ready-made" + (
+        ", and as large as CLIP ViT-L and T5-XXL: they are not here" if text.is_assumed else ""
     )

@@ -120,6 +120,24 @@ def _unshared(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return alone
 
 
+def latest_checkpoint(folder: Path, key: str) -> Path | None:
+    """The newest readable checkpoint made under `key`."""
+    for path in reversed(_checkpoints(folder)):
+        head = sharded_head(path) if path.is_dir() else _head(path)
+        if head is not None and head.get("key") == key:
+            return path
+    return None
+
+
+def _head(path: Path) -> dict[str, str] | None:
+    """What stands beside the tensors of a file; None where it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError:
+        return None
+
+
 def restore_latest(folder: Path, state: TrainState, key: str) -> bool:
     """Load the newest readable checkpoint made under `key` into `state`; False when there is none."""
     for path in reversed(_checkpoints(folder)):

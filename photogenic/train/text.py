@@ -10,13 +10,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
 
 from photogenic.models.clip import tokenize
 from photogenic.models.families import Condition
 from photogenic.models.joiner import TextJoiner
+from photogenic.models.text_encoders import TextEncoder
 
 Tensor = torch.Tensor
+
+ENCODED_AT_ONCE = 256  # texts
 
 
 class TextConditioning(Protocol):
@@ -25,54 +27,80 @@ class TextConditioning(Protocol):
     def __call__(self, rows: Tensor) -> Condition: ...
 
 
-class ClipTexts(NamedTuple):
-    """CLIP's frozen view of N texts and the empty one."""
+class Encoded(NamedTuple):
+    """One encoder's view of B texts."""
 
-    states: Tensor  # [N + 1, L, D]
-    mask: Tensor  # [N + 1, L]
-    pooled: Tensor  # [N + 1, P]
-
-
-@torch.no_grad()
-def clip_texts(
-    text_encoder: CLIPTextModelWithProjection, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]
-) -> ClipTexts:
-    """Run the frozen text tower once over `texts` and the empty caption."""
-    ids, mask = tokenize(tokenizer, [*texts, ""])
-    states, pooled = [], []
-    for first in range(0, len(ids), 256):
-        batch = slice(first, first + 256)
-        device = text_encoder.device
-        output = text_encoder(input_ids=ids[batch].to(device), attention_mask=mask[batch].to(device))
-        states.append(output.last_hidden_state.cpu())
-        pooled.append(output.text_embeds.cpu())
-    return ClipTexts(torch.cat(states), mask, torch.cat(pooled))
+    states: Tensor  # [B, L, D]
+    mask: Tensor  # [B, L]
+    pooled: Tensor | None  # [B, P]; only CLIP has it
 
 
-class LiveText:
-    """CLIP from a table; T5 and joiner run, and learn, at every step."""
+class Words(Protocol):
+    """One encoder's view of rows of the text table."""
 
-    def __init__(
-        self,
-        clip: ClipTexts,
-        t5: T5EncoderModel,
-        joiner: TextJoiner,
-        tokenizer: PreTrainedTokenizerFast,
-        texts: Sequence[str],
-    ) -> None:
+    def __call__(self, rows: Tensor) -> Encoded: ...
+
+
+def encode(encoder: TextEncoder, texts: Sequence[str]) -> Encoded:
+    """Run an encoder, where it lies."""
+    ids, mask = (part.to(encoder.model.device) for part in tokenize(encoder.tokenizer, texts))
+    output = encoder.model(input_ids=ids, attention_mask=mask)
+    return Encoded(output.last_hidden_state, mask, getattr(output, "text_embeds", None))
+
+
+class InlineWords:
+    """An encoder that runs when a step wants it, and may learn."""
+
+    def __init__(self, encoder: TextEncoder, texts: Sequence[str]) -> None:
+        self.encoder = encoder
+        self.texts = texts
+
+    def __call__(self, rows: Tensor) -> Encoded:
+        count = len(self.texts)
+        return encode(self.encoder, [self.texts[row] if row < count else "" for row in rows.tolist()])
+
+
+class StoredWords:
+    """A frozen encoder's view of all texts and the empty one, made once and kept in memory."""
+
+    @torch.no_grad()
+    def __init__(self, encoder: TextEncoder, texts: Sequence[str]) -> None:
+        every, states, masks, pooled = [*texts, ""], [], [], []
+        for first in range(0, len(every), ENCODED_AT_ONCE):
+            part = encode(encoder, every[first : first + ENCODED_AT_ONCE])
+            states.append(part.states.cpu())
+            masks.append(part.mask.cpu())
+            if part.pooled is not None:
+                pooled.append(part.pooled.cpu())
+        self.table = Encoded(torch.cat(states), torch.cat(masks), torch.cat(pooled) if pooled else None)
+
+    def __call__(self, rows: Tensor) -> Encoded:
+        states, mask, pooled = self.table
+        return Encoded(states[rows], mask[rows], None if pooled is None else pooled[rows])
+
+
+def frozen_words(encoder: TextEncoder, texts: Sequence[str], *, inline: bool) -> Words:
+    """Of an encoder that does not learn: all made now, or when a step wants them."""
+    return InlineWords(encoder, texts) if inline else StoredWords(encoder, texts)
+
+
+class JoinedText:
+    """CLIP's and T5's words through the joiner, which learns."""
+
+    def __init__(self, clip: Words, t5: Words, joiner: TextJoiner) -> None:
         self.clip = clip
         self.t5 = t5
         self.joiner = joiner
-        self.input_ids, self.attention_mask = tokenize(tokenizer, [*texts, ""])
 
     def __call__(self, rows: Tensor) -> Condition:
-        device = self.t5.device
-        ids, mask, clip_mask = (
-            table[rows].to(device) for table in (self.input_ids, self.attention_mask, self.clip.mask)
+        device, dtype = self.joiner.device, self.joiner.dtype
+        clip, t5 = self.clip(rows), self.t5(rows)
+        states, mask = self.joiner(
+            [words.states.to(device, dtype) for words in (clip, t5)],
+            [words.mask.to(device) for words in (clip, t5)],
         )
-        t5_states = self.t5(input_ids=ids, attention_mask=mask).last_hidden_state
-        states, joined_mask = self.joiner([self.clip.states[rows].to(device), t5_states], [clip_mask, mask])
-        return Condition(states, joined_mask, self.clip.pooled[rows].to(device))
+        pooled = None if clip.pooled is None else clip.pooled.to(device, dtype)
+        return Condition(states, mask, pooled)
 
 
 class CachedText:

@@ -165,7 +165,7 @@ def _unet(**overrides: Any) -> UNet2DConditionModel:
     )
 
 
-def _clip_tokenizer() -> CLIPTokenizer:
+def clip_tokenizer() -> CLIPTokenizer:
     """CLIP's own tokenizer with letters for words."""
     special = ["<|startoftext|>", "<|endoftext|>"]
     letters = [*LETTERS.replace(" ", ""), *(f"{letter}</w>" for letter in LETTERS.replace(" ", ""))]
@@ -182,7 +182,7 @@ def _schedule(prediction_type: str) -> DDIMScheduler:
 def sd(prediction_type: str = "epsilon", seed: int = 0) -> Any:
     """Stable Diffusion 1.x or 2.x at 16 px."""
     torch.manual_seed(seed)
-    tokenizer = _clip_tokenizer()
+    tokenizer = clip_tokenizer()
     return _awake(
         StableDiffusionPipeline(
             vae=_vae(),
@@ -200,7 +200,7 @@ def sd(prediction_type: str = "epsilon", seed: int = 0) -> Any:
 def sdxl(prediction_type: str = "epsilon", seed: int = 0) -> Any:
     """Stable Diffusion XL at 16 px."""
     torch.manual_seed(seed)
-    tokenizer, tokenizer_2 = _clip_tokenizer(), _clip_tokenizer()
+    tokenizer, tokenizer_2 = clip_tokenizer(), clip_tokenizer()
     return _awake(
         StableDiffusionXLPipeline(
             vae=_vae(),
@@ -224,7 +224,7 @@ def sdxl(prediction_type: str = "epsilon", seed: int = 0) -> Any:
 def sd3(seed: int = 0, shift: float = 3.0, *, t5: bool = True) -> Any:
     """Stable Diffusion 3 at 16 px, 16 latent channels; with or without its T5."""
     torch.manual_seed(seed)
-    tokenizer = _clip_tokenizer()
+    tokenizer = clip_tokenizer()
     encoder_3 = build_t5(
         vocab_size=len(LETTERS) + 4, pad_token_id=0, d_model=32, d_ff=32, d_kv=8, num_heads=2, num_layers=1
     )
@@ -259,8 +259,8 @@ def sd3(seed: int = 0, shift: float = 3.0, *, t5: bool = True) -> Any:
             ),
             text_encoder=CLIPTextModelWithProjection(_clip_config(tokenizer)),
             tokenizer=tokenizer,
-            text_encoder_2=CLIPTextModelWithProjection(_clip_config(_clip_tokenizer())),
-            tokenizer_2=_clip_tokenizer(),
+            text_encoder_2=CLIPTextModelWithProjection(_clip_config(clip_tokenizer())),
+            tokenizer_2=clip_tokenizer(),
             text_encoder_3=encoder_3 if t5 else None,
             tokenizer_3=letter_tokenizer(24) if t5 else None,
         )

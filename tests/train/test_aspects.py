@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from test_pretrain import config as pretrain_config
 from photogenic.core.manifest import iter_samples
 from photogenic.core.run import MetricsLog, Run
 from photogenic.core.shards import read_json, read_table, write_table
+from photogenic.models.families import encode_empty, encode_texts, joined
 from photogenic.train.aspects import (
     Shape,
     accounting,
@@ -26,14 +28,22 @@ from photogenic.train.aspects import (
     nearest_shapes,
     time_ids,
 )
-from photogenic.train.config import AspectConfig, DiffusionConfig, PretrainConfig
+from photogenic.train.config import AspectConfig, DiffusionConfig, DiffusionLossConfig, PretrainConfig
 from photogenic.train.haystack import load_haystack
 from photogenic.train.latents import AspectLatents
+from photogenic.train.noise import process_of
+from photogenic.train.objectives.diffusion import DiffusionObjective
 from photogenic.train.order import parts_of_batch
 from photogenic.train.parts.autoencoder import build_autoencoder
 from photogenic.train.parts.diffusion import stages_of
 from photogenic.train.pretrain import pretrain
+from photogenic.train.text import CachedText
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
+import tiny
+
+CPU = torch.device("cpu")
+JPEG = "green-disc"
 ASPECTS = {"max_ratio": 4.0, "multiple_of": 16}  # at 32 px: 16 x 64, 32 x 32, 64 x 16
 
 
@@ -108,19 +118,25 @@ def test_parts_of_a_batch_hold_one_shape_and_lose_nothing(size: int) -> None:
 
 @pytest.fixture
 def shaped_run(shapes_run: Run) -> Run:
-    """The twelve shapes, four of them wide and four upright."""
+    """The twelve shapes, four of them wide and four upright; one of them is a JPEG."""
     root: Path = shapes_run.sources().roots["shapes"]
     for number, path in enumerate(sorted(root.glob("*.png"))):
         canvas = Image.new("RGB", ((144, 48), (48, 144), (48, 48))[number % 3], "white")
         colour, form = path.stem.split("-")
         canvas.paste(drawn(colour, form), (0, 0))
-        canvas.save(path)
-    table = read_table(shapes_run.folder / "pool" / "manifest")
+        canvas.save(path, format="jpeg" if path.stem == JPEG else "png")
+    index_again(shapes_run)
+    return shapes_run
+
+
+def index_again(run: Run) -> None:
+    """Sizes of files in the manifest as they are now."""
+    root: Path = run.sources().roots["shapes"]
+    table = read_table(run.folder / "pool" / "manifest")
     sizes = [(root / str(member)).stat().st_size for member in table["member"].to_pylist()]
     index = table.schema.get_field_index("size_bytes")
     table = table.set_column(index, table.schema.field(index), [sizes])
-    write_table(shapes_run.folder / "pool" / "manifest" / "00000.parquet", table)
-    return shapes_run
+    write_table(run.folder / "pool" / "manifest" / "00000.parquet", table)
 
 
 def test_latents_ahead_and_inline_are_those_of_the_fitted_pictures(shaped_run: Run) -> None:
@@ -139,6 +155,38 @@ def test_latents_ahead_and_inline_are_those_of_the_fitted_pictures(shaped_run: R
         torch.testing.assert_close(ahead.at(rows), latents, rtol=2e-3, atol=2e-3)  # kept in half precision
     samples = list(iter_samples(read_table(shaped_run.folder / "pool" / "manifest")))
     assert [sample.sample_id for sample in samples] == list(ahead.sample_ids)
+
+
+def test_inline_reads_headers_alone_before_a_step_and_broken_pixels_count_nothing(shaped_run: Run) -> None:
+    root: Path = shaped_run.sources().roots["shapes"]
+    jpeg, nothing = root / f"{JPEG}.png", root / "red-bar.png"
+    jpeg.write_bytes(jpeg.read_bytes()[:-300])  # its header is sound
+    nothing.write_bytes(b"no picture")
+    index_again(shaped_run)
+    haystack = load_haystack(growing(), shaped_run, split_seed=0)
+    assert not list((shaped_run.folder / "pretrain" / "cache").rglob("rgb.npy"))
+    assert len(haystack.pictures.unreadable) == 1 and len(haystack.pictures) == 11
+    decoded = load_haystack(pretrain_config(), shaped_run, split_seed=0).pictures
+    assert len(decoded) == 10
+    others = np.array([haystack.pictures.sample_ids.index(name) for name in decoded.sample_ids])
+    assert np.array_equal(haystack.pictures.rgb[others], decoded.rgb[:])
+    assert np.array_equal(haystack.pictures.sizes[others], decoded.sizes)
+    assert haystack.pictures.subset(others[:3]).rgb.shape == (3, 32, 32, 3)
+
+    pipeline = tiny.emu()
+    latents = AspectLatents(pipeline.vae, haystack, 32, None, ahead=False)
+    text = CachedText(joined([encode_texts(pipeline, haystack.pictures.texts), encode_empty(pipeline)]), CPU)
+    loss, rows = DiffusionLossConfig(), np.arange(11)
+    objective = DiffusionObjective(
+        pipeline.unet, pipeline.unet, text, latents, rows, rows, process_of(pipeline.scheduler, loss), loss, 0
+    )
+    (broken,) = set(rows.tolist()) - set(others.tolist())
+    with torch.no_grad():
+        alone, beside = (objective.losses(np.array(batch), 0) for batch in ([broken], [broken, others[0]]))
+        sound = objective.losses(others[:1], 0)
+    assert float(alone["loss"]) == 0.0 and float(beside["loss"]) == pytest.approx(0.5 * float(sound["loss"]))
+    log = (shaped_run.folder / "log.txt").read_text()
+    assert log.count("counts nothing") == 1 and f"shapes/{JPEG}.png counts nothing: truncated" in log
 
 
 def growing(**changes: Any) -> PretrainConfig:

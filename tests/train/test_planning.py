@@ -19,8 +19,8 @@ from photogenic.train.planning import (
     gpu_bytes,
     plan_training,
     resolutions,
-    t5_parameters,
 )
+from photogenic.train.ready_made import t5_numbers, text_sizes
 
 
 def test_operations_of_a_convolution_by_hand() -> None:
@@ -30,7 +30,7 @@ def test_operations_of_a_convolution_by_hand() -> None:
 
 def test_t5_xxl_has_its_4_6_billion_parameters() -> None:
     config: Any = load_recipe(find_recipe("emu")).pretrain
-    assert t5_parameters(config) == pytest.approx(4.63e9, rel=0.01)
+    assert t5_numbers(text_sizes(config).t5) == pytest.approx(4.63e9, rel=0.01)
 
 
 def test_the_paper_s_u_net_takes_about_2_35_teraflop_at_512_px() -> None:

@@ -107,7 +107,7 @@ def test_what_does_not_change_a_step_does_not_change_its_identity() -> None:
 def test_weights_or_all_parts(missing: str) -> None:
     with pytest.raises(ValueError, match="give either `weights`"):
         config(**{missing: None})
-    with pytest.raises(ValueError, match="leave out `autoencoder`, `clip` and `judge`"):
+    with pytest.raises(ValueError, match="leave out `autoencoder`, `clip`, `text_encoders` and `judge`"):
         config(weights="emu-tiny")
 
 

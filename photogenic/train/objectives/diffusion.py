@@ -51,6 +51,10 @@ class Latents(Protocol):
         """Normalised latents of samples of one shape, float32 [B, C, h, w]."""
         ...
 
+    def counts(self, rows: Tensor) -> Tensor:
+        """How much each of these samples counts, as far as `at` has found out, [B]."""
+        ...
+
 
 @dataclass(frozen=True)
 class LatentSet:
@@ -71,6 +75,10 @@ class LatentSet:
     def at(self, rows: Tensor) -> Tensor:
         """Float32 [B, C, h, w], whatever they are stored in."""
         return self.latents[rows].float()
+
+    def counts(self, rows: Tensor) -> Tensor:
+        """All count alike."""
+        return torch.ones(len(rows))
 
 
 class DiffusionObjective:
@@ -109,7 +117,8 @@ class DiffusionObjective:
         timesteps = torch.stack([draw.timestep for draw in draws])
         dropped = torch.tensor([draw.caption_dropped for draw in draws])
         error = self._squared_error(rows, noise, timesteps, dropped)
-        weights = self.process.loss_weights(timesteps, self.config.snr_gamma).to(error.device)
+        weights = self.process.loss_weights(timesteps, self.config.snr_gamma) * self.data.counts(rows)
+        weights = weights.to(error.device)
         return {"loss": (weights * error).mean(), "mse": error.mean()}
 
     def sample_names(self, indices: np.ndarray) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from photogenic.core.run import seed_for
@@ -11,6 +12,7 @@ from photogenic.core.shards import file_fingerprint, fingerprint, is_done, mark_
 from photogenic.models.autoencoder import FourierAutoencoderKL
 from photogenic.models.perceptual import load_lpips
 from photogenic.train.config import AutoencoderConfig, LoopConfig
+from photogenic.train.data import InlineSquares
 from photogenic.train.distributed import current_world, own_device
 from photogenic.train.haystack import Haystack
 from photogenic.train.loop import train
@@ -20,6 +22,8 @@ from photogenic.train.objectives.autoencoder import AutoencoderObjective, encode
 Tensor = torch.Tensor
 
 LEAST_SPREAD = 0.1  # of the largest channel's; a channel below is as good as empty
+MOMENTS_OF = 2048  # pictures; at 64 px they have 131,000 numbers a channel
+DECODED_AT_ONCE = 64  # of them
 
 
 def build_autoencoder(config: AutoencoderConfig, size_px: int) -> FourierAutoencoderKL:
@@ -87,10 +91,19 @@ def train_autoencoder(
     autoencoder = build_autoencoder(config, size_px).to(own_device())
     objective = make_objective(autoencoder, config, haystack, seed)
     train(objective, config.loop, folder, key=key, seed=seed, description="autoencoder")
-    mean, std = moments_of_channels(encode_pictures(autoencoder, haystack.train.rgb))
+    mean, std = moments_of_channels(_some_latents(autoencoder, haystack.train.rgb, seed))
     autoencoder.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
     _save(autoencoder, folder, done_key)
     return autoencoder
+
+
+def _some_latents(autoencoder: FourierAutoencoderKL, rgb: np.ndarray | InlineSquares, seed: int) -> Tensor:
+    """Of all pictures that lie in memory; of others so many that the moments are known to a thousandth."""
+    if isinstance(rgb, np.ndarray):
+        return encode_pictures(autoencoder, rgb)
+    chosen = np.sort(np.random.default_rng(seed_for(seed, "moments")).permutation(len(rgb))[:MOMENTS_OF])
+    parts = np.split(chosen, range(DECODED_AT_ONCE, len(chosen), DECODED_AT_ONCE))
+    return torch.cat([encode_pictures(autoencoder, rgb[part]) for part in parts])
 
 
 def moments_of_channels(latents: Tensor) -> tuple[Tensor, Tensor]:

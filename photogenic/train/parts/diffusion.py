@@ -1,21 +1,23 @@
-"""U-Net, T5 and joiner, trained together on latents."""
+"""U-Net and joiner, and T5 where it is not ready-made, trained together on latents."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from diffusers import SchedulerMixin, UNet2DConditionModel
 from torch import nn
-from transformers import CLIPModel, CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
+from transformers import T5EncoderModel
 
 from photogenic.core.console import console
 from photogenic.core.run import seed_for
 from photogenic.core.shards import fingerprint, is_done, mark_done, write_json
 from photogenic.models.autoencoder import FourierAutoencoderKL
 from photogenic.models.joiner import TextJoiner
+from photogenic.models.text_encoders import TextEncoder
 from photogenic.models.unet import build_t5, build_unet
 from photogenic.train.aspects import accounting_lines
 from photogenic.train.config import DiffusionConfig, DiffusionLossConfig, LoopConfig
@@ -27,39 +29,35 @@ from photogenic.train.loop import train
 from photogenic.train.noise import make_scheduler, process_of
 from photogenic.train.objectives.autoencoder import encode_pictures
 from photogenic.train.objectives.diffusion import DiffusionObjective, Latents, LatentSet
+from photogenic.train.parts.text import Encoders
 from photogenic.train.sharding import gathered
-from photogenic.train.text import LiveText, clip_texts, size_conditioning
+from photogenic.train.text import InlineWords, JoinedText, Words, frozen_words, size_conditioning
 
 
 class Denoiser(NamedTuple):
     """What is trained together."""
 
     unet: UNet2DConditionModel
-    t5: T5EncoderModel
+    t5: T5EncoderModel | None  # None where it is frozen
     joiner: TextJoiner
 
+    def learning(self) -> dict[str, Any]:
+        """All that there is, by name."""
+        return {name: part for name, part in self._asdict().items() if part is not None}
+
     def module(self) -> nn.ModuleDict:
-        return nn.ModuleDict(self._asdict())
+        return nn.ModuleDict(self.learning())
 
     def gathered(self) -> Denoiser:
         """The same whole, where it is split over processes."""
-        return Denoiser(gathered(self.unet), gathered(self.t5), gathered(self.joiner))
-
-
-def text_tower(clip: CLIPModel) -> CLIPTextModelWithProjection:
-    """CLIP's text half as the class that pipelines expect."""
-    config = clip.config.text_config
-    config.projection_dim = clip.config.projection_dim
-    tower = CLIPTextModelWithProjection(config)
-    tower.text_model.load_state_dict(clip.text_model.state_dict())
-    tower.text_projection.load_state_dict(clip.text_projection.state_dict())
-    return tower.eval()
+        t5 = None if self.t5 is None else gathered(self.t5)
+        return Denoiser(gathered(self.unet), t5, gathered(self.joiner))
 
 
 def encode_latents(autoencoder: FourierAutoencoderKL, pictures: Pictures, size_px: int) -> LatentSet:
     """All pictures through the encoder once."""
     with torch.no_grad():
-        latents = autoencoder.normalise(encode_pictures(autoencoder, pictures.rgb))
+        latents = autoencoder.normalise(encode_pictures(autoencoder, pictures.rgb[:]))
     return LatentSet(latents, size_conditioning(pictures.sizes, size_px), pictures.sample_ids)
 
 
@@ -67,23 +65,23 @@ def build_denoiser(
     config: DiffusionConfig,
     size_px: int,
     latent_channels: int,
-    clip: CLIPModel,
-    tokenizer: PreTrainedTokenizerFast,
+    encoders: Encoders,
 ) -> Denoiser:
-    """U-Net, T5 and joiner with random weights."""
-    text = clip.config.text_config
+    """U-Net and joiner with random weights, and a T5 where none is ready-made."""
+    clip, tokenizer, t5 = encoders.clip, encoders.tokenizer_2, encoders.frozen_t5
     unet = build_unet(
         latent_channels=latent_channels,
         sample_size=size_px // 8,
-        pooled_dim=clip.config.projection_dim,
+        pooled_dim=clip.model.config.projection_dim,
         **config.unet.model_dump(),
     )
-    t5 = build_t5(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **config.t5.model_dump())
-    length = tokenizer.model_max_length
-    joiner = TextJoiner(
-        (text.hidden_size, config.t5.d_model), (length, length), config.unet.cross_attention_dim
-    )
-    return Denoiser(unet, t5, joiner)
+    learning = None
+    if t5 is None:
+        sizes = config.t5.model_dump()
+        learning = build_t5(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes)
+    width = TextEncoder(tokenizer, learning if t5 is None else t5).width
+    lengths = (clip.max_length, int(tokenizer.model_max_length))
+    return Denoiser(unet, learning, TextJoiner((clip.width, width), lengths, config.unet.cross_attention_dim))
 
 
 def train_diffusion(
@@ -91,24 +89,22 @@ def train_diffusion(
     size_px: int,
     haystack: Haystack,
     autoencoder: FourierAutoencoderKL,
-    clip: CLIPModel,
-    tokenizer: PreTrainedTokenizerFast,
+    encoders: Encoders,
     folder: Path,
     seed: int,
     *,
     upstream: str,
 ) -> Denoiser:
-    """The denoiser with averaged weights. `upstream` identifies the autoencoder and the CLIP below it."""
+    """The denoiser with averaged weights. `upstream` identifies autoencoder and text encoders below it."""
     torch.manual_seed(seed_for(seed, "diffusion"))
-    denoiser = build_denoiser(config, size_px, autoencoder.config.latent_channels, clip, tokenizer)
+    denoiser = build_denoiser(config, size_px, autoencoder.config.latent_channels, encoders)
     return fit_denoiser(
         denoiser,
         config,
         size_px,
         haystack,
         autoencoder,
-        text_tower(clip),
-        tokenizer,
+        encoders,
         make_scheduler(config.prediction_type, config.zero_terminal_snr),
         folder,
         seed,
@@ -152,20 +148,19 @@ def fit_denoiser(
     size_px: int,
     haystack: Haystack,
     autoencoder: FourierAutoencoderKL,
-    text_encoder: CLIPTextModelWithProjection,
-    tokenizer: PreTrainedTokenizerFast,
+    encoders: Encoders,
     scheduler: SchedulerMixin,
     folder: Path,
     seed: int,
     *,
     upstream: str,
 ) -> Denoiser:
-    """U-Net, T5 and joiner, trained from where they are; a finished training is loaded instead."""
+    """The denoiser, trained from where it is; a finished training is loaded instead."""
     stages = stages_of(config, size_px, folder, haystack, seed, upstream)
     if is_done(folder, stages[-1].done_key):
         _load(denoiser, folder)
         return denoiser
-    texts = clip_texts(text_encoder, tokenizer, haystack.pictures.texts)
+    clip, t5 = _frozen_words(encoders, config, haystack.pictures.texts)
     for stage in stages:
         if is_done(stage.folder, stage.done_key):
             _load(denoiser, stage.folder)
@@ -174,7 +169,7 @@ def fit_denoiser(
         objective = DiffusionObjective(
             denoiser.module(),
             denoiser.unet,
-            LiveText(texts, denoiser.t5, denoiser.joiner, tokenizer, haystack.pictures.texts),
+            JoinedText(clip, t5 or _learning_words(denoiser, encoders, haystack), denoiser.joiner),
             latents_of(config, autoencoder, haystack, stage),
             np.flatnonzero(~haystack.is_validation),
             np.flatnonzero(haystack.is_validation),
@@ -182,7 +177,8 @@ def fit_denoiser(
             stage.loss,
             seed,
         )
-        words = "U-Net, T5" if len(stages) == 1 else f"U-Net, T5 at {stage.size_px} px"
+        words = "U-Net" if denoiser.t5 is None else "U-Net, T5"
+        words = words if len(stages) == 1 else f"{words} at {stage.size_px} px"
         train(objective, stage.loop, stage.folder, key=stage.key, seed=seed, description=words)
         denoiser, world = denoiser.gathered(), current_world()
         if world.is_main:
@@ -190,6 +186,26 @@ def fit_denoiser(
             mark_done(stage.folder, stage.done_key)
         world.wait()
     return denoiser
+
+
+def _frozen_words(
+    encoders: Encoders, config: DiffusionConfig, texts: Sequence[str]
+) -> tuple[Words, Words | None]:
+    """CLIP's words, and T5's where it does not learn."""
+    inline = config.embeddings == "inline"
+    encoders.to(own_device())
+    clip = frozen_words(encoders.clip, texts, inline=inline)
+    t5: Words | None = None
+    if encoders.frozen_t5 is not None:
+        encoder = TextEncoder(encoders.tokenizer_2, encoders.frozen_t5)
+        t5 = frozen_words(encoder, texts, inline=inline)
+    if not inline:
+        encoders.to("cpu")  # their memory is for what learns
+    return clip, t5
+
+
+def _learning_words(denoiser: Denoiser, encoders: Encoders, haystack: Haystack) -> Words:
+    return InlineWords(TextEncoder(encoders.tokenizer_2, denoiser.t5), haystack.pictures.texts)
 
 
 def latents_of(
@@ -209,11 +225,11 @@ def latents_of(
 
 
 def _save(denoiser: Denoiser, folder: Path) -> None:
-    for name, module in denoiser._asdict().items():
+    for name, module in denoiser.learning().items():
         module.save_pretrained(folder / "model" / name)
 
 
 def _load(denoiser: Denoiser, folder: Path) -> None:
-    for name, module in denoiser._asdict().items():
+    for name, module in denoiser.learning().items():
         trained = type(module).from_pretrained(folder / "model" / name)
         module.load_state_dict(trained.state_dict())

@@ -1,0 +1,109 @@
+"""How long, how large, how often, and by which optimizer."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from photogenic.train.config.section import LATER, NEVER, Section
+
+
+class OptimizerConfig(Section):
+    """AdamW, or Muon for matrices beside it; a warm-up, then constant, falling, or a cosine to zero."""
+
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
+    warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
+    lr_schedule: Literal["constant", "cosine", "inverse_sqrt"] = Field(
+        "constant", description="What follows the warm-up."
+    )
+    decay_from_step: int = Field(
+        1000,
+        gt=0,
+        description="With inverse_sqrt: the rate is constant until here, then falls as 1 / sqrt(step).",
+        json_schema_extra=LATER,
+    )
+    matrix_learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Step of orthogonalised updates (Muon) for matrices, 0.02 or so; without it, AdamW"
+        " updates everything.",
+        json_schema_extra=LATER,
+    )
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay; matrices only.")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's moment decays.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this global norm.")
+    eight_bit: bool = Field(
+        False,
+        description="Moments in 8 bits, 2 instead of 8 bytes a weight; needs bitsandbytes.",
+        json_schema_extra=LATER,
+    )
+
+
+class LoopConfig(Section):
+    """How long, how large, how often: the part of training that does not depend on what is learned."""
+
+    max_steps: int = Field(description="Optimizer updates.", gt=0)
+    batch_size: int = Field(64, gt=0, description="Samples per optimizer update, over all devices.")
+    micro_batch_size: int | None = Field(
+        None, gt=0, description="Samples per forward pass; default: the batch."
+    )
+    checkpoint_every: int = Field(500, gt=0, description="Steps between resumable checkpoints.")
+    log_every: int = Field(20, gt=0, description="Steps between lines of metrics.jsonl.")
+    ema_sigma_rel: float = Field(
+        0.1, gt=0, lt=0.28, description="Relative width of the power-function EMA (EDM2, section 3.1)."
+    )
+    ema_every: int = Field(
+        1, gt=0, description="Steps between updates of the averages.", json_schema_extra=LATER
+    )
+    offload_ema: bool = Field(
+        False, description="Keep the averages in the CPU's memory.", json_schema_extra=LATER
+    )
+    activation_checkpoints: bool = Field(
+        False,
+        description="Compute activations again in the backward pass: less memory, a third more time.",
+        json_schema_extra=NEVER,
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="What the model computes in; weights, moments and averages stay in float32.",
+        json_schema_extra=LATER,
+    )
+    sharded: bool = Field(
+        False,
+        description="Under torchrun, split weights, gradients, moments and averages (FSDP2).",
+        json_schema_extra=NEVER,
+    )
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = Field(
+        (), description="Where metrics go besides metrics.jsonl.", json_schema_extra=NEVER
+    )
+    optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="AdamW.")
+
+    @model_validator(mode="after")
+    def _can_be_split(self) -> Self:
+        if not self.sharded:
+            return self
+        whole_only = {
+            "optimizer.matrix_learning_rate": self.optimizer.matrix_learning_rate is not None,
+            "optimizer.eight_bit": self.optimizer.eight_bit,
+            "offload_ema": self.offload_ema,
+        }
+        for name, is_set in whole_only.items():
+            if is_set:
+                raise ValueError(f"`{name}` needs whole tensors, which no process has with `sharded`")
+        return self
+
+    def identity(self) -> dict[str, object]:
+        """What the state after a given step depends on; the rest may change while a run goes on.
+
+        Unless its learning rate depends on it, a finished run can be trained further by raising `max_steps`.
+        """
+        indifferent = {"checkpoint_every", "log_every"}
+        if self.optimizer.lr_schedule != "cosine":
+            indifferent.add("max_steps")
+        return self.counted(exclude=indifferent)
+
+
+def refuse_sharded(loop: LoopConfig | None) -> None:
+    if loop is not None and loop.sharded:
+        raise ValueError("`sharded` is for the denoiser; of this part each process keeps all")
