@@ -42,6 +42,14 @@ def generate(
     rescale: Annotated[
         float | None, typer.Option("--rescale", min=0, max=1, help="Guidance rescale; default: 0.")
     ] = None,
+    interval: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--guidance-interval", help="The part of the steps that is guided; default: 0 1."),
+    ] = None,
+    cache_interval: Annotated[
+        int | None,
+        typer.Option("--cache-interval", min=1, metavar="N", help="Deep blocks every N steps; default: 1."),
+    ] = None,
     negative: Annotated[
         str | None, typer.Option("--negative", metavar="TEXT", help="What guidance leads away from.")
     ] = None,
@@ -71,6 +79,8 @@ def generate(
         "num_inference_steps": steps,
         "guidance_scale": guidance,
         "guidance_rescale": rescale,
+        "guidance_interval": interval,
+        "cache_interval": cache_interval,
         "negative_prompt": negative,
         "size_px": size,
         "batch_size": batch_size,

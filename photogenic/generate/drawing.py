@@ -60,7 +60,7 @@ def draw_missing(
         drawing for drawing in share.part(drawings) if not is_written(folder / drawing.file, told[drawing])
     ]
     if missing:
-        pipeline, draw = load_for_drawing(weights, config.device)
+        pipeline, draw = load_for_drawing(weights, config.device, one_by_one=config.batch_size == 1)
         with progress(f"drawing with {name}", len(missing)) as advance:
             images = draw(
                 pipeline,

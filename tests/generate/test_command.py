@@ -9,10 +9,16 @@ import pytest
 from photogenic.commands.evaluate import evaluate
 from photogenic.commands.generate import generate
 from photogenic.core.errors import PhotogenicError, RecipeError
+from photogenic.generate.pictures import read_parameters
 
 
 def test_a_model_draws_prompts_into_a_folder(tmp_path: Path, weights: dict[str, Path]) -> None:
-    generate(str(weights["base"]), ["a red fox"], count=2, seed=1, out=tmp_path, steps=1, device="cpu")
+    levers = {"interval": (0.0, 0.5), "cache_interval": 2}
+    generate(
+        str(weights["base"]), ["a red fox"], count=2, seed=1, out=tmp_path, steps=2, device="cpu", **levers
+    )
+    told = read_parameters(next((tmp_path / "base").glob("*-1.png")))
+    assert told is not None and (told["guidance_interval"], told["cache_interval"]) == ([0.0, 0.5], 2)
     names = sorted(path.name for path in (tmp_path / "base").iterdir())
     assert len(names) == 4 and [name.rsplit("-", 1)[1] for name in names[:2]] == ["1.png", "2.png"]
 

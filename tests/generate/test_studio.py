@@ -78,7 +78,7 @@ def test_all_models_draw_a_prompt_from_one_seed_and_tell_of_it(
         ({"prompt": "x", "count": 3}, "At most 2 pictures"),
         ({"prompt": "x", "num_inference_steps": 31}, "At most 30 steps"),
         ({"prompt": "x", "size_px": 128}, "at most 64 px"),
-        ({"prompt": "x", "size_px": 33}, "no side that these models can draw"),
+        ({"prompt": "x", "size_px": 34}, "no side that these models can draw: it has to be a multiple of 4."),
         ({"prompt": "x", "sampler": "eulr"}, "no sampler 'eulr'"),
         ({"prompt": "x", "seed": -1}, "greater than or equal to 0"),
         ({"prompt": "x", "steps": 3}, "Extra inputs"),
@@ -182,11 +182,15 @@ def test_the_page_in_a_browser(easel: Easel, tmp_path: Path, chromium: Any) -> N
         seed = page.input_value("#seed")
         page.click("#lock")
         page.fill("#prompt", "a dog")
+        page.fill("#size", "16")
         page.keyboard.press("Enter")
         page.locator("#history li").nth(1).wait_for()
         assert page.input_value("#seed") == seed
+        dog = page.locator('.picture img[alt^="a dog"]').first
+        assert dog.evaluate("(image) => image.naturalWidth") == 16
         page.locator("#history button").nth(1).click()
         page.locator('.picture img[alt^="a cat"]').nth(1).wait_for()
+        assert page.input_value("#size") == "" and page.get_attribute("#size", "step") == "4"
         with page.expect_download() as download:
             page.locator(".save").first.click()
         assert download.value.suggested_filename == f"base-{seed}.png"

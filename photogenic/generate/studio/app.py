@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from photogenic.core.errors import PhotogenicError
-from photogenic.generate.studio.easel import Easel, size_fits
+from photogenic.generate.studio.easel import Easel, size_step_px
 from photogenic.generate.studio.jobs import Job, Limits, Line
 from photogenic.models.samplers import SAMPLERS, is_sampler
 from photogenic.web import app as web_app
@@ -106,7 +106,8 @@ def _add_jobs(app: FastAPI, easel: Easel, line: Line, limits: Limits, rate: Rate
             "limits": {
                 name: getattr(limits, name)
                 for name in ("max_prompt_chars", "max_count", "max_steps", "max_size_px")
-            },
+            }
+            | {"size_step_px": size_step_px(easel)},
             "checks_unsafe": easel.max_unsafe_prob is not None,
         }
 
@@ -145,6 +146,7 @@ def _add_jobs(app: FastAPI, easel: Easel, line: Line, limits: Limits, rate: Rate
 
 def _check(body: JobBody, easel: Easel, limits: Limits) -> None:
     """Raises Refusal where a number is beyond this server's limits."""
+    step = size_step_px(easel)
     too_much = {
         f"A prompt has at most {limits.max_prompt_chars} characters.": max(
             len(body.prompt), len(body.negative_prompt)
@@ -154,8 +156,9 @@ def _check(body: JobBody, easel: Easel, limits: Limits) -> None:
         f"At most {limits.max_count} pictures are drawn at once.": body.count > limits.max_count,
         f"At most {limits.max_steps} steps are taken.": (body.num_inference_steps or 1) > limits.max_steps,
         f"A picture has at most {limits.max_size_px} px a side.": (body.size_px or 8) > limits.max_size_px,
-        f"{body.size_px} px is no side that these models can draw.": body.size_px is not None
-        and not size_fits(easel, body.size_px),
+        f"{body.size_px} px is no side that these models can draw: it has to be a multiple of {step}.": (
+            (body.size_px or step) % step != 0
+        ),
         f"There is no sampler {body.sampler!r}.": body.sampler is not None and not is_sampler(body.sampler),
     }
     for sentence, holds in too_much.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -145,6 +146,12 @@ class _Watch:
         self.job.tell("step", model=self.model.name, number=self.number, **words)
 
 
-def size_fits(easel: Easel, size_px: int) -> bool:
-    """Whether every model can draw at that side: a multiple of its autoencoder's factor."""
-    return all(size_px % getattr(model.pipeline, "vae_scale_factor", 8) == 0 for model in easel.models)
+def size_step_px(easel: Easel) -> int:
+    """Every model can draw at multiples of it: of its latents and, where it has any, of its patches."""
+    return math.lcm(*(_step_of(model.pipeline) for model in easel.models))
+
+
+def _step_of(pipeline: Any) -> int:
+    network = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
+    patch = getattr(getattr(network, "config", None), "patch_size", None) or 1
+    return int(getattr(pipeline, "vae_scale_factor", 8) * patch)

@@ -28,8 +28,11 @@ class Studio {
     at("steps").max = String(limits.max_steps);
     at("guidance").placeholder = String(first.guidance_scale);
     at("count").max = String(limits.max_count);
+    at("size").placeholder = String(first.size_px);
+    at("size").min = at("size").step = String(limits.size_step_px); // what all models here can draw
+    at("size").max = String(limits.max_size_px);
     at("prompt").maxLength = at("negative").maxLength = limits.max_prompt_chars;
-    at("sampler").append(el("option", { value: "" }, `usual: ${first.sampler}`), ...samplers.map((name) => el("option", { value: name }, name)));
+    at("sampler").append(el("option", { value: "" }, `${first.sampler}, as usual`), ...samplers.map((name) => el("option", { value: name }, name)));
     document.querySelector(".topbar").append(button("", { picture: "theme", class: "plain", "aria-label": "Light or dark", title: "Light or dark" }, toggleTheme));
     this.paintLock();
   }
@@ -50,10 +53,8 @@ class Studio {
       this.paintLock();
     });
     at("seed").addEventListener("input", () => {
-      if (!at("seed").value === this.locked) {
-        this.locked = Boolean(at("seed").value);
-        this.paintLock();
-      }
+      this.locked = Boolean(at("seed").value); // a seed that somebody typed is meant to be used
+      this.paintLock();
     });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.busy) this.cancel();
@@ -76,7 +77,7 @@ class Studio {
     return {
       prompt: at("prompt").value.trim(), negative_prompt: at("negative").value.trim(), count: number("count") ?? 1,
       seed: this.locked ? number("seed") : null, num_inference_steps: number("steps"), guidance_scale: number("guidance"),
-      sampler: at("sampler").value || null,
+      sampler: at("sampler").value || null, size_px: number("size"),
     };
   }
 
@@ -222,6 +223,7 @@ class Studio {
     at("steps").value = request.num_inference_steps ?? "";
     at("guidance").value = request.guidance_scale ?? "";
     at("sampler").value = request.sampler ?? "";
+    at("size").value = request.size_px ?? "";
     this.locked = true;
     this.paintLock();
     this.follow(job);
