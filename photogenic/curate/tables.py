@@ -209,15 +209,15 @@ def num_nulls(path: Path, column: str) -> int:
 
 
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Tables of exactly ROWS_PER_GROUP rows, the last one shorter."""
+    """Tables of exactly ROWS_PER_GROUP rows, the last one shorter; each in one piece."""
     held, num = [schema.empty_table()], 0
     for batch in batches:
         table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
         while num + table.num_rows >= ROWS_PER_GROUP:
             cut = ROWS_PER_GROUP - num
-            yield pa.concat_tables([*held, table.slice(0, cut)])
+            yield pa.concat_tables([*held, table.slice(0, cut)]).combine_chunks()
             held, num, table = [schema.empty_table()], 0, table.slice(cut)
         held.append(table)
         num += table.num_rows
     if num:
-        yield pa.concat_tables(held)
+        yield pa.concat_tables(held).combine_chunks()

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from photogenic.curate.gather import RowGroups
-from photogenic.curate.tables import Tables
+from photogenic.curate.tables import Tables, write_batches
 
 NUM = 1000
 SIZES = (300, 0, 450, 250)  # rows of the files; 70 in a group
@@ -71,3 +71,15 @@ def test_the_rows_of_several_tables_stand_side_by_side(
                 assert table["id"].to_pylist() == list(range(wanted))
                 assert table["score"].to_pylist() == [number / 8 for number in range(wanted)]
                 assert table["what"].equals(whole["text"].slice(0, wanted))
+
+
+def test_equal_rows_are_equal_bytes_in_whatever_batches_they_came(tmp_path: Path) -> None:
+    num = 40_000  # texts beyond the megabyte at which parquet gives up its dictionary, at a batch's end
+    texts = [f"{value:064x}" for value in np.random.default_rng(0).integers(2**60, size=num)]
+    rows = pa.table({"text": texts})
+    found = []
+    for size in (1000, 7000, num):
+        path = tmp_path / f"{size}.parquet"
+        assert write_batches(path, rows.schema, rows.to_batches(max_chunksize=size)) == num
+        found.append(path.read_bytes())
+    assert found[0] == found[1] == found[2]
