@@ -77,7 +77,7 @@ def bring_in(review: Review, room: Room, path: Path) -> str:
         for late in (False, True):
             _take(room, queue, [one for one in its if one.is_late == late], tally)
     with room.database.writing() as connection:
-        note(connection, None, "import", path.name, words=tally.words)
+        note(connection, None, "import", path.name, words=tally.words, by="command line")
     return f"{path.name}: {tally.words}"
 
 

@@ -59,6 +59,7 @@ class SignIn(Strict):
 
 @router.post("/api/sign-in", status_code=204)
 def sign_in(body: SignIn, request: Request, room: RoomHere) -> Response:
+    """Sign in by an invite's token, or by name and passphrase; the session comes as a cookie."""
     request.app.state.sign_ins.count(address_of(request))
     with room.database.writing() as connection:
         if body.invite is not None:
@@ -84,6 +85,7 @@ def sign_in(body: SignIn, request: Request, room: RoomHere) -> Response:
 
 @router.post("/api/sign-out", status_code=204)
 def sign_out(request: Request, room: RoomHere) -> Response:
+    """End the session."""
     name = cookie_name(room.settings)
     with room.database.writing() as connection:
         close_session(connection, request.cookies.get(name, ""))
@@ -132,6 +134,7 @@ class Passphrase(Strict):
 
 @router.put("/api/me/passphrase", status_code=204)
 def put_passphrase(body: Passphrase, room: RoomHere, person: PersonHere) -> Response:
+    """Set the passphrase by which I can come back."""
     with room.database.writing() as connection:
         set_passphrase(connection, person, body.passphrase)
         note(connection, person, "passphrase", person.name)
@@ -143,6 +146,7 @@ def put_passphrase(body: Passphrase, room: RoomHere, person: PersonHere) -> Resp
 
 @router.get("/api/people")
 def list_people(room: RoomHere) -> dict[str, Any]:
+    """Everybody, with when they signed in last and how many events they made."""
     seen = select(sessions.c.person_id, func.max(sessions.c.created_at).label("at")).group_by(
         sessions.c.person_id
     )
@@ -176,6 +180,7 @@ class PersonChange(Strict):
 
 @router.patch("/api/people/{person_id}")
 def patch_person(person_id: str, body: PersonChange, room: RoomHere, person: PersonHere) -> dict[str, Any]:
+    """Rename, give another role, shut out or let in again."""
     changes = body.model_dump(exclude_none=True)
     if "name" in changes:
         changes["name"] = check_name(changes["name"])
@@ -199,6 +204,7 @@ class NewInvite(Strict):
 
 @router.get("/api/invites")
 def list_invites(room: RoomHere) -> dict[str, Any]:
+    """The newest 500 invites, without their tokens."""
     with room.database.reading() as connection:
         rows = connection.execute(select(invites).order_by(invites.c.created_at.desc()).limit(500)).all()
     names = ("name", "role", "kind", "expires_at", "used_at", "revoked")
@@ -237,6 +243,7 @@ def _whom(connection: Any, body: NewInvite) -> tuple[str, str]:
 
 @router.delete("/api/invites/{invite_id}", status_code=204)
 def delete_invite(invite_id: str, room: RoomHere, person: PersonHere) -> Response:
+    """Withdraw an invite that nobody has used."""
     with room.database.writing() as connection:
         taken = connection.execute(
             update(invites)
@@ -255,6 +262,7 @@ def read_audit(
     before: int | None = None,
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
+    """What leads did, and who signed in, newest first."""
     query = select(audit, people.c.name).outerjoin(people, people.c.person_id == audit.c.person_id)
     query = query if before is None else query.where(audit.c.seq < before)
     with room.database.reading() as connection:

@@ -211,6 +211,7 @@ def image(
 
 @router.get("/api/queues")
 def list_queues(room: RoomHere) -> dict[str, Any]:
+    """All queues, open and closed."""
     with room.database.reading() as connection:
         rows = connection.execute(select(queues).order_by(queues.c.created_at)).all()
     names = ("kind", "title", "state", "num_items", "num_done", "num_adjudicate", "created_at")

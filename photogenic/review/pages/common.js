@@ -1,6 +1,6 @@
 // What the screens of review share: the queue named in the address, verdicts, guidelines, facts about a picture.
 
-import { get, imageUrl } from "/static/api.js";
+import { ApiError, get, imageUrl } from "/static/api.js";
 import { announce, button, el, icon, number } from "/static/dom.js";
 import { markdown } from "/static/markdown.js";
 import { openPage, showTrouble } from "/static/shell.js";
@@ -30,7 +30,7 @@ export async function openWork({ keys, adds = [] }) {
     extras: [...adds, button("Guidelines", { key: "B", picture: "book", class: "plain guidelines-button", "aria-label": "Guidelines" }, () => showGuidelines(id))],
   });
   const queue = page.me.queues.find((one) => one.id === id);
-  if (!queue) throw new Error("this queue is closed, or it is not yours.");
+  if (!queue) throw new ApiError("This queue is closed, or it is not yours.", "", 404);
   page.setTitle(queue.title);
   return { ...page, queue, body: queue.body ?? {} };
 }
@@ -124,6 +124,13 @@ export class Facts {
     this.list.replaceChildren(...Object.entries(rows).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
     this.alt.textContent = item.alt_text || "None";
     if (bitmap) this.showTones(bitmap);
+    else this.forgetTones();
+  }
+
+  /** The picture has not come: the tones of the one before are not its own. */
+  forgetTones() {
+    this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.lost.textContent = "";
   }
 
   showTones(bitmap) {

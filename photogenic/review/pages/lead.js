@@ -1,6 +1,6 @@
 // The lead's desk: how far the rounds are, who works how, whether people agree, and the doors to the next step.
 
-import { call, get, post } from "/static/api.js";
+import { ApiError, call, get, post } from "/static/api.js";
 import { button, count, duration, el, moment, number, percent, toast } from "/static/dom.js";
 import { openPage, showTrouble } from "/static/shell.js";
 import { TastePanel } from "./taste-panel.js";
@@ -246,7 +246,7 @@ class Desk {
   async loadAudit(before) {
     const { entries, next } = await get(`/api/audit?limit=30${before ? `&before=${before}` : ""}`);
     this.auditRows ??= el("tbody");
-    this.auditRows.append(...entries.map((entry) => el("tr", {}, el("td", { class: "soft" }, moment(entry.at)), el("td", {}, entry.person ?? "–"),
+    this.auditRows.append(...entries.map((entry) => el("tr", {}, el("td", { class: "soft" }, moment(entry.at)), el("td", {}, entry.person ?? entry.body.by ?? "–"),
       el("td", {}, entry.action), el("td", { class: "soft" }, entry.subject))));
     this.parts.audit.replaceChildren(el("div", { class: "scroll audit", tabIndex: 0, role: "region", "aria-label": "Audit" }, el("table", {},
       el("thead", {}, el("tr", {}, ["When", "Who", "What", "Whom or what"].map((words) => el("th", { scope: "col" }, words)))), this.auditRows)),
@@ -267,7 +267,7 @@ async function copy(input) {
 
 async function start() {
   const page = await openPage({ title: "The lead's desk" });
-  if (page.me.person.role !== "lead") throw new Error("this desk is the lead's.");
+  if (page.me.person.role !== "lead") throw new ApiError("This desk is the lead's.", "", 403);
   await new Desk(page).load();
 }
 
