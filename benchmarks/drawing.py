@@ -108,7 +108,7 @@ def levers(prompts: list[str], options: Any) -> None:
     jobs = {
         "as by default": drawn(),
         "text encoded for each picture": lambda: encoded_each_time(pipeline, prompts, seeds, options.steps),
-        "text projected at each step": lambda: projected_each_time(drawn()),
+        "attention as diffusers calls it": lambda: attention_unspared(drawn()),
         "guidance in two passes": lambda: in_two_passes(pipeline, drawn()),
         "one picture at a time": drawn(batch_size=1),
         "guidance at 0 to 0.8 of the steps": drawn(guidance_interval=(0.0, 0.8)),
@@ -145,13 +145,13 @@ def encoded_each_time(pipeline: Any, prompts: list[str], seeds: list[int], steps
     return list(draw(pipeline, prompts, seeds, num_inference_steps=steps))
 
 
-def projected_each_time(job: Draw) -> list[np.ndarray]:
-    """Keys and values of the words computed anew at every step, as the pipelines of diffusers do."""
-    once, denoising.text_projected_once = denoising.text_projected_once, lambda *_: contextlib.nullcontext()
+def attention_unspared(job: Draw) -> list[np.ndarray]:
+    """Keys and values of the words computed at every step, processors asked by way of their signatures."""
+    spared, denoising.attention_spared = denoising.attention_spared, lambda *_: contextlib.nullcontext()
     try:
         return job()
     finally:
-        denoising.text_projected_once = once
+        denoising.attention_spared = spared
 
 
 def in_two_passes(pipeline: Any, job: Draw) -> list[np.ndarray]:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from photogenic.models.attention_calls import attention_spared
 from photogenic.models.block_cache import DeepBlocks
 from photogenic.models.families import Condition, denoiser_of, predict
 from photogenic.models.pipeline import denormalise_latents, guided, size_time_ids
-from photogenic.models.text_cache import text_projected_once
 
 Tensor = torch.Tensor
 PREVIEW_LATENTS = 32  # latents on a side that a preview decodes at most: 256 px with f = 8
@@ -84,7 +84,7 @@ def denoise(
     total = len(noise_schedule.timesteps)
     with (
         _deep_blocks(denoiser, steps.cache_interval) as deep,
-        text_projected_once(denoiser, [alone.states, both.states]),
+        attention_spared(denoiser, [alone.states, both.states]),
     ):
         for number, timestep in enumerate(noise_schedule.timesteps):
             with_guidance = negative is not None and steps.is_guided(number, total)

@@ -101,7 +101,7 @@ def test_blocks_run_again_when_the_rows_change() -> None:
 
 
 @pytest.mark.parametrize("make", [tiny.emu, tiny.sd, tiny.sdxl], ids=["emu", "sd", "sdxl"])
-def test_the_text_is_projected_once_and_no_bit_changes(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_is_spared_work_and_no_bit_changes(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = make()
     layer = next(part for name, part in pipeline.unet.named_modules() if name.endswith("attn2.to_v"))
     own, rows = layer.forward, []
@@ -116,7 +116,7 @@ def test_the_text_is_projected_once_and_no_bit_changes(make: Any, monkeypatch: p
     assert layer.forward is counted  # whatever took the layer's place before is there again
     del layer.forward
     with monkeypatch.context() as patched:
-        patched.setattr("photogenic.models.denoising.text_projected_once", lambda *_: nullcontext())
+        patched.setattr("photogenic.models.denoising.attention_spared", lambda *_: nullcontext())
         np.testing.assert_array_equal(one(pipeline, guidance_interval=(0.25, 0.75)), drawn)
     assert "forward" not in vars(layer)
 
