@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from nursery import Nursery
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line sets it; read when torch is loaded
 
@@ -27,6 +28,14 @@ def chromium() -> Iterator[Any]:
         browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Starts processes that need not import torch and its friends first."""
+    started = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield started
+    started.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

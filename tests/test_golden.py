@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from nursery import Nursery, Process
 
 sys.path.insert(0, str(Path(__file__).parent / "models"))
 import tiny
@@ -54,8 +55,12 @@ CACHES = {"cache", "checkpoints", "columns"}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
 
+def words(run: str) -> list[str]:
+    return ["run", "golden.yaml", "--run", run, "--workers", "1"]
+
+
 def command(folder: Path, run: str) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-m", "photogenic", "run", "golden.yaml", "--run", run, "--workers", "1"]
+    arguments = [sys.executable, "-m", "photogenic", *words(run)]
     return subprocess.Popen(
         arguments, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -67,15 +72,12 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
     return said
 
 
-def kill_when(process: subprocess.Popen[str], path: Path) -> bool:
+def kill_when(process: Process, path: Path) -> bool:
     """SIGKILL as soon as something lies at `path`; whether the process was still alive."""
     pattern = path.name
     while process.poll() is None and not any(path.parent.glob(pattern)):
         time.sleep(0.01)
-    alive = process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    return alive
+    return process.kill() == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -140,13 +142,17 @@ def test_tables_hold_no_paths_of_this_machine(walked: Path) -> None:
             assert not any(isinstance(value, str) and str(walked) in value for value in column), path
 
 
-def test_killed_twice_and_the_same_command_gives_the_same(walked: Path) -> None:
+def test_killed_twice_and_the_same_command_gives_the_same(walked: Path, nursery: Nursery) -> None:
+    def start() -> Process:
+        return nursery.start("nursery:photogenic", *words("killed"), cwd=walked)
+
     run = walked / "killed"
-    assert kill_when(command(walked, "killed"), run / "curate" / "scores" / "*")
+    assert kill_when(start(), run / "curate" / "scores" / "*")
     assert not (run / "curate" / "done.json").exists()
-    assert kill_when(command(walked, "killed"), run / "tune" / "checkpoints" / "step-*")
+    assert kill_when(start(), run / "tune" / "checkpoints" / "step-*")
     assert (run / "curate" / "done.json").exists() and not (run / "tune" / "done.json").exists()
-    finish(command(walked, "killed"))
+    last = start()
+    assert last.wait() == 0, last.said()
     assert results(run) == results(walked / "whole")
     steps = [
         json.loads(line)["global_step"] for line in (run / "tune" / "metrics.jsonl").read_text().splitlines()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from nursery import Nursery
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent / "models"))
@@ -69,14 +70,16 @@ def losses(run: Path) -> list[float]:
     return [row["loss"] for row in rows if "loss" in row]
 
 
-def test_two_processes_tune_what_one_tunes(reviewed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_tune_what_one_tunes(
+    reviewed: Path, monkeypatch: pytest.MonkeyPatch, nursery: Nursery
+) -> None:
     shared = torchrun(reviewed, "tune", "road.yaml")
     assert shared.returncode == 0, shared.stderr[-4000:]
     run = reviewed / "runs" / "road"
     assert (run / "tune" / "done.json").exists() and (run / "tune" / "model" / "model_index.json").exists()
     of_two = losses(run)
-    again = torchrun(reviewed, "tune", "road.yaml")
-    assert again.returncode == 0 and "tune: done" in again.stdout + again.stderr
+    again, _ = nursery.together(2, "nursery:photogenic", "tune", "road.yaml", cwd=reviewed)
+    assert "tune: done (took" in again.said()
 
     monkeypatch.chdir(reviewed)
     (run / "tune").rename(reviewed / "tuned-by-two")

@@ -140,12 +140,18 @@ def test_divergence_stops_with_the_step(tmp_path: Path) -> None:
             objective.y[:] = float("nan")
 
     objective.on_step = poison
-    with pytest.raises(DivergedError, match="step 22"):
+    with pytest.raises(DivergedError, match="step 22") as stopped:
         fit(tmp_path, objective)
+    last_good = tmp_path / "checkpoints" / "step-0000020.safetensors"
+    assert f"last good weights are in {last_good}" in stopped.value.fix
+    assert "lower `optimizer.learning_rate` (now 0.01)" in stopped.value.fix
     assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())] == [
         "step-0000010.safetensors",
         "step-0000020.safetensors",
     ]
+    with pytest.raises(DivergedError) as at_once:  # under another key nothing of it is good to go on from
+        train(objective, config(), tmp_path, key="other", seed=0, description="test")
+    assert at_once.value.fix.startswith("No checkpoint had been written yet.")
 
 
 SMALL_DISK = """
@@ -196,7 +202,7 @@ def test_two_processes_agree_with_one(tmp_path: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-        *(str(Path(__file__).parent / "two_processes.py"), "regression", str(tmp_path / "two")),
+        *(str(Path(__file__).parent / "two_processes.py"), str(tmp_path / "two")),
     ]
     subprocess.run(command, check=True, env=environment, timeout=120, capture_output=True)
     two = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)

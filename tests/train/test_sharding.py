@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from nursery import Nursery
 from safetensors.torch import load_file
 from test_loop import Killed
 from torch import nn
@@ -31,7 +30,7 @@ import tiny
 LOOP = LoopConfig(
     max_steps=4,
     batch_size=5,  # the shares are not equal, and so neither are the numbers of micro-batches
-    micro_batch_size=1,
+    micro_batch_size=2,
     checkpoint_every=2,
     log_every=1,
     sharded=True,
@@ -77,8 +76,9 @@ def fit(folder: Path, objective: Denoising | None = None) -> Denoising:
     return objective
 
 
-def split(folder: Path) -> None:
+def split(words: str) -> None:
     """In two processes: train, killed once on the way, and without; compare what each process holds."""
+    folder = Path(words)
 
     def killed_at_3(step: int, module: nn.Module) -> None:
         assert is_sharded(module)
@@ -100,33 +100,20 @@ def split(folder: Path) -> None:
         torch.save(copy.state_dict(), folder / "weights.pt")
 
 
-def tuned(run: Path, base: Path) -> None:
+def tuned(run: str, base: str) -> None:
     """In two processes: a whole quality-tuning."""
     from test_tune import config
 
-    tune(config(sharded=True), Run(run), base=base, seed=0)
-
-
-KINDS: dict[str, Callable[..., None]] = {"split": split, "tuned": tuned}
-
-
-def torchrun(kind: str, *arguments: Path, processes: int = 2) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)),
-        *(str(Path(__file__).parent / "two_processes.py"), kind, *map(str, arguments)),
-    ]
-    done = subprocess.run(command, env=environment, timeout=900, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-6000:]
+    tune(config(sharded=True), Run(Path(run)), base=Path(base), seed=0)
 
 
 def losses(folder: Path, name: str = "loss") -> list[float]:
     return [row[name] for row in MetricsLog(folder / "metrics.jsonl").rows() if name in row]
 
 
-def test_two_processes_that_share_everything_agree_with_one(tmp_path: Path) -> None:
+def test_two_processes_that_share_everything_agree_with_one(tmp_path: Path, nursery: Nursery) -> None:
     one = fit(tmp_path / "one")
-    torchrun("split", tmp_path / "two")
+    nursery.together(2, "test_sharding:split", tmp_path / "two")
     for name in ("loss", "validation_loss", "grad_norm"):
         whole = losses(tmp_path / "one", name)
         assert len(whole) in (2, 4)
@@ -154,22 +141,21 @@ def test_two_processes_that_share_everything_agree_with_one(tmp_path: Path) -> N
         assert halves == [16, 16]
 
     # Three processes go on from what two have written.
-    torchrun("longer", tmp_path / "two" / "cut", processes=3)
+    nursery.together(3, "test_sharding:longer", tmp_path / "two" / "cut")
     assert len(losses(tmp_path / "two" / "cut")) == LOOP.max_steps + 1
 
 
-def longer(folder: Path) -> None:
+def longer(folder: str) -> None:
     seen: list[int] = []
     objective = Denoising(lambda step, module: seen.append(step))
     loop = LOOP.model_copy(update={"max_steps": LOOP.max_steps + 1})
-    train(objective, loop, folder, key="k", seed=0, description="test")
+    train(objective, loop, Path(folder), key="k", seed=0, description="test")
     assert set(seen) == {LOOP.max_steps}
 
 
-KINDS["longer"] = longer
-
-
-def test_a_tuning_that_is_split_ends_as_one_that_is_not(shapes_run: Run, tmp_path: Path) -> None:
+def test_a_tuning_that_is_split_ends_as_one_that_is_not(
+    shapes_run: Run, tmp_path: Path, nursery: Nursery
+) -> None:
     from test_tune import config
 
     save_pipeline(tiny.emu(), tmp_path / "base")
@@ -178,7 +164,7 @@ def test_a_tuning_that_is_split_ends_as_one_that_is_not(shapes_run: Run, tmp_pat
         other.stage(stage).rmdir()
         (other.folder / stage).symlink_to(shapes_run.folder / stage)
     tune(config(), shapes_run, base=tmp_path / "base", seed=0)
-    torchrun("tuned", other.folder, tmp_path / "base")
+    nursery.together(2, "test_sharding:tuned", other.folder, tmp_path / "base")
     # Quality is that of drawn pictures, in whole grey levels.
     for name, tolerance in {"loss": 1e-3, "validation_loss": 1e-3, "quality": 0.02}.items():
         expected = losses(shapes_run.folder / "tune", name)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from nursery import Nursery, Process
 from safetensors.torch import load_file
 
 from photogenic.core.errors import RecipeError, RunError
@@ -112,49 +111,36 @@ def test_unreadable_needles_are_named_before_the_first_step(shapes_run: Run, bas
     assert not (shapes_run.folder / "tune" / "metrics.jsonl").exists()
 
 
-KILLED_RUN = """
-import sys, torch
-sys.path.insert(0, {here!r})
-torch.set_num_threads(1)
-from pathlib import Path
-from photogenic.core.run import Run
-from photogenic.train.tune import tune
-from test_tune import config
-tune(config(max_steps=24), Run(Path(sys.argv[1])), base=Path(sys.argv[2]), seed=0)
-"""
+NUM_STEPS = 15  # with a checkpoint every third, metrics.jsonl has twenty lines in the end
+
+
+def tuned_to_the_end(run: str, base: str) -> None:
+    tune(config(max_steps=NUM_STEPS), Run(Path(run)), base=Path(base), seed=0)
 
 
 def test_three_kills_and_the_same_command_give_the_same_weights(
-    shapes_run: Run, base: Path, tmp_path: Path
+    shapes_run: Run, base: Path, tmp_path: Path, nursery: Nursery
 ) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(KILLED_RUN.format(here=str(Path(__file__).parent)))
-    command = [sys.executable, str(script), str(shapes_run.folder), str(base)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    def start(run: Run) -> Process:
+        return nursery.start("test_tune:tuned_to_the_end", run.folder, base)
+
     metrics = shapes_run.folder / "tune" / "metrics.jsonl"
-    for num_lines in (4, 13, 23):
-        killed = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        while killed.poll() is None and (
+    for num_lines in (3, 8, 14):
+        process = start(shapes_run)
+        while process.poll() is None and (
             not metrics.exists() or len(metrics.read_text().splitlines()) < num_lines
         ):
-            time.sleep(0.05)
-        killed.send_signal(signal.SIGKILL)
-        assert killed.wait() == -signal.SIGKILL  # it was alive until then
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
-    weights = load_file(shapes_run.folder / "tune" / "model" / "unet" / "diffusion_pytorch_model.safetensors")
-
+            time.sleep(0.01)
+        assert process.kill() == -signal.SIGKILL  # it was alive until then
     other = Run(tmp_path / "undisturbed")
-    (tmp_path / "undisturbed").mkdir()
+    other.folder.mkdir()
     for stage in ("pool", "review"):
-        (tmp_path / "undisturbed" / stage).symlink_to(shapes_run.folder / stage)
-    subprocess.run(
-        [*command[:2], str(other.folder), str(base)],
-        env=environment,
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    same = load_file(other.folder / "tune" / "model" / "unet" / "diffusion_pytorch_model.safetensors")
+        (other.folder / stage).symlink_to(shapes_run.folder / stage)
+    for run in (shapes_run, other):
+        last = start(run)
+        assert last.wait() == 0, last.said()
+    files = [run.folder / "tune" / "model" / "unet" for run in (shapes_run, other)]
+    weights, same = (load_file(folder / "diffusion_pytorch_model.safetensors") for folder in files)
     assert weights.keys() == same.keys()
     assert all(torch.equal(weights[name], same[name]) for name in weights)
 
