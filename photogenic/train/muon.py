@@ -95,18 +95,18 @@ class Muon(torch.optim.Optimizer):
         """One update of all matrices that have a gradient."""
         loss = None if closure is None else torch.enable_grad()(closure)()
         for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            wanted = [self._wanted(parameter, group["momentum"]) for parameter in parameters]
-            for parameter, step in zip(parameters, orthogonalised(wanted), strict=True):
+            pairs = [(weight, weight.grad) for weight in group["params"] if weight.grad is not None]
+            wanted = [self._wanted(weight, gradient, group["momentum"]) for weight, gradient in pairs]
+            for (parameter, _), step in zip(pairs, orthogonalised(wanted), strict=True):
                 ratio = max(1.0, step.shape[0] / step.shape[1]) ** 0.5
                 parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
                 parameter.add_(step.reshape(parameter.shape), alpha=-group["lr"] * ratio)
         return loss
 
-    def _wanted(self, parameter: Tensor, momentum: float) -> Tensor:
+    def _wanted(self, parameter: Tensor, gradient: Tensor, momentum: float) -> Tensor:
         """The averaged gradient, as a matrix."""
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        average: Tensor = state["momentum"].lerp_(parameter.grad, 1.0 - momentum)
-        return parameter.grad.lerp(average, momentum).flatten(1)
+        average: Tensor = state["momentum"].lerp_(gradient, 1.0 - momentum)
+        return gradient.lerp(average, momentum).flatten(1)
