@@ -369,8 +369,8 @@ STAGES = {
         Stage("pool", 1, _pool, _pool_inputs),
         Stage("curate", 1, _curate, _curate_inputs),
         Stage("review", 2, _review, _review_inputs),
-        Stage("pretrain", 2, _pretrain, _pretrain_inputs),
-        Stage("tune", 2, _tune, _tune_inputs),
+        Stage("pretrain", 3, _pretrain, _pretrain_inputs),
+        Stage("tune", 3, _tune, _tune_inputs),
         Stage("generate", 2, _generate, _generate_inputs),
         Stage("evaluate", 2, _evaluate, _evaluate_inputs),
     )

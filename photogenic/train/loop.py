@@ -22,9 +22,9 @@ from photogenic.core.errors import DivergedError, RecipeError
 from photogenic.train.config import LoopConfig
 from photogenic.train.distributed import World, current_world
 from photogenic.train.ema import PowerEma
-from photogenic.train.memory import checkpoint_activations, computing_in
+from photogenic.train.memory import attention_in, checkpoint_activations, computing_in
 from photogenic.train.optim import learning_rate, make_optimizer
-from photogenic.train.order import batch_indices, parts_of_batch
+from photogenic.train.order import Part, batch_indices, parts_of_batch
 from photogenic.train.post_hoc import TRACKED, Snapshots
 from photogenic.train.sharding import shard, whole
 from photogenic.train.state import TrainState, latest_checkpoint, restore_latest, save_checkpoint
@@ -202,8 +202,6 @@ def training_step(
     rate = learning_rate(config.optimizer, global_step, config.max_steps)
     state.optimizer.set_rate(rate)
     indices = batch_indices(seed, global_step, config.batch_size, objective.num_samples)
-    logged: dict[str, float] = {}
-    suspects: list[str] = []
     parts = parts_of_batch(
         indices,
         world.rank,
@@ -212,14 +210,8 @@ def training_step(
         groups=objective.groups,
         evenly=state.is_sharded,
     )
-    for micro, share in parts:
-        with computing_in(config.precision, objective.module):
-            losses = objective.losses(micro, global_step)
-        if not float(losses["loss"].detach()) < EXPLODED:
-            suspects.extend(objective.sample_names(micro))
-        (losses["loss"] * share).backward()
-        for name, loss in losses.items():
-            logged[name] = logged.get(name, 0.0) + float(loss.detach()) * share
+    with attention_in(config.precision, objective.module):
+        logged, suspects = _add_gradients(objective, config.precision, parts, global_step)
     if not state.is_sharded:
         world.sum_gradients(state.parameters.values())
     logged = world.sum(logged)
@@ -235,6 +227,23 @@ def training_step(
     state.global_step = global_step + 1
     state.update_averages()
     return {**logged, "grad_norm": grad_norm, "learning_rate": rate}
+
+
+def _add_gradients(
+    objective: Objective, precision: str, parts: Iterable[Part], global_step: int
+) -> tuple[dict[str, float], list[str]]:
+    """Forward and backward over all parts: the losses, and the samples of parts that exploded."""
+    logged: dict[str, float] = {}
+    suspects: list[str] = []
+    for micro, share in parts:
+        with computing_in(precision, objective.module):
+            losses = objective.losses(micro, global_step)
+        if not float(losses["loss"].detach()) < EXPLODED:
+            suspects.extend(objective.sample_names(micro))
+        (losses["loss"] * share).backward()
+        for name, loss in losses.items():
+            logged[name] = logged.get(name, 0.0) + float(loss.detach()) * share
+    return logged, suspects
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> float:

@@ -43,13 +43,18 @@ def computing_in(precision: str, module: nn.Module) -> Iterator[None]:
         yield
         return
     device = next(module.parameters()).device
-    with torch.autocast(device.type, dtype=getattr(torch, precision)), _attention(device.type):
+    with torch.autocast(device.type, dtype=getattr(torch, precision)), attention_in(precision, module):
         yield
 
 
-def _attention(device_type: str) -> AbstractContextManager[None]:
-    """The plain one on a CPU, where the fused one's backward pass is four times as slow in half precision."""
-    return sdpa_kernel(SDPBackend.MATH) if device_type == "cpu" else nullcontext()
+def attention_in(precision: str, module: nn.Module) -> AbstractContextManager[None]:
+    """Which attention is taken: in half precision on a CPU the plain one.
+
+    The fused one's backward pass is four times as slow there as in float32. It has to hold for the backward
+    pass as well, which computes activations again where they were not kept.
+    """
+    is_plain = precision != "float32" and next(module.parameters()).device.type == "cpu"
+    return sdpa_kernel(SDPBackend.MATH) if is_plain else nullcontext()
 
 
 def adamw_8bit(groups: Sequence[dict[str, Any]], lr: float, betas: tuple[float, float]) -> Any:

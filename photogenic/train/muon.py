@@ -6,7 +6,7 @@ Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; the code is our o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import torch
 
@@ -45,11 +45,11 @@ def _is_tall(matrix: Tensor) -> bool:
     return matrix.shape[0] > matrix.shape[1]
 
 
-def _stacks(flat: Sequence[Tensor]) -> Iterator[list[int]]:
-    """Which of them go together: as many rows each, within the memory of a stack."""
+def _stacks(weights: Sequence[Tensor]) -> Iterator[list[int]]:
+    """Which of them go together: those of one smaller side, within the memory of a stack."""
     alike: dict[int, list[int]] = {}
-    for row, x in enumerate(flat):
-        alike.setdefault(len(x), []).append(row)
+    for row, weight in enumerate(weights):
+        alike.setdefault(min(len(weight), weight[0].numel()), []).append(row)
     for side, rows in alike.items():
         count = max(1, STACK_NUMBERS // side**2)
         yield from (rows[first : first + count] for first in range(0, len(rows), count))
@@ -95,13 +95,21 @@ class Muon(torch.optim.Optimizer):
         """One update of all matrices that have a gradient."""
         loss = None if closure is None else torch.enable_grad()(closure)()
         for group in self.param_groups:
-            pairs = [(weight, weight.grad) for weight in group["params"] if weight.grad is not None]
-            wanted = [self._wanted(weight, gradient, group["momentum"]) for weight, gradient in pairs]
-            for (parameter, _), step in zip(pairs, orthogonalised(wanted), strict=True):
-                ratio = max(1.0, step.shape[0] / step.shape[1]) ** 0.5
-                parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
-                parameter.add_(step.reshape(parameter.shape), alpha=-group["lr"] * ratio)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            for rows in _stacks(weights):  # one stack after the other: no copy of all weights at once
+                self._update([weights[row] for row in rows], group)
         return loss
+
+    def _update(self, weights: Sequence[Tensor], group: dict[str, Any]) -> None:
+        wanted = [
+            self._wanted(weight, weight.grad, group["momentum"])
+            for weight in weights
+            if weight.grad is not None
+        ]
+        for weight, step in zip(weights, orthogonalised(wanted), strict=True):
+            ratio = max(1.0, step.shape[0] / step.shape[1]) ** 0.5
+            weight.mul_(1.0 - group["lr"] * group["weight_decay"])
+            weight.add_(step.reshape(weight.shape), alpha=-group["lr"] * ratio)
 
     def _wanted(self, parameter: Tensor, gradient: Tensor, momentum: float) -> Tensor:
         """The averaged gradient, as a matrix."""

@@ -15,7 +15,7 @@ from photogenic.core.errors import MissingExtraError, PhotogenicError
 from photogenic.models.families import denoiser_of, encode_texts, predict
 from photogenic.train import memory
 from photogenic.train.config import OptimizerConfig
-from photogenic.train.memory import adamw_8bit, checkpoint_activations
+from photogenic.train.memory import adamw_8bit, attention_in, checkpoint_activations, computing_in
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 import tiny
@@ -23,7 +23,7 @@ import tiny
 HAS_BITSANDBYTES = find_spec("bitsandbytes") is not None
 
 
-def gradients(pipeline: Any) -> tuple[list[torch.Tensor], int]:
+def gradients(pipeline: Any, precision: str = "float32") -> tuple[list[torch.Tensor], int]:
     """Of one backward pass, and the bytes that the forward pass kept for it."""
     denoiser = denoiser_of(pipeline).train()
     noisy = torch.randn(2, denoiser.config.in_channels, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -35,18 +35,21 @@ def gradients(pipeline: Any) -> tuple[list[torch.Tensor], int]:
             kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    watched = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
+    with watched, computing_in(precision, denoiser):
         pred = predict(denoiser, noisy, torch.tensor([100, 800]), condition, torch.full((2, 6), 32.0))
-    pred.square().mean().backward()
+    with attention_in(precision, denoiser):
+        pred.float().square().mean().backward()
     return [p.grad for p in denoiser.parameters() if p.grad is not None], sum(kept.values())
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("make", [tiny.emu, tiny.sd3], ids=["emu", "sd3"])
-def test_activation_checkpoints_give_the_same_gradients_from_less(make: Any) -> None:
+def test_activation_checkpoints_give_the_same_gradients_from_less(make: Any, precision: str) -> None:
     plain, saving = make(), make()
-    expected, kept = gradients(plain)
+    expected, kept = gradients(plain, precision)
     checkpoint_activations(denoiser_of(saving))
-    same, kept_less = gradients(saving)
+    same, kept_less = gradients(saving, precision)
     assert kept_less < 0.7 * kept
     assert all(torch.equal(a, b) for a, b in zip(expected, same, strict=True))
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from photogenic.core.errors import RecipeError
 from photogenic.core.run import Run
 from photogenic.train.config import AutoencoderConfig, PretrainConfig
 from photogenic.train.data import to_tensor
@@ -24,6 +25,15 @@ LOOP = {"max_steps": 120, "batch_size": 8, "checkpoint_every": 120, "optimizer":
 def haystack(shapes_run: Run) -> Haystack:
     parts = {name: {"loop": LOOP} for name in ("autoencoder", "clip", "diffusion")}
     return load_haystack(PretrainConfig.model_validate({"size_px": 32, **parts}), shapes_run, split_seed=0)
+
+
+def test_latents_too_small_to_be_shrunk_are_refused(haystack: Haystack) -> None:
+    widths = (8, 8, 8, 8, 8, 8)  # f = 32: one latent a picture
+    config = AutoencoderConfig.model_validate(
+        {"block_out_channels": widths, "norm_num_groups": 4, "scale_weight": 1.0, "loop": LOOP}
+    )
+    with pytest.raises(RecipeError, match="too small latents"):
+        make_objective(build_autoencoder(config, 32), config, haystack, 0)
 
 
 @torch.no_grad()

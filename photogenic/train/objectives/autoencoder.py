@@ -92,6 +92,13 @@ class AutoencoderObjective:
         self, reconstruction: Tensor, pixels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """What the decoder shall come close to, and its terms for the log."""
+        loss, terms = self._pixel_loss(reconstruction, pixels)
+        if self.perceptual is not None and self.config.perceptual is not None:
+            terms["perceptual"] = self.perceptual(reconstruction, pixels).mean()
+            loss = loss + self.config.perceptual.weight * terms["perceptual"]
+        return loss, terms
+
+    def _pixel_loss(self, reconstruction: Tensor, pixels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         terms = {
             "mse": F.mse_loss(reconstruction, pixels),
             "l1": F.l1_loss(reconstruction, pixels),
@@ -102,9 +109,6 @@ class AutoencoderObjective:
             + self.config.l1_weight * terms["l1"]
             + self.config.gradient_weight * terms["gradient"]
         )
-        if self.perceptual is not None and self.config.perceptual is not None:
-            terms["perceptual"] = self.perceptual(reconstruction, pixels).mean()
-            loss = loss + self.config.perceptual.weight * terms["perceptual"]
         return loss, terms
 
     def _scale_loss(self, latents: Tensor, pixels: Tensor) -> Tensor:
@@ -112,9 +116,10 @@ class AutoencoderObjective:
 
         Without it neighbouring latents may have nothing in common, and coarse shapes cannot be told from them
         before the fine ones: hard to learn for a denoiser (Kouzelis et al. 2025; Skorokhodov et al. 2025).
+        No perceptual distance here, whose network wants larger pictures.
         """
         losses = [
-            self._reconstruction_loss(
+            self._pixel_loss(
                 self.autoencoder.decode(F.avg_pool2d(latents, factor)).sample, F.avg_pool2d(pixels, factor)
             )[0]
             for factor in SHRINKINGS

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from photogenic.core.errors import RecipeError
 from photogenic.core.run import seed_for
 from photogenic.core.shards import file_fingerprint, fingerprint, is_done, mark_done
 from photogenic.models.autoencoder import FourierAutoencoderKL
@@ -47,14 +48,19 @@ def make_objective(
 
     Raises:
         MissingModelError: the perceptual loss has no weights.
-        RecipeError: the pictures are too small for the discriminator.
+        RecipeError: the pictures are too small for the discriminator, or for latents that can be shrunk.
     """
     perceptual, adversary = None, None
+    size_px = haystack.train.rgb.shape[1]
+    if config.scale_weight > 0 and size_px < 2 * autoencoder.downscaling:
+        raise RecipeError(
+            f"Pictures of {size_px} px have too small latents to be shrunk.", "Leave out `scale_weight`."
+        )
     if config.perceptual is not None:
         perceptual = load_lpips(Path(config.perceptual.weights)).to(autoencoder.device)
     if config.adversarial is not None:
         torch.manual_seed(seed_for(seed, "discriminator"))
-        adversary = Adversary(config.adversarial, haystack.train.rgb.shape[1])
+        adversary = Adversary(config.adversarial, size_px)
         adversary.discriminator.to(autoencoder.device)
     return AutoencoderObjective(
         autoencoder,
