@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,13 +15,15 @@ from photogenic.core.errors import DecodeError, StorageError
 from photogenic.core.records import Locator, Sample
 from photogenic.core.run import seed_for
 from photogenic.core.shards import Sources, atomic_path, fingerprint, read_json, write_json
-from photogenic.measures.decode import decode, read_header, square
+from photogenic.measures.decode import MAX_PIXELS, Header, decode, read_header, square
+from photogenic.measures.headers import quick_header
 
 Fit = Literal["crop", "pad"]
 
 DECODE_MARGIN = (
     2  # decoded at twice the model's size: enough for a clean reduction, and for cropping 1:2 pictures
 )
+BEGINNING_BYTES = 2**16  # of a file: where nearly every JPEG has said how large it is, and how it is turned
 
 
 class PoolReader:
@@ -45,7 +47,10 @@ class PoolReader:
         except DecodeError as error:
             if row not in self.broken:
                 self.broken.add(row)
-                self.log(f"{locator.source}/{locator.member} counts nothing: {error.what}")
+                self.log(
+                    f"{locator.source}/{locator.member} has no pixels: {error.what}. Autoencoder and CLIP see"
+                    " a white square in its place; it counts nothing in the denoiser's losses."
+                )
             return None
 
 
@@ -167,7 +172,8 @@ def _decode_all(samples: Sequence[Sample], sources: Sources, size_px: int, fit: 
 def read_sizes(samples: Sequence[Sample], sources: Sources, cache: Path) -> tuple[np.ndarray, dict[str, str]]:
     """Height and width of every sample by its header, int32 [N, 2], and what cannot be read with its reason.
 
-    No pixel is decoded. A second call with the same samples reads the cache.
+    Of a JPEG only the beginning is read, where it says enough; other files are read whole, because a PNG's
+    orientation may stand behind its pixels. A second call with the same samples reads the cache.
     """
     folder = cache / fingerprint("sizes", [sample.sample_id for sample in samples])
     if not (folder / "unreadable.json").exists():
@@ -176,13 +182,40 @@ def read_sizes(samples: Sequence[Sample], sources: Sources, cache: Path) -> tupl
             for sample in samples:
                 advance()
                 try:
-                    header = read_header(sources.read(sample.locator))
+                    header = _header(sample.locator, sources)
                     sizes.append((header.height_px, header.width_px))
                 except (DecodeError, StorageError) as error:
                     unreadable[sample.sample_id] = error.what
         _save_array(folder / "sizes.npy", np.array(sizes, np.int32).reshape(-1, 2))
         write_json(folder / "unreadable.json", unreadable)  # last: its existence means complete
     return np.load(folder / "sizes.npy"), read_json(folder / "unreadable.json")
+
+
+def _header(locator: Locator, sources: Sources) -> Header:
+    """Of a picture, by its first bytes where they say all, else by the whole file.
+
+    Raises:
+        DecodeError: it is no picture.
+        StorageError: its bytes cannot be reached, or are fewer than when it was indexed.
+    """
+    if _has_beginning(locator, sources):
+        header = quick_header(sources.read(replace(locator, size_bytes=BEGINNING_BYTES)))
+        if header is not None and header.width_px * header.height_px <= MAX_PIXELS:
+            return header
+    return read_header(sources.read(locator))
+
+
+def _has_beginning(locator: Locator, sources: Sources) -> bool:
+    """Whether less than the whole can be read of it; a table's cell comes whole.
+
+    A file of this machine that has become shorter is read whole, which says so now and not within a step.
+    """
+    path = sources.path(locator)
+    if locator.size_bytes <= BEGINNING_BYTES or path.suffix.lower() == ".parquet":
+        return False
+    if not isinstance(path, Path):
+        return True
+    return path.is_file() and path.stat().st_size >= locator.offset + locator.size_bytes
 
 
 def centre(rgb: np.ndarray) -> np.ndarray:

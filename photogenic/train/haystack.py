@@ -38,7 +38,7 @@ class Haystack:
 def load_haystack(config: PretrainConfig, run: Run, split_seed: int) -> Haystack:
     """The whole pool, unfiltered: a base model must draw its haystack's average.
 
-    With `diffusion.latents: inline` only headers are read before the first step, else all is decoded.
+    With `diffusion.latents: inline` only sizes are read before the first step, else all is decoded.
     """
     samples = list(iter_samples(read_table(run.folder / "pool" / "manifest")))
     cache = run.stage("pretrain") / "cache"
