@@ -2,7 +2,8 @@
 
 Bytes are read by offset from the sources of the pool, so a stage of training in growing resolutions keeps no
 picture of its own. Made ahead, latents of all pictures lie in memory in half precision. A picture that has a
-sound header and broken pixels is found when it is wanted: it is named in RUN/log.txt and counts nothing.
+sound header and broken pixels is found when it is wanted: it is named in RUN/log.txt, and counts nothing in
+the denoiser's losses, in training and validation. (Autoencoder and CLIP see a white square in its place.)
 """
 
 from __future__ import annotations

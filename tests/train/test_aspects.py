@@ -185,8 +185,15 @@ def test_inline_reads_headers_alone_before_a_step_and_broken_pixels_count_nothin
         alone, beside = (objective.losses(np.array(batch), 0) for batch in ([broken], [broken, others[0]]))
         sound = objective.losses(others[:1], 0)
     assert float(alone["loss"]) == 0.0 and float(beside["loss"]) == pytest.approx(0.5 * float(sound["loss"]))
+    assert float(beside["mse"]) == pytest.approx(float(sound["mse"])) and float(alone["mse"]) == 0.0
+    validated = {}
+    for name, kept in (("with", rows), ("without", others)):
+        objective.validation_rows = kept
+        validated[name] = objective.validate()["validation_loss"]
+    assert validated["with"] == pytest.approx(validated["without"])
     log = (shaped_run.folder / "log.txt").read_text()
-    assert log.count("counts nothing") == 1 and f"shapes/{JPEG}.png counts nothing: truncated" in log
+    assert log.count("has no pixels") == 1 and f"shapes/{JPEG}.png has no pixels: truncated" in log
+    assert np.all(haystack.pictures.rgb[np.array([broken])] == 255) and "see a white square" in log
 
 
 def growing(**changes: Any) -> PretrainConfig:

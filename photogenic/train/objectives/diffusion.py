@@ -117,24 +117,29 @@ class DiffusionObjective:
         timesteps = torch.stack([draw.timestep for draw in draws])
         dropped = torch.tensor([draw.caption_dropped for draw in draws])
         error = self._squared_error(rows, noise, timesteps, dropped)
-        weights = self.process.loss_weights(timesteps, self.config.snr_gamma) * self.data.counts(rows)
+        counts = self.data.counts(rows)  # known only now that the rows have been read
+        weights = self.process.loss_weights(timesteps, self.config.snr_gamma) * counts
         weights = weights.to(error.device)
-        return {"loss": (weights * error).mean(), "mse": error.mean()}
+        return {"loss": (weights * error).mean(), "mse": _mean(error, counts)}
 
     def sample_names(self, indices: np.ndarray) -> list[str]:
         return [self.data.sample_ids[row] for row in self.train_rows[indices]]
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """The fixed-noise loss: the same samples, noise and timesteps at every checkpoint; unweighted."""
-        total = []
+        """The fixed-noise loss: the same samples, noise and timesteps at every checkpoint; unweighted.
+
+        What turned out to have no pixels is left out.
+        """
+        errors, counts = [], []
         for k, timestep in enumerate(self.process.spread_timesteps(VALIDATION_TIMESTEPS)):
             for batch in self._validation_batches():
                 noise = torch.stack([self._noise(int(row), "validation", k) for row in batch])
                 timesteps = timestep.expand(len(batch))
                 keep = torch.zeros(len(batch), dtype=torch.bool)
-                total.append(self._squared_error(batch, noise, timesteps, keep))
-        return {"validation_loss": float(torch.cat(total).mean())}
+                errors.append(self._squared_error(batch, noise, timesteps, keep))
+                counts.append(self.data.counts(batch))
+        return {"validation_loss": float(_mean(torch.cat(errors), torch.cat(counts)))}
 
     def _validation_batches(self) -> list[Tensor]:
         parts = parts_of_batch(self.validation_rows, 0, 1, VALIDATION_BATCH, groups=self.data.groups)
@@ -167,6 +172,12 @@ class DiffusionObjective:
 
     def _generator(self, row: int, *purpose: object) -> torch.Generator:
         return torch.Generator().manual_seed(seed_for(self.seed, self.data.sample_ids[row], *purpose))
+
+
+def _mean(errors: Tensor, counts: Tensor) -> Tensor:
+    """Of the samples that count, [B] and [B] => []; 0 where none does."""
+    counts = counts.to(errors.device)
+    return (errors * counts).sum() / counts.sum().clamp(min=1.0)
 
 
 @dataclass(frozen=True)
