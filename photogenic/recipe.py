@@ -78,6 +78,23 @@ class Recipe(StrictModel):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _ranking_is_measured(self) -> Self:
+        if self.review is None or self.review.decisions != "auto" or self.curate is None:
+            return self
+        if self.curate.pixel_measures == "all":
+            return self
+        from photogenic.curate.asked import lacking  # with numpy, which most recipes do not need here
+
+        by = self.review.by
+        if missing := lacking(self.curate, [by] if isinstance(by, str) else by):
+            raise ValueError(
+                f"`review.by` ranks by `{missing[0]}`, and with `curate.pixel_measures: asked` it is not"
+                " measured, because no step reads it: write `pixel_measures: all`, or a column in"
+                " `review.by` that a step reads"
+            )
+        return self
+
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read and validate a recipe; `overrides` are of the form "curate.steps.ocr.max_words=5".

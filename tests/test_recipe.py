@@ -92,6 +92,29 @@ def test_a_section_needs_those_before_it(tmp_path: Path) -> None:
         load_recipe(write(tmp_path, "name: own\ntune: {loop: {max_steps: 1}}\n"))
 
 
+@pytest.mark.parametrize(
+    ("steps", "review", "missing"),
+    [
+        ("{contrast: {min: 0.2}}", "{}", "appeal_score"),
+        ("{contrast: {min: 0.2}}", "{by: {contrast: 1, noise_score: 2}}", "noise_score"),
+        ("{contrast: {min: 0.2}}", "{by: {contrast: 1, clip_score: 2}}", None),  # of another scorer
+        ("{duplicates: {}}", "{}", None),  # whose `keep` is appeal_score
+        ("{contrast: {min: 0.2}}", "{decisions: people}", None),
+    ],
+)
+def test_a_ranking_that_no_step_measures_is_told_beforehand(
+    steps: str, review: str, missing: str | None, tmp_path: Path
+) -> None:
+    text = f"name: own\npool: {{sources: {{mine: photos}}}}\nreview: {review}\ncurate:\n  steps: {steps}\n"
+    load_recipe(write(tmp_path, text))
+    asking = write(tmp_path, text + "  pixel_measures: asked\n")
+    if missing is None:
+        load_recipe(asking)
+    else:
+        with pytest.raises(RecipeError, match=f"`review.by` ranks by `{missing}`.*`pixel_measures: all`"):
+            load_recipe(asking)
+
+
 def test_own_needles_need_no_funnel(tmp_path: Path) -> None:
     text = (
         f"name: own\nreview: {{decisions: {tmp_path}}}\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from photogenic.curate.config import (
     CurateConfig,
     DuplicatesStep,
@@ -34,3 +36,9 @@ def asked_columns(steps: StepsConfig) -> frozenset[str]:
 def pixels_for(config: CurateConfig) -> Scorer:
     """The scorer of pixels: with all measures, or with those that the steps ask for."""
     return pixel_scorer() if config.pixel_measures == "all" else pixel_scorer(asked_columns(config.steps))
+
+
+def lacking(config: CurateConfig, wanted: Iterable[str]) -> list[str]:
+    """Which of these columns of pixels the funnel leaves unmeasured, because no step asks for them."""
+    measured = pixels_for(config).columns
+    return [name for name in wanted if name in pixel_scorer().columns and name not in measured]
