@@ -284,13 +284,14 @@ def _trained(road: Road) -> Trained | None:
         base = base_model(road)
     except PhotogenicError:
         return None
-    from photogenic.train.activations import denoiser_config, kept_bytes
+    from photogenic.train.activations import denoiser_config, kept_bytes, text_tokens
 
     denoiser = denoiser_config(base)
     if denoiser is None:
         return None
     rows = config.loop.micro_batch_size or config.loop.batch_size
-    kept = kept_bytes(denoiser, batch_size=1, precision=config.loop.precision)
+    tokens = text_tokens(base)
+    kept = kept_bytes(denoiser, batch_size=1, num_tokens=tokens, precision=config.loop.precision)
     low_rank = sizes.num_trained * config.lora.rank // 1600 if config.lora is not None else 0
     return Trained(sizes.num_trained, sizes.num_parameters - sizes.num_trained, low_rank, rows * kept)
 

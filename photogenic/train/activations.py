@@ -22,17 +22,23 @@ CLASSES: dict[str, type[ModelMixin]] = {
     "UNet2DConditionModel": UNet2DConditionModel,
     "SD3Transformer2DModel": SD3Transformer2DModel,
 }
-NUM_TOKENS = 77 + 256  # CLIP's and T5's; with CLIP alone fewer
+CLIP_TOKENS, SD3_T5_TOKENS = 77, 256  # of a text; T5's as diffusers' pipeline has them
 
 
 def kept_bytes(
-    config: dict[str, Any], *, batch_size: int, precision: str = "float32", checkpoints: bool = False
+    config: dict[str, Any],
+    *,
+    batch_size: int,
+    num_tokens: int,
+    precision: str = "float32",
+    checkpoints: bool = False,
 ) -> int:
     """Bytes that one forward pass of a denoiser keeps, weights not counted.
 
     Args:
         config: as in the denoiser's config.json, its class name included.
         batch_size: samples in a forward pass.
+        num_tokens: of a sample's text.
         checkpoints: with activation checkpoints only the blocks' inputs are kept; the largest block, which is
             computed again, is not counted.
 
@@ -49,7 +55,7 @@ def kept_bytes(
         denoiser = CLASSES[name].from_config(config).train()
         if checkpoints:
             denoiser.enable_gradient_checkpointing()
-        inputs = _inputs(denoiser, batch_size, dtype)
+        inputs = _inputs(denoiser, batch_size, num_tokens, dtype)
         kept = _Kept({p.untyped_storage()._cdata for p in denoiser.parameters()})
         with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor):
             answer = predict(denoiser, *inputs)
@@ -85,7 +91,7 @@ class _Kept:
         return tensor
 
 
-def _inputs(denoiser: ModelMixin, batch_size: int, dtype: torch.dtype) -> tuple[Any, ...]:
+def _inputs(denoiser: ModelMixin, batch_size: int, num_tokens: int, dtype: torch.dtype) -> tuple[Any, ...]:
     config = denoiser.config
     side = config.sample_size if isinstance(config.sample_size, int) else config.sample_size[0]
     noisy = torch.zeros(batch_size, config.in_channels, side, side, dtype=dtype)
@@ -95,7 +101,7 @@ def _inputs(denoiser: ModelMixin, batch_size: int, dtype: torch.dtype) -> tuple[
         added = config.projection_class_embeddings_input_dim
         width = config.cross_attention_dim
         pooled = added - NUM_TIME_IDS * config.addition_time_embed_dim if added else None
-    states = torch.zeros(batch_size, NUM_TOKENS, width, dtype=dtype)
+    states = torch.zeros(batch_size, num_tokens, width, dtype=dtype)
     condition = Condition(states, None, torch.zeros(batch_size, pooled, dtype=dtype) if pooled else None)
     ids = torch.zeros(batch_size, NUM_TIME_IDS, dtype=dtype)
     return noisy, torch.zeros(batch_size, dtype=torch.long), condition, ids
@@ -109,3 +115,11 @@ def denoiser_config(folder: Path) -> dict[str, Any] | None:
             config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return config
     return None
+
+
+def text_tokens(folder: Path) -> int:
+    """Tokens of a text, of the pipeline in a diffusers folder: Emu's joiner names its own."""
+    joiner = folder / "joiner" / "config.json"
+    if joiner.exists():
+        return int(sum(json.loads(joiner.read_text(encoding="utf-8"))["max_lengths"]))
+    return CLIP_TOKENS + (SD3_T5_TOKENS if (folder / "transformer").is_dir() else 0)

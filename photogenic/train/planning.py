@@ -24,7 +24,6 @@ from photogenic.train.ready_made import TextSizes, t5_numbers, text_sizes
 PEAK = 989e12  # bfloat16 operations a second of one H100 (SXM), without sparsity: NVIDIA's data sheet
 UTILISATION = 0.40  # share of the peak that training reaches; published runs reach 0.24 to 0.53
 PICTURE_BYTES = 400_000  # of a stored picture as it is read, a guess for web photographs
-NUM_TOKENS = 77 + 256  # CLIP's and T5's
 # Where a recipe names no growing resolutions: these, and the share of the samples at each.
 GROWTH = ((4, 0.5), (2, 0.3), (1, 0.2))  # (divisor of the final side, share)
 BACKWARD = 2  # a backward pass costs twice the forward pass
@@ -79,6 +78,7 @@ def plan_training(config: PretrainConfig, tune: TuneConfig | None, gpus: int) ->
     kept = kept_bytes(
         {**unet.config, "_class_name": type(unet).__name__, "sample_size": 32},
         batch_size=1,
+        num_tokens=text.num_tokens,
         precision="bfloat16",
     )
     stages = [_autoencoder_stage(autoencoder, autoencoder_loop, gpus)]
@@ -127,14 +127,14 @@ def forward_operations(module: nn.Module, *inputs: Any) -> float:
     return float(counter.get_total_flops())
 
 
-def denoiser_operations(unet: Any, side_px: int) -> float:
-    """Of one sample's forward pass at that size, by f = 8."""
+def denoiser_operations(unet: Any, side_px: int, num_tokens: int) -> float:
+    """Of one sample's forward pass at that size, by f = 8, with so many tokens of text."""
     config, side = unet.config, side_px // 8
     pooled = config.projection_class_embeddings_input_dim - NUM_TIME_IDS * config.addition_time_embed_dim
     counter = FlopCounterMode(display=False)
     with torch.device("meta"), torch.no_grad(), counter:
         condition = Condition(
-            torch.zeros(1, NUM_TOKENS, config.cross_attention_dim), None, torch.zeros(1, pooled)
+            torch.zeros(1, num_tokens, config.cross_attention_dim), None, torch.zeros(1, pooled)
         )
         noisy = torch.zeros(1, config.in_channels, side, side)
         predict(unet, noisy, torch.zeros(1), condition, torch.zeros(1, NUM_TIME_IDS))
@@ -154,7 +154,7 @@ def _unet(config: PretrainConfig, pooled_dim: int) -> Any:
 def _cost(unet: Any, autoencoder: Any, side_px: int, text: TextSizes) -> _Cost:
     pixels = torch.zeros(1, 3, side_px, side_px, device="meta")
     return _Cost(
-        denoiser_operations(unet, side_px),
+        denoiser_operations(unet, side_px, text.num_tokens),
         forward_operations(_Encoder(autoencoder), pixels),
         2.0 * t5_numbers(text.t5) * text.t5_tokens,
     )

@@ -34,9 +34,15 @@ class TextSizes(NamedTuple):
     num_clip: int  # numbers in CLIP's text tower
     t5: T5Config
     t5_vocab_size: int
+    clip_tokens: int  # of a text
     t5_tokens: int  # of a text
     is_ready: bool  # nothing of them is trained
     is_assumed: bool = False  # the files are not here: sizes of the paper's encoders
+
+    @property
+    def num_tokens(self) -> int:
+        """Of a text as the U-Net sees it: CLIP's and T5's, one after the other."""
+        return self.clip_tokens + self.t5_tokens
 
 
 def described(folder: Path, kind: Kind) -> dict[str, Any]:
@@ -84,7 +90,7 @@ def text_sizes(config: PretrainConfig) -> TextSizes:
     if isinstance(text, ClipConfig):
         tokens, vocab = config.tokenizer.max_length, config.tokenizer.vocab_size
         num_clip = clip_numbers(text.hidden_size, text.projection_dim, text.num_text_layers, vocab, tokens)
-        return TextSizes(text.projection_dim, num_clip, t5, vocab, tokens, is_ready=False)
+        return TextSizes(text.projection_dim, num_clip, t5, vocab, tokens, tokens, is_ready=False)
     folders = folder_here(text.clip), folder_here(text.t5)
     clip = CLIP_VIT_L if folders[0] is None else _shape(folders[0], "clip")
     other = T5_XXL if folders[1] is None else _shape(folders[1], "t5")
@@ -93,6 +99,7 @@ def text_sizes(config: PretrainConfig) -> TextSizes:
         clip_numbers(*(clip[name] for name in CLIP_VIT_L)),
         T5Config(**{name: other[name] for name in T5Config.model_fields}),
         other["vocab_size"],
+        clip["max_position_embeddings"],
         text.t5_tokens,
         is_ready=True,
         is_assumed=None in folders,

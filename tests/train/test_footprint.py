@@ -11,7 +11,7 @@ import torch
 
 from photogenic.models.families import denoiser_of, predict
 from photogenic.models.lora import add_lora
-from photogenic.train.activations import _inputs, _Kept, kept_bytes
+from photogenic.train.activations import _inputs, _Kept, kept_bytes, text_tokens
 from photogenic.train.config import LoopConfig
 from photogenic.train.footprint import OVERHEAD, Trained, as_table, footprint, switches_that_fit
 
@@ -63,12 +63,12 @@ def test_nothing_helps_on_a_very_small_device_and_what_is_on_is_not_named() -> N
 def test_counted_activations_are_those_of_a_real_forward_pass(make: Any, checkpoints: bool) -> None:
     denoiser = denoiser_of(make()).train()
     config = {**denoiser.config, "_class_name": type(denoiser).__name__}
-    counted = kept_bytes(config, batch_size=2, checkpoints=checkpoints)
+    counted = kept_bytes(config, batch_size=2, num_tokens=30, checkpoints=checkpoints)
     if checkpoints:
         denoiser.enable_gradient_checkpointing()
     kept = _Kept({parameter.untyped_storage()._cdata for parameter in denoiser.parameters()})
     with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor):
-        predict(denoiser, *_inputs(denoiser, 2, torch.float32))
+        predict(denoiser, *_inputs(denoiser, 2, 30, torch.float32))
     assert counted == kept.total > 0
     assert torch.get_default_dtype() == torch.float32
 
@@ -76,9 +76,12 @@ def test_counted_activations_are_those_of_a_real_forward_pass(make: Any, checkpo
 def test_half_precision_keeps_about_half() -> None:
     denoiser = denoiser_of(tiny.sd())
     config = {**denoiser.config, "_class_name": type(denoiser).__name__}
-    full, half = (kept_bytes(config, batch_size=2, precision=name) for name in ("float32", "bfloat16"))
+    full, half = (
+        kept_bytes(config, batch_size=2, num_tokens=77, precision=name) for name in ("float32", "bfloat16")
+    )
     assert 0.4 < half / full < 0.65
-    assert kept_bytes(config, batch_size=4) > 1.8 * full
+    assert kept_bytes(config, batch_size=4, num_tokens=77) > 1.8 * full
+    assert kept_bytes(config, batch_size=2, num_tokens=333) > full
 
 
 def test_lora_numbers_of_attention_by_hand() -> None:
@@ -87,3 +90,11 @@ def test_lora_numbers_of_attention_by_hand() -> None:
     count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
     linears = [m for n, m in learner.named_modules() if n.endswith("to_q.base_layer")]
     assert count == sum(2 * (m.in_features + m.out_features) for m in linears) > 0
+
+
+def test_words_are_counted_as_the_pipeline_in_the_folder_has_them(tmp_path: Path) -> None:
+    pipeline = tiny.emu()
+    pipeline.joiner.save_pretrained(tmp_path / "emu" / "joiner")
+    assert text_tokens(tmp_path / "emu") == sum(len(part) for part in pipeline.joiner.positions)
+    (tmp_path / "sd3" / "transformer").mkdir(parents=True)
+    assert text_tokens(tmp_path / "sd3") == 77 + 256 and text_tokens(tmp_path / "sdxl") == 77

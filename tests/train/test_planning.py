@@ -46,7 +46,8 @@ def test_the_paper_s_u_net_takes_about_2_35_teraflop_at_512_px() -> None:
             addition_time_embed_dim=256,
             pooled_dim=768,
         )
-    assert denoiser_operations(unet, 512) == pytest.approx(2.35e12, rel=0.08)
+    assert denoiser_operations(unet, 512, 77 + 256) == pytest.approx(2.35e12, rel=0.08)
+    assert denoiser_operations(unet, 512, 77 + 512) > denoiser_operations(unet, 512, 77 + 256)
 
 
 def test_days_follow_operations_and_gpus() -> None:

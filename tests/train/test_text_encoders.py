@@ -134,6 +134,7 @@ def test_a_model_is_pre_trained_on_them_and_they_stay_as_they_are(
 def test_sizes_are_those_of_the_models(folders: dict[str, str]) -> None:
     sizes = text_sizes(config(folders))
     assert (sizes.pooled_dim, sizes.t5_tokens, sizes.is_ready) == (PROJECTION_DIM, T5_TOKENS, True)
+    assert sizes.num_tokens == CLIP_TOKENS + T5_TOKENS
     clip = load_clip_text(Path(folders["clip"]), torch.float32).model
     t5 = load_t5_encoder(Path(folders["t5"]), torch.float32, T5_TOKENS).model
     assert sizes.num_clip == sum(weight.numel() for weight in clip.parameters())
