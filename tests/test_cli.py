@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,11 @@ def test_stopping_says_how_to_go_on(tmp_path: Path) -> None:
         "--workers",
         "1",
     ]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=PLAIN)
+    # Tests that a shell runs in the background ignore Ctrl+C, and what they start would too.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=PLAIN, preexec_fn=heard
+    )
     while not (tmp_path / ".hay.partial").exists():
         assert process.poll() is None
         time.sleep(0.05)
