@@ -25,7 +25,7 @@ from photogenic.core.shards import (
 from photogenic.evaluate.results import NOBODY_JUDGED
 
 MEASURES_PAGE, VERDICT_PAGE, VERDICT = "report.html", "verdict.html", "verdict.json"
-VOTED_ON = "voted-on.json"  # which pictures the counted votes are about
+VOTED_ON = "voted-on.json"  # which pictures the votes are about; beside the votes, and beside their verdict
 BEGIN, END = "<!-- votes -->", "<!-- /votes -->"
 
 
@@ -52,14 +52,24 @@ def said_by_raters(run_folder: Path) -> Said | None:
         num_models=told["num_models_voting"],
         by_people=_sentences(told["panels"], "person"),
         by_models=_sentences(told["panels"], "model"),
-        # Without the marker nobody knows better: as long as people vote, other pictures are refused.
-        is_of_these=not marker.exists() or read_json(marker)["pictures"] == _pictures(run_folder),
+        is_of_these=_is_of(marker, run_folder),
     )
 
 
-def note_pictures(run_folder: Path) -> None:
-    """Remember that the counted votes are about the pictures that are there now."""
-    write_json(run_folder / "evaluate" / VOTED_ON, {"pictures": _pictures(run_folder)})
+def note_pictures(voting: Path, run_folder: Path) -> None:
+    """Remember, where the votes will lie, that they are about the pictures that are there now."""
+    write_json(voting / VOTED_ON, {"pictures": _pictures(run_folder)})
+
+
+def is_of_these(voting: Path, run_folder: Path) -> bool:
+    """Whether the votes in `voting` are about the pictures that are there now."""
+    return _is_of(voting / VOTED_ON, run_folder)
+
+
+def note_counted(voting: Path, run_folder: Path) -> None:
+    """The counted votes are about what they were given on, whatever has been drawn since."""
+    if (voting / VOTED_ON).exists():
+        write_json(run_folder / "evaluate" / VOTED_ON, read_json(voting / VOTED_ON))
 
 
 def mention_votes(run_folder: Path) -> None:
@@ -112,6 +122,11 @@ def _sentences(panels: Sequence[Mapping[str, Any]], kind: str) -> list[str]:
         for contest in panel["contests"]
         if "sentence" in contest  # verdicts of earlier versions have none
     ]
+
+
+def _is_of(marker: Path, run_folder: Path) -> bool:
+    # Without the marker, which earlier versions did not write, nobody knows better.
+    return not marker.exists() or bool(read_json(marker)["pictures"] == _pictures(run_folder))
 
 
 def _pictures(run_folder: Path) -> str:

@@ -13,7 +13,13 @@ from photogenic.core.records import Vote
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table
 from photogenic.evaluate.ballots import Rater, hand_out, read_key
-from photogenic.evaluate.beside import VERDICT_PAGE, mention_votes, note_pictures
+from photogenic.evaluate.beside import (
+    VERDICT_PAGE,
+    is_of_these,
+    mention_votes,
+    note_counted,
+    note_pictures,
+)
 from photogenic.evaluate.compare import Settings as Statistics
 from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.pairs import build_pairs, pair_pictures
@@ -22,7 +28,7 @@ from photogenic.evaluate.returns import Returned, take_in
 from photogenic.evaluate.verdict import SETTINGS, Findings, judge
 from photogenic.evaluate.verdict_report import write_verdict
 from photogenic.evaluate.votes import ANSWERS, read_votes, write_votes
-from photogenic.evaluate.voting import open_voting, registration, votes_of
+from photogenic.evaluate.voting import open_voting, other_pairs, registration, votes_of
 from photogenic.web.app import open_room
 from photogenic.web.registration import Registration
 from photogenic.web.room import Room
@@ -63,22 +69,24 @@ class Poll:
         """A queue for each question, made if it is not there yet; their ids.
 
         Raises:
-            RunError: nothing was drawn, there are no pairs, or the database holds votes on other pictures.
+            RunError: nothing was drawn, there are no pairs, or votes, here or on ballots, are about others.
         """
         rows, pictures = self._drawn()
         with room.database.writing() as connection:
-            return open_voting(connection, self.folder, rows, pictures, self.config.voting, seed=self.seed)
+            ids = open_voting(connection, self.folder, rows, pictures, self.config.voting, seed=self.seed)
+        note_pictures(self.folder, self.run.folder)
+        return ids
 
     def hand_out(self, folder: Path, raters: Sequence[Rater], *, per_sheet: int) -> int:
         """Write blind pairs to `folder` for raters who cannot come to the page; how many.
 
         Raises:
-            RunError: see `ballots.hand_out`.
+            RunError: see `ballots.hand_out`; or the votes of the page are about other pictures.
         """
         rows, pictures = self._drawn()
         self.folder.mkdir(parents=True, exist_ok=True)
         pairs = build_pairs(rows, self.config.voting, seed=self.seed)
-        return hand_out(
+        num_ballots = hand_out(
             folder,
             self.folder,
             pairs,
@@ -88,6 +96,8 @@ class Poll:
             seed=self.seed,
             per_sheet=per_sheet,
         )
+        note_pictures(self.folder, self.run.folder)
+        return num_ballots
 
     def take_in(self, path: Path) -> Returned:
         """Add the answers in `path` to those that came before.
@@ -136,8 +146,10 @@ class Poll:
             planned={question: self.config.voting.raters(question) for question in ANSWERS},
             settings=Statistics(self.config.confidence, self.config.num_resamples, SETTINGS.seed),
         )
-        write_verdict(self.page.parent, findings, pictures_of(self.run.folder / "generate"))
-        note_pictures(self.run.folder)
+        as_voted_on = is_of_these(self.folder, self.run.folder)  # no others are shown as if they had won
+        pictures = pictures_of(self.run.folder / "generate") if as_voted_on else None
+        write_verdict(self.page.parent, findings, pictures)
+        note_counted(self.folder, self.run.folder)
         mention_votes(self.run.folder)
         return findings
 
@@ -147,6 +159,8 @@ class Poll:
 
     def _drawn(self) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Path]]:
         tables = drawn_tables(self.run)
+        if not is_of_these(self.folder, self.run.folder):
+            raise RunError(*other_pairs(self.folder))
         return (
             {name: table.to_pylist() for name, table in tables.items()},
             {name: self.run.folder / "generate" / name for name in tables},

@@ -64,6 +64,14 @@ def test_ballots_of_two_folders_become_votes(folders: Path) -> None:
     Path("judged/report.html").write_text("told before")
     assert call("judged", "--finish").splitlines()[-1] == told.splitlines()[-1]
     assert 'href="evaluate/verdict.html"' in Path("judged/report.html").read_text()
+    assert "2 models voted on these pictures." in Path("judged/evaluate/report.html").read_text()
+    # Drawn anew after the vote: counted once more, the votes are not about what is there now.
+    for picture in Path("judged/generate/theirs").glob("*.png"):
+        picture.unlink()
+        Image.new("RGB", (40, 40), "white").save(picture)
+    assert call("judged", "--finish").splitlines()[-1] == told.splitlines()[-1]
+    report = Path("judged/evaluate/report.html").read_text()
+    assert "2 models voted on earlier pictures of this run, not these." in report
 
 
 def test_mistakes_are_said(folders: Path) -> None:

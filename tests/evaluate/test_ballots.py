@@ -15,6 +15,7 @@ from PIL import Image
 from evaluate.test_poll import CONFIG, NUM_PAIRS, poll
 from photogenic.core.errors import RunError
 from photogenic.evaluate.ballots import Rater, read_key, share_out
+from photogenic.evaluate.beside import said_by_raters
 from photogenic.evaluate.config import VotingConfig
 from photogenic.evaluate.pairs import build_pairs
 from photogenic.evaluate.poll import Poll
@@ -79,6 +80,7 @@ def test_five_models_vote_blind_on_sheets_and_the_verdict_says_that_models_voted
     assert appeal.left_share.low < 0.5 < appeal.left_share.high
     assert all(rater.num_consistent == rater.num_repeats > 0 for rater in findings.raters)
     page = poll.page.read_text(encoding="utf-8")
+    assert "data:image/webp" in page
     assert "No person voted." in page and "models that voted prefer tuned" in page
     assert json.loads((poll.page.parent / "verdict.json").read_text())["num_people"] == 0
     assert poll.take_in(out).votes == returned.votes  # the same answers again change nothing
@@ -167,6 +169,17 @@ def test_ballots_are_never_written_over_nor_mixed(poll: Poll, tmp_path: Path) ->
     Image.new("RGB", (48, 48), "white").save(picture)
     with pytest.raises(RunError, match="Other pairs are being voted on"):
         poll.hand_out(tmp_path / "other", FIVE, per_sheet=PER_SHEET)
+    room = poll.open_room()
+    with pytest.raises(RunError, match="Other pairs are being voted on"):
+        poll.begin(room)  # nor by votes of the page on what is there now
+    room.database.close()
+    # Counted for the first time only now, the ballots are still about the pictures that were handed out.
+    fill(out, "ann", "visual_appeal")
+    poll.take_in(out)
+    conclude(poll)
+    said = said_by_raters(poll.run.folder)
+    assert said is not None and not said.is_of_these
+    assert "data:image/webp" not in poll.page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from PIL import Image
 
 from photogenic.core.run import Run
 from photogenic.evaluate.automatic import evaluate
-from photogenic.evaluate.beside import mention_votes, note_pictures, said_by_raters
+from photogenic.evaluate.beside import mention_votes, note_counted, note_pictures, said_by_raters
 from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.verdict import judge
 from photogenic.evaluate.verdict_report import write_verdict
@@ -32,7 +32,8 @@ def measured(run: Run) -> Run:
 
 def count_votes(run: Run, kind: str = "person") -> Path:
     page = write_verdict(run.folder / "evaluate", judge(cast({"base": 0.0, "tuned": 3.0}, kind=kind)))
-    note_pictures(run.folder)
+    note_pictures(run.folder / "evaluate" / "voting", run.folder)
+    note_counted(run.folder / "evaluate" / "voting", run.folder)
     mention_votes(run.folder)
     return page
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,9 @@ def test_a_model_that_votes_over_the_page_is_called_one(poll: Poll) -> None:
 def test_votes_on_other_pictures_do_not_mix(poll: Poll) -> None:
     room, queues, _ = begin(poll, 0)
     assert poll.begin(room) == queues  # the same pictures: the same queues
+    fewer = replace(poll, config=EvaluateConfig(base="base", voting=VotingConfig(max_pairs=3)))
+    with pytest.raises(RunError, match="Other pairs are being voted on"):
+        fewer.begin(room)
     picture = next((poll.run.folder / "generate" / "tuned").glob("*.png"))
     picture.unlink()
     Image.new("RGB", (48, 48), "white").save(picture)
