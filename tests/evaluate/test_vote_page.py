@@ -51,6 +51,9 @@ def test_a_person_votes_by_keys(poll: Poll, chromium: Any) -> None:
         page.goto(f"/#invite={invite}")
         page.get_by_role("heading", name="Hello").wait_for()
 
+        page.goto("/evaluate/vote?queue=none")
+        assert page.locator(".empty p").first.inner_text() == "This queue is closed, or it is not yours."
+
         page.goto(f"/evaluate/vote?queue={appeal}")
         shown(page, 0)
         assert "prompt" not in page.locator(".question").inner_text()
@@ -88,7 +91,7 @@ def test_a_person_votes_by_keys(poll: Poll, chromium: Any) -> None:
 
 
 def test_a_server_that_was_away_for_long_stops_nobody(poll: Poll, chromium: Any) -> None:
-    """Longer than pictures are asked for again and again: the page has to begin anew with those it lacks."""
+    """The page says so, keeps what was answered, and goes on by itself with the pictures that it lacks."""
     room, [appeal, _], [invite] = begin(poll, 1)
     server = Server(poll)
     try:
@@ -96,10 +99,14 @@ def test_a_server_that_was_away_for_long_stops_nobody(poll: Poll, chromium: Any)
         page.set_default_timeout(60_000)
         page.goto(f"/#invite={invite}")
         page.get_by_role("heading", name="Hello").wait_for()
+        page.route("**/images/**", lambda route: route.abort())
         page.goto(f"/evaluate/vote?queue={appeal}")
+        page.locator(".saved", has_text="No server").wait_for()  # nothing is unsaved; pictures wait
+        page.unroute("**/images/**")
         shown(page, 0)
+        saved(page)
         server.kill()
-        for key in "12":  # what was painted before can be answered; what was not fails for good
+        for key in "12":  # what was painted before can be answered; what was not waits for the server
             page.keyboard.press(key)
         page.wait_for_timeout(20_000)
         assert page.locator(".saved").get_attribute("data-state") != "saved"

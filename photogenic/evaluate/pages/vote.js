@@ -1,7 +1,7 @@
 // Two pictures, one question, one key. The next pair is decoded and painted before it is needed.
 
 import { ActiveTime } from "/static/active-time.js";
-import { imageUrl } from "/static/api.js";
+import { ApiError, imageUrl } from "/static/api.js";
 import { announce, button, el, toast } from "/static/dom.js";
 import { ImageCache } from "/static/image-cache.js";
 import { openPage, showTrouble } from "/static/shell.js";
@@ -98,6 +98,7 @@ class Voting {
     this.work.addEventListener("trouble", ({ detail }) => toast(detail.message, { error: true }));
     new ResizeObserver(() => this.views.forEach((view) => view.draw())).observe(this.pairs);
     addEventListener("surround", () => requestAnimationFrame(() => this.views.forEach((view) => view.draw())));
+    this.watch(this.cache);
     stacked.addEventListener("change", () => this.item && this.build(this.item.body.question));
     this.progress();
     this.work.fill();
@@ -146,7 +147,7 @@ class Voting {
     if (next && other.entry !== next) other.paint(next, this.cache, this.urls(next));
   }
 
-  /** The server may have been away for longer than the cache tries: forget what failed, and ask once more. */
+  /** The server is there and did not give all of this pair, which waits for it: forget what failed, and ask once more. */
   tryAgain(item) {
     if (this.again) return;
     const failed = (url) => this.cache.get(url)?.state === "failed";
@@ -255,7 +256,7 @@ async function start() {
     }],
   });
   const queue = page.me.queues.find((one) => one.id === new URLSearchParams(location.search).get("queue"));
-  if (!queue) throw new Error("this queue is closed, or it is not yours.");
+  if (!queue) throw new ApiError("This queue is closed, or it is not yours.", "", 404);
   page.setTitle(queue.title);
   voting = new Voting(page, queue);
 }

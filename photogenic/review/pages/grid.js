@@ -66,6 +66,7 @@ class Grid {
     this.cells.addEventListener("refitted", () => this.draw());
     this.cells.addEventListener("cannot", ({ detail }) => this.setMarks([detail], "unsure"));
     this.watch(this.cells.pictures);
+    this.watch(this.large.pictures);
   }
 
   // What is on the screen

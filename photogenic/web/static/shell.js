@@ -62,9 +62,9 @@ export async function openPage({ title, keys = [], extras = [] }) {
     },
     /** Say so while the pictures of this cache wait for the server; what comes back first, pictures or saving, wakes the other. */
     watch(cache) {
-      cache.addEventListener("away", ({ detail }) => saved.setAway(detail));
+      cache.addEventListener("away", ({ detail }) => saved.setAway(cache, detail));
       cache.addEventListener("back", () => {
-        saved.setAway(null);
+        saved.setAway(cache, null);
         outbox.hurry();
       });
       outbox.addEventListener("change", ({ detail }) => detail.state === "saved" && cache.isAway && cache.hurry());
@@ -106,7 +106,7 @@ const IN_ANOTHER_TAB = "You are not signed in any more. Sign in in another tab: 
 class SavedLine {
   constructor(outbox) {
     this.outbox = outbox;
-    this.away = null; // why pictures do not come: gone | signed-out
+    this.waiting = new Map(); // cache -> why its pictures do not come: gone | signed-out
     this.node = el("span", { class: "saved", role: "status", "aria-live": "polite" });
     // The words change at most a few times a second: a line that flickers with every key would be one more thing to
     // look at. That something is not saved yet is marked at once.
@@ -121,8 +121,13 @@ class SavedLine {
     this.show();
   }
 
-  setAway(why) {
-    this.away = why;
+  get away() {
+    return this.waiting.values().next().value ?? null;
+  }
+
+  setAway(cache, why) {
+    if (why) this.waiting.set(cache, why);
+    else this.waiting.delete(cache);
     this.show();
   }
 

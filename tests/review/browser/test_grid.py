@@ -126,6 +126,28 @@ def test_after_a_reload_the_last_screen_can_still_be_taken_back(grid: tuple[Any,
     assert decisions(served, page) == []
 
 
+def test_the_bar_says_that_pictures_wait_for_the_server(grid: tuple[Any, Any]) -> None:
+    _, page = grid
+    no_server = page.locator(".saved", has_text="No server")
+    page.route("**/images/**", lambda route: route.abort())
+    page.reload()
+    no_server.wait_for()
+    page.keyboard.press("e")
+    page.wait_for_timeout(1500)  # the large view asks in vain too
+    page.keyboard.press("g")
+    page.wait_for_timeout(2000)  # it wants nothing any more, but the cells still wait
+    assert no_server.is_visible()
+    page.unroute("**/images/**")
+    until(page, PAINTED)
+    saved(page)
+    page.route("**/images/*/screen", lambda route: route.abort())
+    page.keyboard.press("e")
+    no_server.wait_for()
+    page.unroute("**/images/*/screen")
+    until(page, "() => document.querySelector('.large photo-stage').picture?.id")
+    saved(page)
+
+
 def test_a_picture_of_the_screen_is_looked_at_closely(grid: tuple[Any, Any]) -> None:
     _, page = grid
     page.keyboard.press("e")
