@@ -69,7 +69,7 @@ class Haystack:
         if not found:
             raise RunError(
                 f"No step of the funnel has measured `{self.by}`.",
-                "Name a column that it has: `by: appeal_score`.",
+                "Name a column that it has in `by`; with `curate.pixel_measures: all` it has `appeal_score`.",
             )
         return {sample_id: value for sample_id, value in found.items() if sample_id in self.usable}
 

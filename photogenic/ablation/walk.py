@@ -49,6 +49,8 @@ class Ablation:
             RunError: the recipe's own road has not come to its needles.
         """
         _check(self.recipe, self.haystack.run, self.config.recipe)
+        if {one.pictures.take for one in self.config.variants.values()} & {"worst", "best", "attention"}:
+            _ = self.haystack.measured  # raises before anything is tuned, and not when its turn comes
         self.run.folder.mkdir(parents=True, exist_ok=True)
         tuned = [name for name, variant in self.config.variants.items() if variant.of is None]
         reference = self.config.compared_with()

@@ -257,6 +257,16 @@ def test_captions_of_a_model_travel_along_as_such(walked: Path, tmp_path: Path) 
         assert {row["caption_source"] for row in csv.DictReader(file)} == {"", "model"}
 
 
+def test_a_column_that_was_not_measured_is_told_before_anything_is_tuned(
+    walked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(walked)
+    config = load_config(walked / "ablations.yaml", Ablations, ("by=beauty",))
+    with pytest.raises(RunError, match="No step of the funnel has measured `beauty`"):
+        Ablation(config, Run(tmp_path)).walk()
+    assert not list(tmp_path.iterdir())
+
+
 def test_more_than_there_are_is_refused(walked: Path) -> None:
     with pytest.raises(RunError, match="1000 pictures are asked for"):
         choose(Chosen(take="random", num=1000), haystack(walked))
