@@ -231,6 +231,8 @@ def told(load: Load, url: str, folder: Path) -> dict[str, Any]:
         over = connection.execute(select(func.count()).where(items.c.given > items.c.wanted)).scalar_one()
     room.database.close()
     writes, claims = load.quiet_ms(load.writes), load.quiet_ms(load.claims)
+    if not (writes and claims):
+        raise SystemExit("Nothing was measured outside the seconds after a restart: raise --seconds.")
     return {
         "judgments": len(load.accepted),
         "lost": len(set(load.accepted) - set(kept)),
