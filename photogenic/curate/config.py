@@ -11,7 +11,6 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
-    SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationError,
     field_validator,
@@ -21,7 +20,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from photogenic.core.config import StrictModel
-from photogenic.core.shards import FOR_FINGERPRINT
+from photogenic.core.section import LATER, Section
 from photogenic.core.storage import RemotePath, Root, literal_secrets
 
 Format = Literal["folder", "webdataset", "parquet"]
@@ -515,7 +514,7 @@ DEFAULT_STEPS: dict[str, dict[str, Any]] = {
 }
 
 
-class CurateConfig(StrictModel):
+class CurateConfig(Section):
     """The funnel: haystack -> candidates."""
 
     steps: StepsConfig = Field(
@@ -538,14 +537,8 @@ class CurateConfig(StrictModel):
         "all",
         description="What is measured of pixels: `all` there is, in one go, so that further steps open no"
         " picture; or only what the steps have `asked` for, which is faster. Candidates have these columns.",
+        json_schema_extra=LATER,
     )
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        values: dict[str, Any] = serialize(self)
-        if info.context == FOR_FINGERPRINT and self.pixel_measures == "all":
-            del values["pixel_measures"]  # so that runs from before this setting stay done
-        return values
 
     @model_validator(mode="after")
     def _target_can_be_solved(self) -> Self:

@@ -21,7 +21,8 @@ from photogenic.evaluate.copies import Looks
 from photogenic.evaluate.space import Space
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.decode import CANONICAL_LONG_SIDE_PX, Picture, decode
-from photogenic.measures.pixel import COLUMNS, measure, phash
+from photogenic.measures.phash import phash
+from photogenic.measures.pixel import COLUMNS, measure
 from photogenic.measures.taste import Taste
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,6 @@ import numpy as np
 from photogenic.measures.decode import Picture, Rgb
 from photogenic.measures.jpeg import blockiness_score, jpeg_quality
 from photogenic.measures.look import Histogram, Look
-from photogenic.measures.phash import phash as phash
 from photogenic.measures.scales import reduced, small_view
 from photogenic.measures.sharpness import sharpness_score
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image, ImageFilter
+from tastes import SHARP
 
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
@@ -17,19 +18,6 @@ from photogenic.curate.funnel import curate
 from photogenic.curate.pool import index
 from photogenic.curate.tasting import taste_scorer
 from photogenic.measures.taste import Taste, save
-
-# Somebody who keeps what is sharp, and listens to words in a picture, which a scorer of pixels cannot read.
-SHARP = Taste(
-    columns=("sharpness_score", "num_words"),
-    means=(1.0, 0.0),
-    scales=(0.25, 1.0),
-    weights=(2.0, -3.0),
-    bias=0.0,
-    slope=1.0,
-    offset=0.0,
-    num_kept=20,
-    num_dropped=30,
-)
 
 
 def test_what_reviewers_would_drop_is_dropped(tmp_path: Path) -> None:

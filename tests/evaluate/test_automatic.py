@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
+from tastes import SHARP
 
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.run import Run
@@ -20,7 +21,7 @@ from photogenic.measures.clip_score import ClipScorer
 from photogenic.measures.decode import decode
 from photogenic.measures.distances import cmmd, diversity, frechet_distance
 from photogenic.measures.pixel import measure
-from photogenic.measures.taste import Taste, save
+from photogenic.measures.taste import save
 
 from .conftest import COLOURS, SHAPES, SIZE_PX, draw_model, draw_pale, put_needles, shape
 
@@ -98,25 +99,13 @@ def test_slices_are_adjusted_for_looking_at_all_of_them(judged: Run) -> None:
 
 
 def test_a_taste_is_measured_beside_the_appeal(run: Run, tmp_path: Path) -> None:
-    """Somebody who keeps what is sharp, and who listens to words, which nobody reads here."""
-    sharp = Taste(
-        columns=("sharpness_score", "num_words"),
-        means=(1.0, 0.0),
-        scales=(0.25, 1.0),
-        weights=(2.0, -3.0),
-        bias=0.0,
-        slope=1.0,
-        offset=0.0,
-        num_kept=20,
-        num_dropped=30,
-    )
-    save(sharp, tmp_path / "sharp.json")
+    save(SHARP, tmp_path / "sharp.json")
     few_models(run)
     found = measures_of(run, clip=None, taste=tmp_path / "sharp.json")
     told = found["paired"]["tuned"]["taste_prob"]
     assert told["low"] > 0 and told["wins"] == told["num_prompts"] and 0 < found["needles"]["taste_prob"] < 1
     data = [path.read_bytes() for path in files_of(run, "tuned")]
-    probs = [sharp.of_one(measure(decode(one, min_long_side_px=64), one)) for one in data]
+    probs = [SHARP.of_one(measure(decode(one, min_long_side_px=64), one)) for one in data]
     assert found["models"]["tuned"]["taste_prob"]["mean"] == pytest.approx(np.mean(probs))
     assert "taste_prob is by sharp.json, learnt from 50 decisions of reviewers." in found["remarks"]
     with pytest.raises(RunError, match="There is no taste"):

@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter
 
 from photogenic.measures.decode import Picture, Rgb, decode
 from photogenic.measures.duplicates import hamming
-from photogenic.measures.pixel import COLUMNS, measure, measure_small, phash
+from photogenic.measures.phash import phash
+from photogenic.measures.pixel import COLUMNS, measure, measure_small
 from photogenic.measures.scales import small_view
 
 Encode = Callable[..., bytes]

@@ -12,7 +12,8 @@ from PIL import Image
 
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.decode import Picture, Rgb, decode
-from photogenic.measures.pixel import COLUMNS, measure, phash
+from photogenic.measures.phash import phash
+from photogenic.measures.pixel import COLUMNS, measure
 from photogenic.measures.watermark import watermark_score
 
 Encode = Callable[..., bytes]

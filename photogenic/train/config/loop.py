@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from photogenic.train.config.section import LATER, NEVER, Section
+from photogenic.core.section import LATER, NEVER, Section
 
 
 class OptimizerConfig(Section):

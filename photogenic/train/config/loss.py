@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from photogenic.train.config.section import LATER, Section
+from photogenic.core.section import LATER, Section
 
 PredictionType = Literal["epsilon", "v_prediction", "flow"]
 

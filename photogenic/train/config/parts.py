@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from photogenic.core.section import LATER, Section
 from photogenic.train.config.loop import LoopConfig, refuse_sharded
-from photogenic.train.config.section import LATER, Section
 
 
 class TokenizerConfig(Section):

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from photogenic.core.section import LATER, Section
 from photogenic.train.config.loop import LoopConfig
 from photogenic.train.config.loss import DiffusionLossConfig, PredictionType, forbidden_loss
 from photogenic.train.config.parts import (
@@ -16,7 +17,6 @@ from photogenic.train.config.parts import (
     TokenizerConfig,
     UNetConfig,
 )
-from photogenic.train.config.section import LATER, Section
 
 
 class AspectConfig(Section):

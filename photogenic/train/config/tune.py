@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from photogenic.core.section import LATER, Section
 from photogenic.train.config.loop import LoopConfig
 from photogenic.train.config.loss import DiffusionLossConfig
-from photogenic.train.config.section import LATER, Section
 
 
 class PostHocConfig(Section):

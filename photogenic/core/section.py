@@ -1,4 +1,4 @@
-"""What a section of `pretrain` or `tune` is, and what of it a fingerprint counts."""
+"""A section of a recipe, and what of it a fingerprint counts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import SerializationInfo, SerializerFunctionWrapHandler, model_ser
 from photogenic.core.config import StrictModel
 from photogenic.core.shards import FOR_FINGERPRINT
 
-# Marks of fields, for `Section`: LATER ones were added when checkpoints without them existed, NEVER ones
-# change no weight.
+# Marks of fields, for `Section`: LATER ones were added when results without them existed, NEVER ones
+# change no result.
 LATER: dict[str, Any] = {"counts": "unless default"}
 NEVER: dict[str, Any] = {"counts": "never"}
 
@@ -18,7 +18,7 @@ NEVER: dict[str, Any] = {"counts": "never"}
 class Section(StrictModel):
     """A part of the configuration whose fingerprint leaves out what changes no result.
 
-    So a new field with a default that changes nothing leaves the checkpoints valid that were made without it.
+    So a new field with a default that changes nothing leaves valid what was made without it.
     """
 
     @model_serializer(mode="wrap")
