@@ -2,7 +2,7 @@
 
     python benchmarks/review_load.py                20 people, one judgment a second each, SQLite: a minute
     python benchmarks/review_load.py --postgres     100 people, one each two seconds, a PostgreSQL of its own
-    python benchmarks/review_load.py --people 100 --every 2 --database postgresql+pg8000://user@host/name
+    python benchmarks/review_load.py --people 100 --every 2 --database postgresql://user@host/name
 
 Each person claims items and sends one judgment every `--every` seconds; a request that fails is sent again
 with the same ids. At the end the database is asked whether every judgment that was answered is there once,
@@ -231,7 +231,7 @@ def told(load: Load, url: str, folder: Path) -> dict[str, Any]:
         over = connection.execute(select(func.count()).where(items.c.given > items.c.wanted)).scalar_one()
     room.database.close()
     writes, claims = load.quiet_ms(load.writes), load.quiet_ms(load.claims)
-    if not (writes and claims):
+    if not (writes.size and claims.size):
         raise SystemExit("Nothing was measured outside the seconds after a restart: raise --seconds.")
     return {
         "judgments": len(load.accepted),

@@ -42,7 +42,7 @@ class VotingConfig(StrictModel):
         description="Attention checks per pair: pairs of which everybody knows the answer.",
     )
     database: str | None = Field(
-        None, description="sqlite or postgresql+pg8000 address; by default RUN/evaluate/voting/votes.sqlite."
+        None, description="sqlite or postgresql address; by default RUN/evaluate/voting/votes.sqlite."
     )
 
     def raters(self, question: str) -> int:

@@ -125,7 +125,7 @@ class ReviewConfig(StrictModel):
     )
     database: str | None = Field(
         None,
-        description="With `people`: postgresql+pg8000://user:password@host/name for a team; default: SQLite"
+        description="With `people`: postgresql://user:password@host/name for a team; default: SQLite"
         " in the run folder.",
     )
     cost_per_hour: float | None = Field(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, MetaData, Table, func, insert, inspect, selec
 
 from photogenic.core.errors import RunError
 from photogenic.core.shards import atomic_path
-from photogenic.web.database import Database
+from photogenic.web.database import Database, refresh_statistics
 from photogenic.web.tables import METADATA
 
 FORMAT = "photogenic backup 1"
@@ -64,6 +64,7 @@ def restore(database: Database, path: Path, extra: Sequence[MetaData] = ()) -> s
         rows = _dumped(path) if path.suffix == ".jsonl" else _copied(path, extra)
         count = _load(connection, rows, extra)
         _continue_counting(connection, database, extra)
+        refresh_statistics(connection)
     return f"{count} rows from {path}"
 
 

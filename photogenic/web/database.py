@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, select
+from sqlalchemy import Connection, Engine, Row, create_engine, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -55,6 +55,16 @@ class Database:
         self.engine.dispose()
 
 
+def refresh_statistics(connection: Connection) -> None:
+    """To be called once many rows came in.
+
+    Until PostgreSQL has looked at a table it takes a long queue for a short one, and each claim reads and
+    sorts all of it instead of following an index. SQLite plans without statistics.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE"))
+
+
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
@@ -65,13 +75,15 @@ def _engine(url: str) -> Engine:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
-        return create_engine(url, pool_size=16, max_overflow=32, pool_pre_ping=True)
+        if parsed.drivername == "postgresql":  # alone it would mean psycopg's predecessor
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_size=16, max_overflow=32, pool_pre_ping=True)
     except ModuleNotFoundError as error:
         raise MissingExtraError("postgres", "A PostgreSQL database") from error
     except (ArgumentError, NoSuchModuleError) as error:
         raise RunError(
             "The address of the database cannot be read.",
-            "Write sqlite:////path/file.db or postgresql+pg8000://user:password@host/name.",
+            "Write sqlite:////path/file.db or postgresql://user:password@host/name.",
         ) from error
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from photogenic.web.database import refresh_statistics
 from photogenic.web.people import new_id
 from photogenic.web.registration import Item
 from photogenic.web.tables import items, pictures, queue_pictures, queues
 
 ROWS_AT_ONCE = 1000
+MANY = 100  # new items, after which the database looks at its tables anew
 FOREVER = 1_000_000  # seats of gold and calibration items: everybody judges them, once
 
 
@@ -110,6 +112,8 @@ def add_items(connection: Connection, queue_id: str, new: Sequence[NewItem]) -> 
     connection.execute(
         update(queues).where(queues.c.queue_id == queue_id).values(num_items=queues.c.num_items + added)
     )
+    if len(new) >= MANY:
+        refresh_statistics(connection)
 
 
 def _item_row(queue_id: str, position: int, item: NewItem) -> dict[str, Any]:

@@ -13,7 +13,7 @@ DAY_S = 86_400.0
 class Settings:
     """Where the data lie, and how long things last."""
 
-    database_url: str  # sqlite:///… or postgresql+pg8000://…
+    database_url: str  # sqlite:///… or postgresql://…
     folder: Path  # derivatives of pictures go below it
     title: str = "photogenic"
     origins: tuple[str, ...] = ("http://127.0.0.1:8000",)  # scheme://host[:port]; a write must come from one

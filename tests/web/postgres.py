@@ -29,7 +29,7 @@ def binaries() -> Path | None:
 
 @contextlib.contextmanager
 def running_server() -> Iterator[str]:
-    """Yields postgresql+pg8000://…/postgres; the server does not run as root, for it refuses to."""
+    """Yields postgresql://…/postgres; the server does not run as root, for it refuses to."""
     home = binaries()
     if home is None:
         pytest.skip("PostgreSQL is not installed: apt install postgresql")
@@ -54,7 +54,7 @@ def running_server() -> Iterator[str]:
     )
     try:
         wait_for_port(port)
-        yield f"postgresql+pg8000://tester@127.0.0.1:{port}/postgres"
+        yield f"postgresql://tester@127.0.0.1:{port}/postgres"
     finally:
         server.send_signal(signal.SIGINT)  # does not wait for clients to go
         server.wait(timeout=30)

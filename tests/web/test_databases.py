@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, func, select, text
 
 from photogenic.core.errors import RunError
 from photogenic.web.backup import backup, restore
+from photogenic.web.claims import open_items
 from photogenic.web.database import Database
 from photogenic.web.migrate import WEB, migrate
 from photogenic.web.tables import METADATA, events, items
@@ -94,6 +95,23 @@ def test_many_at_once_judge_everything_once(database_url: Callable[[str], str], 
     assert {(row.state, row.given) for row in office.items(queue)} == {("done", 2)}
     assert _count(office) == 60
     office.room.database.close()
+
+
+def test_claiming_from_a_long_new_queue_follows_an_index(
+    database_url: Callable[[str], str], tmp_path: Path
+) -> None:
+    office = office_at(tmp_path, database_url("long"))
+    database, queue = office.room.database, office.queue(20_000)
+    query = open_items(queue, items.c.position, 0).limit(24).compile(database.engine)
+    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    values = tuple(query.params[name] for name in query.positiontup or ()) or query.params
+    with database.reading() as connection:
+        rows = connection.exec_driver_sql(f"{explain} {query}", values)
+        plan = " ".join(str(row[-1]) for row in rows)
+    database.close()
+    assert "ix_items_open" in plan
+    assert "sort" not in plan.lower()
+    assert "b-tree" not in plan.lower()  # SQLite's word for a sort
 
 
 def test_a_backup_is_whole_and_a_restore_goes_on_with_it(
