@@ -33,7 +33,8 @@ def generate(
         Path | None, typer.Option("--out", metavar="DIR", help="Where the pictures go; default: drawn.")
     ] = None,
     sampler: Annotated[
-        str | None, typer.Option("--sampler", help="dpm++, euler, ddim, unipc, ... or own; default: the family's.")
+        str | None,
+        typer.Option("--sampler", help="dpm++, euler, ddim, unipc, ... or own; default: the family's."),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Default: the family's.")] = None,
     guidance: Annotated[
