@@ -80,7 +80,7 @@ class Caller:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.headers = {
             "Origin": f"http://127.0.0.1:{port}",
-            "Cookie": f"photogenic_session={token}",
+            "Cookie": f"photogenic_session_{port}={token}",
             "Content-Type": "application/json",
         }
 

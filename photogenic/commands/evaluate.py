@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RESOLVED = "recipe.resolved.yaml"
 PER_SHEET = 12
+PORT = 8742  # the same at every start, so that links and what browsers keep stay good; beside the review's
 
 
 def evaluate(
@@ -62,7 +63,10 @@ def evaluate(
         ),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 0,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help=f"Default: {PORT}. 0: any that is free."),
+    ] = None,
     origin: Annotated[
         list[str] | None,
         typer.Option("--origin", metavar="URL", help="The address that others use. Repeatable."),
@@ -193,7 +197,7 @@ def _hand_out(poll: Poll, folder: Path, names: list[str], kind: str, per_sheet: 
     typer.echo(f"What tells the models apart stays here: {poll.folder / KEY}")
 
 
-def _serve(poll: Poll, host: str, port: int, origins: list[str]) -> None:
+def _serve(poll: Poll, host: str, port: int | None, origins: list[str]) -> None:
     from photogenic.core.console import console
     from photogenic.web.serve import serve
 
@@ -203,7 +207,7 @@ def _serve(poll: Poll, host: str, port: int, origins: list[str]) -> None:
             poll.begin(room)
         finally:
             room.database.close()
-    serve(poll.settings(), poll.registration(), host=host, port=port, origins=origins)
+    serve(poll.settings(), poll.registration(), host=host, port=port, usual_port=PORT, origins=origins)
 
 
 def _conclude(poll: Poll) -> None:

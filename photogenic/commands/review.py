@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from photogenic.review.config import ReviewConfig
     from photogenic.road import Road
 
+PORT = 8741  # the same at every start, so that links and what browsers keep stay good; beside the vote's
+
 
 def review(
     recipe: RecipeArgument,
@@ -22,7 +24,10 @@ def review(
     dry_run: DryRunOption = False,
     workers: WorkersOption = None,
     host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 0,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help=f"Default: {PORT}. 0: any that is free."),
+    ] = None,
     origin: Annotated[
         list[str] | None,
         typer.Option("--origin", metavar="URL", help="The address that others use. Repeatable."),
@@ -98,7 +103,7 @@ def review(
         _serve(road, section, host, port, origin or [])
 
 
-def _serve(road: Road, section: ReviewConfig, host: str, port: int, origins: list[str]) -> None:
+def _serve(road: Road, section: ReviewConfig, host: str, port: int | None, origins: list[str]) -> None:
     from photogenic.core.console import console
     from photogenic.review.desk import Review
     from photogenic.web.serve import serve
@@ -108,7 +113,7 @@ def _serve(road: Road, section: ReviewConfig, host: str, port: int, origins: lis
         room = review.open_room()
         review.begin(room)
         room.database.close()
-    serve(review.settings(), review.registration(), host=host, port=port, origins=origins)
+    serve(review.settings(), review.registration(), host=host, port=port, usual_port=PORT, origins=origins)
 
 
 def _encoders(road: Road) -> Path | None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
@@ -34,8 +35,15 @@ HEADERS = (
 
 
 def cookie_name(settings: Settings) -> str:
-    """With https the name itself (`__Host-`) makes browsers refuse one that another site planted."""
-    return "__Host-photogenic" if settings.is_https else "photogenic_session"
+    """The name of the session's cookie.
+
+    With https the name itself (`__Host-`) makes browsers refuse one that another site planted. Without it the
+    name holds the port: browsers send cookies to all ports of a host, and signing in to the vote would else
+    sign out of the review.
+    """
+    if settings.is_https:
+        return "__Host-photogenic"
+    return f"photogenic_session_{urlsplit(settings.origins[0]).port or 80}"
 
 
 async def guard(request: Request) -> None:

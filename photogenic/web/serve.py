@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,9 +22,18 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(
-    settings: Settings, *registrations: Registration, host: str, port: int, origins: Sequence[str] = ()
+    settings: Settings,
+    *registrations: Registration,
+    host: str,
+    port: int | None,
+    usual_port: int = 0,
+    origins: Sequence[str] = (),
 ) -> None:
     """Serve until stopped. Without `origins`, only addresses of this machine are answered.
+
+    Args:
+        port: where to listen; 0: any that is free; None: on `usual_port`, or on a free one where that is
+            taken and nobody was told of it (by `origins`).
 
     Raises:
         RunError: the port is taken, or others could reach the server but it was not told its address.
@@ -35,7 +45,10 @@ def serve(
             f"On {host} others can reach this server, so it has to know the address that they use.",
             "Add --origin https://review.example.org (or http://NAME:PORT in a trusted network).",
         )
-    listening = listen(host, port)
+    if port is not None:
+        listening = listen(host, port)
+    else:
+        listening = listen(host, usual_port) if origins else listen_as_usual(host, usual_port)
     settings = replace(settings, origins=tuple(origins) or local_origins(listening.getsockname()[1]))
     app = create_app(settings, *registrations)
     link = lead_link(app.state.room)
@@ -66,17 +79,45 @@ def lead_link(room: Room) -> str:
     return f"{room.settings.origins[0]}/#invite={made.token}"
 
 
+def listen_as_usual(host: str, port: int) -> socket.socket:
+    """On the port that is the same at every start; if another program has it, say so and take a free one."""
+    try:
+        return _bound(host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise _cannot_listen(host, port, error) from error
+    console.print(
+        f"Port {port} is taken by another program: this server takes a free one. What browsers keep for port"
+        f" {port}, sign-ins and unsent answers, stays there."
+    )
+    return listen(host, 0)
+
+
 def listen(host: str, port: int) -> socket.socket:
+    """On this port; 0: any that is free.
+
+    Raises:
+        RunError: it is taken, or this user may not have it.
+    """
+    try:
+        return _bound(host, port)
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> RunError:
+    return RunError(f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another --port.")
+
+
+def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError as error:
+    except OSError:
         listening.close()
-        raise RunError(
-            f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another --port."
-        ) from error
+        raise
     return listening
 
 

@@ -10,7 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from photogenic.cli import app
+from photogenic.commands.evaluate import PORT
 from photogenic.evaluate.votes import read_votes
+from photogenic.web import serve as serving
 
 PROMPTS = [f"prompt {number}" for number in range(20)]
 
@@ -80,3 +82,13 @@ def test_mistakes_are_said(folders: Path) -> None:
     assert "robot" in call(*named, "--rater", "ann", "--rater-kind", "robot", fails=True)
     assert "max_pairs" in call(*named, "--rater", "ann", "--set", "evaluate.voting.max_pair=10", fails=True)
     assert "There are no answers" in call("judged", "--answers", "nowhere", fails=True)
+
+
+def test_the_vote_is_served_on_the_same_port_at_every_start(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(serving, "serve", lambda *_, **where: asked.append(where))
+    call("ours", "theirs", "--prompts", "prompts.txt")
+    call("judged", "--port", "9000")
+    assert [(where["port"], where["usual_port"]) for where in asked] == [(None, PORT), (9000, PORT)]

@@ -7,12 +7,14 @@ import io
 import json
 import uuid
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
+from photogenic.commands import review as command
 from photogenic.core.errors import RunError
 from photogenic.core.manifest import NEEDLES_SCHEMA
 from photogenic.core.run import Run
@@ -21,6 +23,7 @@ from photogenic.review import administration
 from photogenic.review.config import ReviewConfig
 from photogenic.review.desk import Review
 from photogenic.review.rounds import review as review_stage
+from photogenic.web import serve as serving
 from photogenic.web.app import create_app, routes_of
 from photogenic.web.people import invite
 from photogenic.web.registration import ROLES
@@ -328,3 +331,13 @@ def test_the_lead_sees_what_a_round_costs_and_who_agrees(
     told = lead.get(f"/api/queues/{queue}/progress").json()
     assert told["cost"] == pytest.approx(0.36)
     assert {one["name"]: one["agree_percent"] for one in told["people"]} == {"Ada": 0.75, "Bo": 0.75}
+
+
+def test_the_review_is_served_on_the_same_port_at_every_start(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(serving, "serve", lambda *_, **where: asked.append(where))
+    road: Any = SimpleNamespace(run=desk.review.run, recipe=SimpleNamespace(seed=0, pretrain=None))
+    command._serve(road, desk.review.config, "127.0.0.1", None, [])
+    assert [(where["port"], where["usual_port"]) for where in asked] == [(None, command.PORT)]

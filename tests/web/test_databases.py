@@ -228,7 +228,9 @@ def _work_through_kills(
     port: int, token: str, queue: str, accepted: list[str], stop: threading.Event
 ) -> None:
     origin = f"http://127.0.0.1:{port}"
-    client = httpx.Client(base_url=origin, headers={"Origin": origin}, cookies={"photogenic_session": token})
+    client = httpx.Client(
+        base_url=origin, headers={"Origin": origin}, cookies={f"photogenic_session_{port}": token}
+    )
 
     def insist(path: str, body: dict[str, Any]) -> Any:
         while True:

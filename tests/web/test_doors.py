@@ -14,6 +14,7 @@ from photogenic.web.app import create_app, routes_of
 from photogenic.web.guard import cookie_name
 from photogenic.web.people import hashed
 from photogenic.web.registration import ANYBODY, ROLES, Registration
+from photogenic.web.serve import local_origins
 from photogenic.web.tables import audit, invites, people, sessions
 
 from .office import Office, claim, event, office_at, send
@@ -120,6 +121,14 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(office: Office, t
 
     secure = replace(office.settings, origins=("https://review.example.org",))
     assert cookie_name(secure) == "__Host-photogenic"
+
+
+def test_two_servers_of_one_machine_do_not_sign_each_other_out(office: Office) -> None:
+    """Browsers send cookies to all ports of a host, so only their names keep them apart."""
+    from dataclasses import replace
+
+    review, vote = (replace(office.settings, origins=local_origins(port)) for port in (8741, 8742))
+    assert cookie_name(review) != cookie_name(vote)
 
 
 def test_signing_out_ends_the_session_on_the_server(office: Office) -> None:
