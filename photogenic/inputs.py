@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from photogenic.core.shards import file_fingerprint, fingerprint
@@ -20,12 +21,10 @@ def listing_of(path: Path) -> str:
     return fingerprint(str(path.resolve()), rows)
 
 
-def model_fingerprint(folder: Path, pattern: str = "*") -> str:
-    """Changes with the content of a model's files whose names match `pattern`, wherever the folder lies."""
+def model_fingerprint(folder: Path, files: Iterable[Path] | None = None) -> str:
+    """Changes with the content of a model's `files`, by default all of them, wherever the folder lies."""
     rows: list[tuple[str, int, object]] = []
-    for file in _files(folder):
-        if not file.match(pattern):
-            continue
+    for file in _files(folder) if files is None else sorted(files):
         stat = file.stat()
         told_by = file_fingerprint(file) if stat.st_size < HASHED_BELOW_BYTES else stat.st_mtime_ns
         rows.append((file.relative_to(folder).as_posix(), stat.st_size, told_by))

@@ -334,12 +334,18 @@ def _evaluate_inputs(config: Any, road: Road) -> object:
 
 def _clip_fingerprint(name: str | None) -> str | None:
     """None where there is no such CLIP: the stage itself says so, and what it leaves out."""
-    from photogenic.core.weights import weights_folder
+    from photogenic.core.weights import PACKAGED, weights_folder
+    from photogenic.measures.hub import clip_files
 
     try:
-        return None if name is None else model_fingerprint(weights_folder(name), "clip*")
+        folder = None if name is None else weights_folder(name)
     except MissingModelError:
         return None
+    if folder is None:
+        return None
+    # The tokenizer of a packaged one changes with its towers only, and finished runs do not count it.
+    counted = "clip*" if folder.parent == PACKAGED else "*"
+    return model_fingerprint(folder, [file for file in clip_files(folder) if file.match(counted)])
 
 
 def _curate_inputs(config: Any, road: Road) -> object:

@@ -14,9 +14,12 @@ from PIL import Image
 
 from photogenic.core.errors import PhotogenicError, RunError
 from photogenic.core.run import Run
-from photogenic.core.shards import read_json, read_table, write_table
+from photogenic.core.shards import file_fingerprint, fingerprint, read_json, read_table, write_table
+from photogenic.core.weights import PACKAGED
+from photogenic.evaluate.config import EvaluateConfig
 from photogenic.recipe import load_recipe
-from photogenic.road import Road, run_lock
+from photogenic.road import STAGES, Road, run_lock
+from photogenic.train.config import TuneConfig
 
 RECIPE = """
 name: little
@@ -79,6 +82,54 @@ def test_a_change_redoes_what_follows_and_nothing_else(recipe: Path) -> None:
     assert states(road(recipe, "name=other")) == ["done", "done", "done"]
     road(recipe, "curate.steps.size.min_side_px=10").travel()
     assert read_table(recipe.parent / "run" / "curate" / "candidates.parquet").num_rows == 5
+
+
+OF_TRANSFORMERS = ("config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json")
+OF_OURS = ("clip.json", "clip-image.onnx", "clip-text.onnx", "tokenizer/tokenizer.json")
+BESIDE_OURS = ("README.md", "unet/config.json", "unet/diffusion_pytorch_model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("read", "beside"),
+    [
+        ((*OF_TRANSFORMERS, "onnx/text_model.onnx"), ("README.md", "pytorch_model.bin")),
+        (OF_OURS, BESIDE_OURS),
+    ],
+)
+@pytest.mark.parametrize("stage", ["tune", "evaluate"])
+def test_a_clip_that_changes_redoes_what_it_measured(
+    recipe: Path, stage: str, read: tuple[str, ...], beside: tuple[str, ...]
+) -> None:
+    """Whatever is read of it counts, and nothing else that lies in its folder."""
+    folder = recipe.parent / "clip"
+    for name in (*read, *beside):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("as it was", encoding="utf-8")
+    before = inputs_with_clip(stage, str(folder), recipe)
+    for name in read:
+        (folder / name).write_text("another", encoding="utf-8")
+        assert inputs_with_clip(stage, str(folder), recipe) != before, name
+        (folder / name).write_text("as it was", encoding="utf-8")
+    for name in beside:
+        (folder / name).write_text("another", encoding="utf-8")
+    assert inputs_with_clip(stage, str(folder), recipe) == before
+
+
+@pytest.mark.parametrize("stage", ["tune", "evaluate"])
+def test_a_packaged_clip_keeps_the_fingerprint_that_finished_runs_hold(recipe: Path, stage: str) -> None:
+    files = [PACKAGED / "emu-tiny" / name for name in ("clip-image.onnx", "clip-text.onnx", "clip.json")]
+    held = fingerprint([[file.name, file.stat().st_size, file_fingerprint(file)] for file in files])
+    assert inputs_with_clip(stage, "emu-tiny", recipe) == [0, held]
+    assert inputs_with_clip(stage, "no-such-clip", recipe) == [0, None]
+
+
+def inputs_with_clip(stage: str, clip: str, recipe: Path) -> object:
+    """What the stage takes from outside where its section names this CLIP."""
+    sections = {
+        "tune": TuneConfig.model_validate({"loop": {"max_steps": 1}, "gate": {"clip_model": clip}}),
+        "evaluate": EvaluateConfig(clip=clip),
+    }
+    return STAGES[stage].inputs(sections[stage], road(recipe))
 
 
 def test_the_order_of_steps_counts(recipe: Path) -> None:

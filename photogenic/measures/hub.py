@@ -16,6 +16,7 @@ from photogenic.core.weights import PACKAGED
 
 WEIGHTS = ("*.onnx", "*.safetensors")
 BESIDE = ("*.json", "*.txt", "*.onnx_data", "*.onnx.data")  # what else is fetched, and tells revisions apart
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpack", ".h5")
 
 HUB_ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
@@ -103,6 +104,14 @@ def files_like(path: Path, *patterns: str) -> list[Path]:
     if path.is_file():
         return [path] if any(path.match(pattern) for pattern in patterns) else []
     return sorted({file for pattern in patterns for file in path.rglob(pattern) if file.is_file()})
+
+
+def clip_files(folder: Path) -> list[Path]:
+    """What `ClipScorer` reads: of our own layout, which may be a whole pipeline's folder, the CLIP alone."""
+    if not (folder / "clip.json").is_file():
+        return files_like(folder, *WEIGHTS, *BESIDE)
+    found = [*folder.glob("clip*"), *(folder / "tokenizer" / name for name in TOKENIZER)]
+    return sorted(file for file in found if file.is_file())
 
 
 def _refuse_pickles(path: Path, name: str) -> None:
