@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from photogenic.core.errors import MissingModelError
 from photogenic.core.run import seed_for
+from photogenic.core.weights import weights_folder
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.clip_score import ClipScorer
 from photogenic.measures.decode import Picture
@@ -70,9 +71,7 @@ class Gate:
         self.config = config
         self.prompts = [prompts[i % len(prompts)] for i in range(config.num_images)]
         self.seeds = [seed_for(seed, "gate", i) for i in range(config.num_images)]
-        self.clip, self.clip_missing = _clip_beside(
-            base if config.clip_model is None else Path(config.clip_model)
-        )
+        self.clip, self.clip_missing = _clip_of(base if config.clip_model is None else config.clip_model)
         self.taste = None if config.taste is None else load_taste(config.taste.expanduser())
         self._of_base: NDArray[np.float32] | None = None
 
@@ -128,9 +127,10 @@ def quality_of(rgb: NDArray[np.uint8], taste: Taste | None) -> float:
     return appeal if taste is None else taste.of_one(measures | {"appeal_score": appeal})
 
 
-def _clip_beside(folder: Path) -> tuple[ClipScorer | None, str]:
+def _clip_of(name_or_path: str | Path) -> tuple[ClipScorer | None, str]:
+    """The CLIP, or None and why there is none; looked for where the preflight looks for it."""
     try:
-        return ClipScorer(folder), ""
+        return ClipScorer(weights_folder(name_or_path)), ""
     except MissingModelError as error:
         return None, error.what
 

@@ -1,4 +1,4 @@
-"""Quality-tuning: a short, well-stopped fine-tuning of a base model on the needles (Emu, section 3.3).
+"""Quality-tuning: a short, well-stopped fine-tuning of a base model on the needles (Emu, section 3.4).
 
 Needles and captions pass the frozen encoders once; only the denoiser learns, or low-rank matrices beside its
 own. Every checkpoint is drawn and measured, and the gate, not the loss, says which becomes RUN/tune/model.

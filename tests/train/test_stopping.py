@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from photogenic.core.errors import RunError
+from photogenic.core.weights import PACKAGED
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.decode import Picture
 from photogenic.measures.pixel import measure
@@ -62,6 +63,18 @@ def test_diversity_and_distance_by_hand() -> None:
     assert diversity(vectors[:1]) is None
     assert distance(vectors, vectors) == pytest.approx(0.0, abs=1e-6)
     assert distance(vectors, -vectors) == pytest.approx(2.0, abs=1e-6)
+
+
+def test_a_clip_is_named_as_the_preflight_takes_it(tmp_path: Path) -> None:
+    """A packaged name, a folder, or neither: then why there is no generality is kept."""
+    packaged = Gate(GateConfig(clip_model="emu-tiny"), tmp_path, 0)
+    assert packaged.clip is not None and packaged.clip_missing == ""
+    folder = Gate(GateConfig(clip_model=str(PACKAGED / "emu-tiny")), tmp_path, 0)
+    assert folder.clip is not None and folder.clip.revision == packaged.clip.revision
+    nowhere = Gate(GateConfig(clip_model="no-such-clip"), tmp_path, 0)
+    assert nowhere.clip is None and "neither a folder nor a packaged name" in nowhere.clip_missing
+    beside_none = Gate(GateConfig(), tmp_path, 0)
+    assert beside_none.clip is None and str(tmp_path) in beside_none.clip_missing
 
 
 def test_what_is_only_shown_does_not_decide() -> None:

@@ -53,7 +53,10 @@ class GateConfig(Section):
     num_images: int = Field(32, gt=0, description="Pictures per checkpoint, over the prompts in turn.")
     num_inference_steps: int = Field(12, gt=0, description="Sampler steps for the gate's pictures.")
     guidance_scale: float = Field(4.0, ge=1, description="Guidance for the gate's pictures.")
-    clip_model: str | None = Field(None, description="CLIP for generality; default: the one beside the base.")
+    clip_model: str | None = Field(
+        None,
+        description="Folder or packaged name of the CLIP for generality; default: the one beside the base.",
+    )
     taste: Path | None = Field(
         None,
         description="A taste that `photogenic review --learn` wrote: it says what quality is, instead of the"
@@ -78,7 +81,7 @@ class LoraConfig(Section):
 
 
 class TuneConfig(Section):
-    """Quality-tuning (Emu, section 3.3)."""
+    """Quality-tuning (Emu, section 3.4)."""
 
     loss: DiffusionLossConfig = Field(
         default_factory=lambda: DiffusionLossConfig(noise_offset=0.1), description="The loss."
