@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, case, cast, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from photogenic.core.agreement import gwet_ac1, krippendorff_alpha, percent_agreement
 from photogenic.core.statistics import wilson_interval
+from photogenic.web.progress import by_hour, estimate, given_by_each, time_of
 from photogenic.web.tables import events, items, judgments, people
 
 RECENT = 50  # judgments by which the present speed is told
@@ -49,7 +49,7 @@ def progress(connection: Connection, queue: Row[Any], cost_per_hour: float | Non
     body = json.loads(queue.body)
     said = said_of_each(connection, queue.queue_id)
     workers = _workers(connection, queue.queue_id, said)
-    estimate = _estimate(connection, queue, workers)
+    left = estimate(connection, queue, workers)
     return {
         "funnel": _funnel(connection, queue, body.get("keep")),
         "people": workers,
@@ -59,9 +59,9 @@ def progress(connection: Connection, queue: Row[Any], cost_per_hour: float | Non
         "miss": _second_looks(connection, body.get("relook_queue")),
         "active_ms": sum(worker["active_ms"] for worker in workers),
         "decisions": sum(worker["decisions"] for worker in workers),
-        "per_hour": _by_hour(connection, queue.queue_id),
-        **estimate,
-        **_cost(workers, estimate["estimate_s"], cost_per_hour),
+        "per_hour": by_hour(connection, queue.queue_id),
+        **left,
+        **_cost(workers, left["estimate_s"], cost_per_hour),
     }
 
 
@@ -86,38 +86,12 @@ def _funnel(connection: Connection, queue: Row[Any], target: int | None) -> dict
     }
 
 
-def _by_hour(connection: Connection, queue_id: str) -> list[dict[str, Any]]:
-    """Events in each of the last 24 hours that had any."""
-    hour = (
-        func.floor(events.c.received_at / 3600)
-        if connection.dialect.name != "sqlite"
-        else cast(events.c.received_at / 3600, Integer)
-    )
-    rows = connection.execute(
-        select(hour.label("hour"), func.count().label("num"))
-        .where(events.c.queue_id == queue_id, events.c.received_at > time.time() - 86_400)
-        .group_by(hour)
-        .order_by(hour)
-    )
-    return [{"at": int(row.hour) * 3600, "decisions": row.num} for row in rows]
-
-
 # --- people --------------------------------------------------------------------------------------------
 
 
 def _workers(connection: Connection, queue_id: str, said: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
     """One line per person."""
-    rows = connection.execute(
-        select(judgments.c.person_id, judgments.c.answer, items.c.purpose, items.c.expected)
-        .add_columns(func.count().label("num"), func.sum(judgments.c.active_ms).label("active_ms"))
-        .add_columns(func.sum(case((judgments.c.active_ms > 0, 1), else_=0)).label("num_timed"))
-        .join(items, items.c.item_id == judgments.c.item_id)
-        .where(judgments.c.queue_id == queue_id)
-        .group_by(judgments.c.person_id, judgments.c.answer, items.c.purpose, items.c.expected)
-    )
-    by_person: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in rows:
-        by_person[row.person_id].append(row)
+    by_person = given_by_each(connection, queue_id)
     named = select(people).where(people.c.person_id.in_(by_person)).order_by(people.c.name)
     agreeing = agreement_of_each(said)
     return [
@@ -139,8 +113,7 @@ def _worker(person: Row[Any], given: Sequence[Row[Any]]) -> dict[str, Any]:
         "kind": person.kind,
         "decisions": num,
         "keep": kept,
-        "active_ms": int(sum(row.active_ms for row in given)),
-        "num_timed": int(sum(row.num_timed for row in given)),
+        **time_of(given),
         "gold_shown": sum(row.num for row in gold),
         "gold_right": sum(row.num for row in gold if row.answer == row.expected),
     }
@@ -161,19 +134,6 @@ def _pace(connection: Connection, queue_id: str, person_id: str) -> dict[str, An
         "per_hour": 3_600_000 * len(timed) / sum(timed) if timed else None,
         "last_at": rows[0].received_at if rows else None,
     }
-
-
-def _estimate(connection: Connection, queue: Row[Any], workers: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """What is left, in judgments and in seconds of work at the pace so far."""
-    missing = connection.execute(
-        select(func.sum(items.c.wanted - items.c.given)).where(
-            items.c.queue_id == queue.queue_id, items.c.state == "pending", items.c.purpose == "work"
-        )
-    ).scalar()
-    timed = [(worker["active_ms"], worker["num_timed"]) for worker in workers if worker["num_timed"]]
-    each = sum(ms for ms, _ in timed) / sum(count for _, count in timed) if timed else None
-    left = int(missing or 0)
-    return {"judgments_left": left, "estimate_s": left * each / 1000 if each is not None else None}
 
 
 def _cost(

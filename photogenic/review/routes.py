@@ -20,6 +20,7 @@ from photogenic.review.results import disagreements, progress
 from photogenic.review.tables import guidelines
 from photogenic.review.tokens import count_tokens
 from photogenic.web.accounts import Strict
+from photogenic.web.downloads import MEDIA_TYPES, attachment
 from photogenic.web.queues import item_of
 from photogenic.web.refusals import Refusal
 from photogenic.web.registration import EVERYONE, LEAD, Permissions
@@ -42,11 +43,6 @@ PERMISSIONS: Permissions = {
     ("GET", "/api/queues/{queue_id}/items"): LEAD,
     ("POST", "/api/review/tokens"): EVERYONE,
     ("GET", "/api/export/decisions.{suffix}"): LEAD,
-}
-MEDIA_TYPES = {
-    "jsonl": "application/x-ndjson",
-    "csv": "text/csv; charset=utf-8",
-    "parquet": "application/vnd.apache.parquet",
 }
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 FIRST = {
@@ -223,7 +219,7 @@ def _add_results(router: APIRouter, review: Review) -> None:
                 for piece, _ in encoded(decision_rows(connection), suffix):
                     yield piece
 
-        headers = {"Content-Disposition": f'attachment; filename="decisions.{suffix}"'}
+        headers = attachment(f"decisions.{suffix}")
         return StreamingResponse(pieces(), media_type=MEDIA_TYPES[suffix], headers=headers)
 
 
