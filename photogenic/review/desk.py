@@ -32,13 +32,14 @@ from photogenic.web.tables import queues
 
 HERE = Path(__file__).parent
 STYLES = ("/static/photo-stage.css", "/review/common.css")
+DESK_STYLES = (*STYLES, "/static/desk.css")
 SCREENS = (
     Screen("grid", "Grid", "work culling", "surround", "Screen", STYLES),
     Screen("loupe", "Loupe", "work loupe", "surround", "Decision", STYLES),
     Screen("captions", "Captions", "work captions", "desk", "Save", STYLES),
     Screen("adjudicate", "Adjudicate", "work adjudication", "desk", "Outcome", STYLES),
     Screen("guidelines", "Guidelines", styles=STYLES),
-    Screen("lead", "The lead's desk", styles=STYLES),
+    Screen("lead", "The lead's desk", styles=DESK_STYLES),
 )
 
 
@@ -69,6 +70,7 @@ class Review:
             permissions=PERMISSIONS,
             pages=HERE / "pages",
             screens=SCREENS,
+            desk="lead",
             migrations=HERE / "migrations",
             tables=METADATA,
             read_picture=self.read_picture,

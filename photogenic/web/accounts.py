@@ -96,7 +96,7 @@ def sign_out(request: Request, room: RoomHere) -> Response:
 
 @router.get("/api/me")
 def me(room: RoomHere, person: PersonHere) -> dict[str, Any]:
-    """Who I am, and the open queues that I may work in."""
+    """Who I am, the open queues that I may work in, and the desks that I may sit at."""
     with room.database.reading() as connection:
         rows = connection.execute(
             select(queues, standings.c.given, standings.c.waiting)
@@ -108,7 +108,11 @@ def me(room: RoomHere, person: PersonHere) -> dict[str, Any]:
             .order_by(queues.c.created_at)
         ).all()
     mine = [_my_queue(room, row) for row in rows if room.may_enter(row, person)]
-    return {"person": {"id": person.person_id, "name": person.name, "role": person.role}, "queues": mine}
+    return {
+        "person": {"id": person.person_id, "name": person.name, "role": person.role},
+        "queues": mine,
+        "desks": room.desks if person.role in LEAD else (),
+    }
 
 
 def _my_queue(room: Room, row: Any) -> dict[str, Any]:

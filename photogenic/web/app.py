@@ -91,6 +91,7 @@ def open_room(settings: Settings, *registrations: Registration) -> Room:
         kinds={kind.name: kind for one in registrations for kind in one.kinds},
         permissions=permissions,
         darkroom=Darkroom(settings.folder / "pictures", database, readers),
+        desks=tuple(f"/{one.name}/{one.desk}" for one in registrations if one.desk is not None),
     )
 
 

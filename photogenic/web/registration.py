@@ -120,6 +120,7 @@ class Registration:
     permissions: Permissions = field(default_factory=dict)
     pages: Path | None = None  # scripts and style sheets, served at /{name}/…
     screens: Sequence[Screen] = ()  # pages, served at /{name}/{screen's name}
+    desk: str | None = None  # the screen from which the lead runs it; the first page leads there
     migrations: Path | None = None  # a folder with env.py and versions/
     tables: Any = None  # its MetaData, for dumps
     read_picture: Callable[[Mapping[str, Any]], bytes] | None = None  # the bytes of a picture's locator

@@ -28,6 +28,7 @@ class Room:
     kinds: Mapping[str, QueueKind]
     permissions: Permissions
     darkroom: Darkroom
+    desks: tuple[str, ...] = ()  # addresses of the pages from which a lead runs what is registered
 
     def kind_of(self, queue: Row[Any]) -> QueueKind:
         """The kind of a queue; one that no registration brings is hidden."""

@@ -2,17 +2,15 @@
 
 import { ApiError, call, get, post } from "/static/api.js";
 import { button, count, duration, el, moment, number, percent, toast } from "/static/dom.js";
+import { hoursChart } from "/static/hours-chart.js";
+import { DECISIONS, PeoplePanel, roleOf, tableOf, tried } from "/static/people-panel.js";
 import { openPage, showTrouble } from "/static/shell.js";
 import { TastePanel } from "./taste-panel.js";
 
 const ROLES = { generalist: "Generalist: culls the grid", specialist: "Specialist: judges one by one", writer: "Writer: captions", rater: "Rater: judges pairs", lead: "Lead: everything" };
 const SCREENS = { grid: "Grid", loupe: "Loupe", captions: "Captions", pairs: "Pairs" };
-const KINDS = { person: "A person", model: "A model" };
 const FILES = { jsonl: "JSONL", csv: "CSV", parquet: "Parquet" };
 const REFRESH_MS = 30_000;
-
-/** A model's role says that it is a model's. */
-const roleOf = ({ role, kind }) => (kind === "model" ? `${role}, a model` : role);
 
 /** What the recipe calls cost, in whatever coin it means. */
 const money = (amount) => number(amount < 100 ? Number(amount.toFixed(2)) : Math.round(amount));
@@ -22,18 +20,19 @@ class Desk {
     Object.assign(this, page);
     this.place = document.querySelector("#work");
     this.chosen = new URLSearchParams(location.search).get("queue");
-    this.parts = Object.fromEntries(["rounds", "people", "finish", "audit"].map((name) => [name, el("div")]));
-    this.taste = new TastePanel((work) => this.tried(work));
+    this.parts = Object.fromEntries(["rounds", "finish", "audit"].map((name) => [name, el("div")]));
+    this.taste = new TastePanel(tried);
+    this.people = new PeoplePanel({ roles: ROLES, columns: [DECISIONS], me: this.me.person });
     const section = (id, title, part) => el("section", { "aria-labelledby": id }, el("h2", { id }, title), part);
     this.place.replaceChildren(el("div", { class: "lead" },
       el("div", { class: "lead-head" }, el("div", {}, el("h1", {}, "The lead's desk"), el("p", { class: "soft" }, "Everything here is counted from decisions; nothing is ever overwritten."))),
       el("nav", { "aria-label": "On this page" }, [["rounds", "Rounds"], ["taste", "Taste"], ["people", "People"], ["finish", "Export and finish"], ["audit", "Audit"]].map(([id, words]) => el("a", { href: `#${id}` }, words))),
-      section("rounds", "Rounds", this.parts.rounds), section("taste", "Taste", this.taste.node), section("people", "People", this.parts.people),
+      section("rounds", "Rounds", this.parts.rounds), section("taste", "Taste", this.taste.node), section("people", "People", this.people.node),
       section("finish", "Export and finish", this.parts.finish), section("audit", "Audit", this.parts.audit)));
   }
 
   async load() {
-    await Promise.all([this.loadRounds(), this.loadPeople(), this.loadAudit()]);
+    await Promise.all([this.loadRounds(), this.people.load(), this.loadAudit()]);
     this.drawFinish();
     setInterval(() => document.hidden || this.loadRounds().catch(() => null), REFRESH_MS);
   }
@@ -105,7 +104,7 @@ class Desk {
         figure(share(gold.right, gold.shown), `right on gold (${number(gold.right)} of ${number(gold.shown)}${within(gold)})`),
         figure(share(miss.missed, miss.shown), `missed among bulk rejects (${number(miss.missed)} of ${number(miss.shown)}${within(miss)})`),
         calibration.shown ? figure(share(calibration.right, calibration.shown), "right while calibrating") : null),
-      this.hours(progress.per_hour ?? []),
+      hoursChart(progress.per_hour ?? []),
       el("div", { class: "actions" },
         queue.num_adjudicate || funnel.adjudicate ? el("a", { class: "button main", href: `/review/adjudicate?queue=${encodeURIComponent(queue.id)}` }, `Settle ${count(funnel.adjudicate || queue.num_adjudicate, "disagreement")}`) : null,
         el("a", { class: "button", href: `/review/guidelines?queue=${encodeURIComponent(queue.id)}` }, "Guidelines"),
@@ -115,31 +114,13 @@ class Desk {
     ].filter(Boolean);
   }
 
-  /** Decisions in each hour, those without any between them too. */
-  hours(rows) {
-    if (!rows.length) return null;
-    const byHour = new Map(rows.map((row) => [row.at, row.decisions]));
-    const [first, last] = [Math.min(...byHour.keys()), Math.max(...byHour.keys())];
-    const most = Math.max(...byHour.values());
-    const bars = [];
-    for (let at = Math.min(first, last - 11 * 3600); at <= last; at += 3600) {
-      const bar = el("i", { title: `${moment(at)}: ${number(byHour.get(at) ?? 0)}` });
-      bar.style.height = `${(100 * (byHour.get(at) ?? 0)) / most}%`;
-      bars.push(bar);
-    }
-    return el("div", {}, el("h3", {}, "Decisions by the hour"),
-      el("div", { class: "hours", role: "img", "aria-label": `Decisions by the hour; the most was ${number(most)}` }, bars),
-      el("div", { class: "hours-ends" }, el("span", {}, moment(Math.min(first, last - 11 * 3600))), el("span", {}, `most: ${number(most)}`), el("span", {}, moment(last))));
-  }
-
   workers(people) {
-    const head = ["Person", "Role", "Decisions", "Kept", "Per hour", "Active", "Gold", "Agrees"];
-    return el("div", {}, el("h3", {}, "Who works on it"), el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Who works on it" }, el("table", {},
-      el("thead", {}, el("tr", {}, head.map((words, i) => el("th", { scope: "col", class: i > 1 ? "num" : "" }, words)))),
-      el("tbody", {}, people.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, roleOf(one)),
+    const head = ["Person", "Role", "Decisions", "Kept", "Per hour", "Active", "Gold", "Agrees"].map((title, i) => ({ title, num: i > 1 }));
+    return el("div", {}, el("h3", {}, "Who works on it"), tableOf("Who works on it", head,
+      people.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, roleOf(one)),
         el("td", { class: "num" }, number(one.decisions)), el("td", { class: "num" }, one.decisions ? percent(one.keep / one.decisions) : "–"),
         el("td", { class: "num" }, one.per_hour ? number(Math.round(one.per_hour)) : "–"), el("td", { class: "num" }, duration(one.active_ms)),
-        el("td", { class: "num" }, one.gold_shown ? percent(one.gold_right / one.gold_shown) : "–"), el("td", { class: "num" }, percent(one.agree_percent))))))));
+        el("td", { class: "num" }, one.gold_shown ? percent(one.gold_right / one.gold_shown) : "–"), el("td", { class: "num" }, percent(one.agree_percent))))));
   }
 
   /** Whether a round of the recipe may follow: captions are the last, and second looks are no round. */
@@ -148,80 +129,16 @@ class Desk {
   }
 
   async setState(queue) {
-    await this.tried(() => call("PATCH", `/api/queues/${encodeURIComponent(queue.id)}`, { state: queue.state === "open" ? "closed" : "open" }));
+    await tried(() => call("PATCH", `/api/queues/${encodeURIComponent(queue.id)}`, { state: queue.state === "open" ? "closed" : "open" }));
     await this.loadRounds();
   }
 
   async advance(queue) {
     const open = queue.num_items - queue.num_done;
     if (open > 0 && queue.state === "open" && !confirm(`${count(open, "picture")} of ${queue.title} not settled yet: left out of the next round. Close it all the same?`)) return;
-    const answer = await this.tried(() => post("/api/review/advance", { queue_id: queue.id }));
+    const answer = await tried(() => post("/api/review/advance", { queue_id: queue.id }));
     if (answer) this.chosen = answer.queue_id;
     await this.loadRounds();
-  }
-
-  /** Do something; a refusal is shown as a sentence. */
-  async tried(work) {
-    try {
-      return await work();
-    } catch (error) {
-      toast(error.message, { error: true });
-      return null;
-    }
-  }
-
-  // People
-
-  async loadPeople() {
-    const [{ people }, { invites }] = await Promise.all([get("/api/people"), get("/api/invites")]);
-    const open = invites.filter((invite) => !invite.used_at && !invite.revoked);
-    this.parts.people.replaceChildren(...[
-      el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "People" }, el("table", {},
-        el("thead", {}, el("tr", {}, ["Name", "Role", "Last seen", "Decisions", ""].map((words, i) => words ? el("th", { scope: "col", class: i === 3 ? "num" : "" }, words) : el("td")))),
-        el("tbody", {}, people.map((one) => this.personRow(one))))),
-      open.length ? el("h3", {}, "Links that were not used yet") : null,
-      open.length ? el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Links not used yet" }, el("table", {}, el("tbody", {}, open.map((invite) => el("tr", {},
-        el("th", { scope: "row" }, invite.name), el("td", {}, roleOf(invite)), el("td", { class: "soft" }, `expires ${moment(invite.expires_at)}`),
-        el("td", { class: "act" }, button("Withdraw", { "aria-label": `Withdraw the link of ${invite.name}` }, () => this.withdraw(invite)))))))) : null,
-      el("h3", {}, "Invite somebody"), this.inviteForm(), this.fresh ?? null].filter(Boolean));
-  }
-
-  personRow(one) {
-    return el("tr", {}, el("th", { scope: "row", class: one.active ? "" : "soft" }, one.name), el("td", {}, roleOf(one)),
-      el("td", { class: "soft" }, one.active ? moment(one.last_seen_at) : "shut out"), el("td", { class: "num" }, number(one.num_events)),
-      el("td", { class: "act" }, one.id === this.me.person.id ? "" : button(one.active ? "Shut out" : "Let in again", { "aria-label": `${one.active ? "Shut out" : "Let in again"}: ${one.name}` }, async () => {
-        await this.tried(() => call("PATCH", `/api/people/${encodeURIComponent(one.id)}`, { active: !one.active }));
-        await this.loadPeople();
-      })));
-  }
-
-  inviteForm() {
-    const name = el("input", { name: "name", required: true, maxLength: 80, autocomplete: "off" });
-    const role = el("select", { name: "role" }, Object.entries(ROLES).map(([value, words]) => el("option", { value }, words)));
-    const kind = el("select", { name: "kind" }, Object.entries(KINDS).map(([value, words]) => el("option", { value }, words)));
-    const days = el("input", { name: "days", type: "number", min: 1, max: 90, value: 7, required: true });
-    const field = (words, input) => el("label", { class: "field" }, el("span", {}, words), input);
-    return el("form", { class: "invite-form", onsubmit: (event) => {
-      event.preventDefault();
-      this.invite(name.value.trim(), role.value, kind.value, Number(days.value));
-    } }, field("Name", name), field("Role", role), field("Who decides", kind), field("Link expires after, days", days), el("button", { class: "main" }, "Make a link"));
-  }
-
-  async invite(name, role, kind, days) {
-    const answer = await this.tried(() => post("/api/invites", { name, role, kind, days }));
-    if (!answer) return;
-    const link = new URL(answer.link, location.origin).href;
-    const input = el("input", { readOnly: true, value: link, "aria-label": `Link for ${name}`, onfocus: () => input.select() });
-    this.fresh = el("div", { class: "fresh-link", role: "status" },
-      el("p", {}, "Send this link to ", el("strong", {}, name), ". It works once, until ", moment(answer.expires_at), ", and is shown only now."),
-      el("div", {}, input, button("Copy", {}, () => copy(input))));
-    await this.loadPeople();
-    input.focus();
-  }
-
-  async withdraw(invite) {
-    await this.tried(() => call("DELETE", `/api/invites/${encodeURIComponent(invite.id)}`));
-    await this.loadPeople();
   }
 
   // Export and finish
@@ -237,7 +154,7 @@ class Desk {
   }
 
   async finish() {
-    const answer = await this.tried(() => post("/api/needles"));
+    const answer = await tried(() => post("/api/needles"));
     if (answer) this.outcome.textContent = `${count(answer.num_needles, "needle")} written.`;
   }
 
@@ -251,17 +168,6 @@ class Desk {
     this.parts.audit.replaceChildren(el("div", { class: "scroll audit", tabIndex: 0, role: "region", "aria-label": "Audit" }, el("table", {},
       el("thead", {}, el("tr", {}, ["When", "Who", "What", "Whom or what"].map((words) => el("th", { scope: "col" }, words)))), this.auditRows)),
     next ? button("Earlier", {}, () => this.loadAudit(next)) : "");
-  }
-}
-
-/** Copy a field. Where the page did not come by https the clipboard is closed to scripts: the text is selected instead. */
-async function copy(input) {
-  input.select();
-  try {
-    await navigator.clipboard.writeText(input.value);
-    toast("Copied");
-  } catch {
-    toast("Selected: press Ctrl C");
   }
 }
 

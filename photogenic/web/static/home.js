@@ -10,6 +10,7 @@ const SCREENS = {
   loupe: "One picture at a time, in detail",
   captions: "Write what the picture shows",
   adjudicate: "Decide where people disagree",
+  vote: "Compare two pictures, pair after pair",
 };
 
 /** Where a queue is worked on; stages beside review say so themselves in `page`. */
@@ -95,7 +96,7 @@ async function showWork(me) {
     el("p", { class: "soft" }, me.queues.length ? "Press ? on any screen for its keys." : "There is nothing to do for you right now. The lead opens rounds; this page shows them."),
     el("ul", { class: "queues" }, me.queues.map(card)),
     el("div", { class: "leave" },
-      me.person.role === "lead" ? el("a", { class: "button main", href: "/review/lead" }, "The lead's desk") : null,
+      me.desks.map((href) => el("a", { class: "button main", href }, "The lead's desk")),
       me.person.role === "lead" ? el("a", { class: "button", href: "/api/docs" }, "API") : null,
       button("Sign out", { picture: "out" }, async () => {
         await post("/api/sign-out");
