@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 from photogenic.core.errors import RunError
 from photogenic.core.manifest import IMAGES_SCHEMA
@@ -25,6 +27,7 @@ from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.pairs import build_pairs, pair_pictures
 from photogenic.evaluate.pictures import drawn_tables
 from photogenic.evaluate.returns import Returned, take_in
+from photogenic.evaluate.routes import PERMISSIONS, router_for
 from photogenic.evaluate.verdict import SETTINGS, Findings, judge
 from photogenic.evaluate.verdict_report import write_verdict
 from photogenic.evaluate.votes import ANSWERS, read_votes, write_votes
@@ -59,7 +62,7 @@ class Poll:
 
     def registration(self) -> Registration:
         """What the vote brings to the web room."""
-        return registration(self.folder)
+        return replace(registration(self.folder), router=router_for(self), permissions=PERMISSIONS)
 
     def open_room(self) -> Room:
         """The room without a server, for commands."""
@@ -121,13 +124,17 @@ class Poll:
     def conclude(self, room: Room) -> tuple[list[Vote], Findings | None]:
         """Write votes.{jsonl,csv,parquet} and, if any vote counts, verdict.html beside the report.
 
-        The votes are those of the page, then those that came back on ballots. The report then says so first.
+        The report then says so first.
         """
         with room.database.reading() as connection:
-            votes = [*votes_of(connection), *self._returned()]
+            votes = self.votes(connection)
         for suffix in FORMATS:
             write_votes(self.folder / f"votes.{suffix}", votes)
         return votes, self._verdict(votes)
+
+    def votes(self, connection: Connection) -> list[Vote]:
+        """Those of the page, then those that came back on ballots."""
+        return [*votes_of(connection), *self._returned()]
 
     @property
     def page(self) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Select, insert, select
 
 from photogenic.core.errors import RunError
 from photogenic.core.records import Vote
@@ -29,6 +29,10 @@ PAGES = Path(__file__).parent / "pages"
 MIGRATIONS = Path(__file__).parent / "migrations"
 TITLES = {"visual_appeal": "Visual appeal", "text_faithfulness": "Text faithfulness"}
 LONGEST_MS = 24 * 3600 * 1000
+SCREENS = (
+    Screen("vote", "Vote", "work voting", "surround", "Your answer"),
+    Screen("lead", "The lead's desk", styles=("/static/desk.css",)),
+)
 
 
 def registration(folder: Path) -> Registration:
@@ -52,7 +56,8 @@ def registration(folder: Path) -> Registration:
         name=NAME,
         kinds=(kind,),
         pages=PAGES,
-        screens=(Screen("vote", "Vote", "work voting", "surround", "Your answer"),),
+        screens=SCREENS,
+        desk="lead",
         migrations=MIGRATIONS,
         tables=METADATA,
         read_picture=read_picture,
@@ -142,7 +147,7 @@ def open_voting(
     if not pairs:
         raise RunError("There are no pairs: no two models drew the same prompt from the same seed.")
     showroom = Showroom(folder, pictures, config, seed=seed)
-    known = {json.loads(row.body)["question"]: row for row in connection.execute(_pairs_queues())}
+    known = {json.loads(row.body)["question"]: row for row in connection.execute(pairs_queues())}
     mark = showroom.mark(pairs)
     ids = []
     for question in config.questions:
@@ -163,8 +168,9 @@ def other_pairs(folder: Path) -> tuple[str, str]:
     )
 
 
-def _pairs_queues() -> Any:
-    return select(queues).where(queues.c.kind == KIND)
+def pairs_queues() -> Select[Any]:
+    """The queue of each question, in the order in which they were opened."""
+    return select(queues).where(queues.c.kind == KIND).order_by(queues.c.created_at)
 
 
 def _open_queue(
@@ -194,8 +200,12 @@ def _open_queue(
 # --- votes come out ------------------------------------------------------------------------------------
 
 
-def votes_of(connection: Connection) -> list[Vote]:
-    """Every vote that holds, repeats and attention checks too, in the order in which they came."""
+def votes_of(connection: Connection, purpose: str | None = None) -> list[Vote]:
+    """Every vote that holds, repeats and attention checks too, in the order in which they came.
+
+    Args:
+        purpose: only of pairs that count (work), or only of repeats and checks (gold).
+    """
     query = (
         select(
             events.c.event_id,
@@ -215,6 +225,8 @@ def votes_of(connection: Connection) -> list[Vote]:
         .where(queues.c.kind == KIND)
         .order_by(events.c.seq)
     )
+    if purpose is not None:
+        query = query.where(items.c.purpose == purpose)
     return [_vote(row) for row in connection.execute(query)]
 
 
@@ -241,4 +253,4 @@ def _vote(row: Any) -> Vote:
     )
 
 
-__all__ = ["decide", "open_voting", "read_vote", "registration", "votes_of"]
+__all__ = ["decide", "open_voting", "pairs_queues", "read_vote", "registration", "votes_of"]
