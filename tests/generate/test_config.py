@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from photogenic.core.config import load_config
 from photogenic.core.errors import RecipeError
 from photogenic.generate.config import GenerateConfig
+from photogenic.generate.settings import FamilyWay
 
 
 def read(tmp_path: Path, text: str) -> GenerateConfig:
@@ -35,6 +37,13 @@ def test_prompts_are_a_file_or_a_list(tmp_path: Path) -> None:
 def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         read(tmp_path, text)
+
+
+def test_what_the_family_decides_is_called_its_own() -> None:
+    """`FamilyWay` fills what is left open, so no description may promise a default of its own."""
+    for field in fields(FamilyWay):
+        described = GenerateConfig.model_fields[field.name].description
+        assert described is not None and "by default the family's" in described, field.name
 
 
 def test_every_setting_is_documented() -> None:
