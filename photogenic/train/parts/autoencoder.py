@@ -139,7 +139,10 @@ def train_decoder(
         return FourierAutoencoderKL.from_pretrained(folder / "model")
     autoencoder.encoder.requires_grad_(False)
     autoencoder.quant_conv.requires_grad_(False)
-    objective = make_objective(autoencoder, config, haystack, seed)
+    plain = config.model_copy(
+        update={"scale_weight": 0.0}
+    )  # that shapes latents, and these are what they are
+    objective = make_objective(autoencoder, plain, haystack, seed)
     train(objective, loop, folder, key=key, seed=seed, description="decoder")
     _save(autoencoder, folder, key)
     return autoencoder
