@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from photogenic.measures import duplicates
 from photogenic.measures.duplicates import hamming, near_duplicate_groups
 
 
@@ -31,7 +32,7 @@ def test_hamming_counts_differing_bits() -> None:
     assert hamming(np.array([1, 3, 8], np.uint64), np.array([1, 0, 7], np.uint64)).tolist() == [0, 2, 4]
 
 
-@pytest.mark.parametrize("max_distance", [0, 1, 3, 4, 6, 7, 9])
+@pytest.mark.parametrize("max_distance", [0, 1, 3, 4, 6, 7, 9, 15])
 def test_groups_equal_those_of_comparing_every_pair(max_distance: int) -> None:
     rng = np.random.default_rng(max_distance)
     seeds = rng.integers(0, 2**64, 40, np.uint64)
@@ -45,6 +46,51 @@ def test_groups_equal_those_of_comparing_every_pair(max_distance: int) -> None:
 def test_groups_of_crowded_hashes(values: list[int], max_distance: int) -> None:
     hashes = np.array(values, np.uint64)
     assert near_duplicate_groups(hashes, max_distance).tolist() == by_hand(hashes, max_distance)
+
+
+@pytest.mark.parametrize("num_equal", [1, 2, 3, 5])
+@pytest.mark.parametrize("max_distance", [1, 2, 6])
+def test_however_the_bits_are_cut_the_groups_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, max_distance: int, num_equal: int
+) -> None:
+    rng = np.random.default_rng(num_equal)
+    seeds = rng.integers(0, 2**64, 30, np.uint64)
+    hashes = np.concatenate([seeds, *(flipped(rng, rng.choice(seeds, 20), n) for n in range(9))])
+    monkeypatch.setattr(duplicates, "_cheapest", lambda *_: (0.0, num_equal))
+    assert near_duplicate_groups(hashes, max_distance).tolist() == by_hand(hashes, max_distance)
+
+
+@pytest.mark.parametrize("max_distance", [1, 2, 3])
+def test_one_long_run_of_look_alikes(max_distance: int) -> None:
+    """Every two of 32 bits set: few blocks tell them apart, and from 2 bits on they are all connected."""
+    pairs = np.array([1 << i | 1 << j for i in range(32) for j in range(i)], np.uint64)
+    alone = np.array([2**63 | 2**61 | 2**59 | 2**57], np.uint64)
+    hashes = np.random.default_rng(0).permutation(np.concatenate([pairs, alone, alone << np.uint64(1)]))
+    labels = near_duplicate_groups(hashes, max_distance)
+    assert labels.tolist() == by_hand(hashes, max_distance)
+    assert len(set(labels.tolist())) == (len(hashes) if max_distance == 1 else 3)
+
+
+def test_the_expected_time_grows_far_slower_than_the_square() -> None:
+    """By it the bits are cut: into more blocks for more hashes, and for hashes of fewer lively bits."""
+    million, billion = duplicates.expected_seconds(1e6), duplicates.expected_seconds(1e9)
+    assert 1 < million < 10 and 3_000 * million < billion < 30_000 * million
+    assert duplicates.expected_seconds(1e6, 0) == 0
+    assert duplicates.expected_seconds(1e6, 4) < million < duplicates.expected_seconds(1e6, 8)
+    chosen = [duplicates._cheapest(num, 6, 64)[1] for num in (1e3, 1e6, 1e8, 1e10)]
+    assert chosen == sorted(set(chosen))
+    assert duplicates._cheapest(1e6, 6, 40)[1] > duplicates._cheapest(1e6, 6, 64)[1]
+
+
+def test_entropy_tells_what_hashes_are_worth() -> None:
+    """All 64 bits at random; half of them where the others are equal; less where each comes four times."""
+    rng, bits = np.random.default_rng(0), np.arange(64)
+    hashes, half, quarter = (rng.integers(0, 2**size, 50_000, np.uint64) for size in (64, 32, 16))
+    assert duplicates._entropy(hashes, bits) == pytest.approx(64, abs=1)
+    assert duplicates._entropy(half, bits) == pytest.approx(32, abs=1)
+    fourfold = sum((quarter << np.uint64(shift) for shift in (16, 32, 48)), quarter)
+    assert 16 <= duplicates._entropy(fourfold, rng.permutation(bits)) < 56
+    assert duplicates._entropy(hashes[:1], bits) == 64
 
 
 def test_labels_are_the_first_members() -> None:
