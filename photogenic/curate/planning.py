@@ -21,13 +21,15 @@ import pyarrow as pa
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import read_json, read_table, write_table
-from photogenic.curate.config import CurateConfig, PoolConfig
+from photogenic.curate.config import CurateConfig, DuplicatesStep, PoolConfig
 from photogenic.curate.costs import scorers_by_step
 from photogenic.curate.filters import Rule
+from photogenic.measures.duplicates import expected_seconds
 
 WARM_UP = 4  # pictures, so that the loading of models is no picture's time
-HASHES_PER_S = 40_000  # near-duplicates by hash: a million in 25 s on one core (docs/measures.md)
-HASH_BYTES = 600  # of memory each, meanwhile
+HASH_BYTES = 200  # of memory each while near-duplicates are looked for (docs/measures.md)
+HASH_ENTROPY = 50  # bits that the hashes of 16,000 drawings were worth; random ones 64
+VECTORS, VECTORS_S = 12_000, 1.1  # look-alikes by embedding: so many took so long; grows with the square
 
 
 @dataclass(frozen=True)
@@ -186,18 +188,41 @@ def _assumptions(
     yield "Cores and machines add up: tasks share nothing but storage, which must deliver the bytes in time."
     yield "Each scorer reads the pictures that it looks at anew; nothing is cached between steps."
     duplicates = next((step for step in steps if step.name == "duplicates"), None)
-    if duplicates is not None:
-        minutes, memory = duplicates.entered / HASHES_PER_S / 60, duplicates.entered * HASH_BYTES / 1e9
-        took = f"{minutes / 60:,.1f} h" if minutes >= 100 else f"{max(1.0, minutes):,.0f} min"
-        yield (
-            f"Near-duplicates are found over all survivors at once, on one core of one machine: about"
-            f" {took} and {max(0.1, memory):,.1f} GB of memory for {duplicates.entered:,.0f} hashes, not"
-            " in the table. Where that is too much, split the pool by source or concept."
-        )
-        if config.steps.duplicates and config.steps.duplicates.model:
-            yield "Look-alikes by embedding grow with the square of the survivors; they are not in the table."
+    if duplicates is not None and config.steps.duplicates is not None:
+        yield from _of_duplicates(config.steps.duplicates, duplicates.entered)
     if pool_size > 100 * num_pool:
         yield f"{pool_size / num_pool:,.0f} times what was counted: a share of 1 in {num_pool:,} is a guess."
+
+
+def _of_duplicates(step: DuplicatesStep, num: float) -> Iterator[str]:
+    """What the step takes that is not in the table, and what to do where that is too much."""
+    took, million, more = (
+        _in_words(expected_seconds(size, step.max_distance, HASH_ENTROPY)) for size in (num, 1e6, 1e7)
+    )
+    yield (
+        "Near-duplicates are found over all survivors at once, on one core of one machine: about"
+        f" {took} and {max(0.1, num * HASH_BYTES / 1e9):,.1f} GB of memory for {num:,.0f} hashes, not in the"
+        f" table. At max_distance {step.max_distance} a million takes {million}, ten times as many {more},"
+        " where hashes are as much alike as those of drawings; of random ones less."
+    )
+    if step.model:
+        squared = _in_words(VECTORS_S * (num / VECTORS) ** 2)
+        yield (
+            f"Look-alikes by embedding grow with the square of what the hashes leave: {VECTORS:,} took"
+            f" {VECTORS_S:g} s on one core, so {num:,.0f} take {squared}, not in the table. Without"
+            " `duplicates.model` the hashes alone decide."
+        )
+    yield (
+        "Where that is too much, put the steps with absolute bounds before `duplicates`, so that fewer reach"
+        " it, or make several pools of one, by source or concept: what looks alike in two of them then stays."
+    )
+
+
+def _in_words(seconds: float) -> str:
+    for unit, length, enough in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 72), ("days", 86400, 1000)):
+        if seconds < enough * length:
+            return f"{max(1.0, seconds / length):,.0f} {unit}"
+    return f"{seconds / 86400 / 365:,.0f} years"
 
 
 def _size_of(folder: Path) -> float:

@@ -7,8 +7,9 @@ import pytest
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json
-from photogenic.curate.config import PoolConfig
-from photogenic.curate.planning import plan_curation
+from photogenic.curate.config import DuplicatesStep, PoolConfig
+from photogenic.curate.planning import HASH_ENTROPY, _in_words, _of_duplicates, plan_curation
+from photogenic.measures.duplicates import expected_seconds
 
 from .funnels import config_of, run_funnel
 
@@ -34,7 +35,11 @@ def test_without_a_run_some_pictures_are_measured(drawn: Path, tmp_path: Path) -
     assert plan.machines(1e9) == 1
     assert read.read_bytes == pytest.approx(1.1e9 * plan.picture_bytes)
     assert any("30 measured pictures" in assumption for assumption in plan.assumptions)
-    assert any("hashes" in assumption for assumption in plan.assumptions)
+    hashes = next(text for text in plan.assumptions if "hashes, not in the table" in text)
+    duplicates = next(step for step in plan.steps if step.name == "duplicates")
+    took = _in_words(expected_seconds(duplicates.entered, 4, HASH_ENTROPY))
+    assert f"about {took} and {duplicates.entered * 200 / 1e9:,.1f} GB" in hashes
+    assert any("so that fewer reach it" in text for text in plan.assumptions)
     assert not run.folder.exists() or not any(run.folder.iterdir())
 
 
@@ -46,8 +51,22 @@ def test_a_run_gives_the_shares(drawn: Path, tmp_path: Path) -> None:
     for step, told in zip(plan.steps, counts["steps"], strict=True):
         assert step.entered == pytest.approx(1000 * told["entered"])
     assert any("the run's 51 samples" in assumption for assumption in plan.assumptions)
-    assert any("about 1 min and 0.1 GB of memory" in assumption for assumption in plan.assumptions)
+    assert any("about 1 s and 0.1 GB of memory" in assumption for assumption in plan.assumptions)
     assert (run.folder / "curate" / "counts.json").read_bytes() == before
+
+
+def test_look_alikes_by_embedding_grow_with_the_square() -> None:
+    hashes, vectors, advice = _of_duplicates(DuplicatesStep(model="emu-tiny", max_distance=4), 1e9)
+    took = _in_words(expected_seconds(1e9, 4, HASH_ENTROPY))
+    assert f"about {took} and 200.0 GB of memory for 1,000,000,000 hashes" in hashes
+    assert "At max_distance 4 a million takes" in hashes
+    assert "1,000,000,000 take 242 years" in vectors and "Without `duplicates.model`" in vectors
+    assert len(list(_of_duplicates(DuplicatesStep(), 1e9))) == 2 and "several pools of one" in advice
+
+
+def test_a_time_is_told_in_the_unit_that_is_read_best() -> None:
+    told = [_in_words(seconds) for seconds in (0.2, 90, 600, 7_200, 86_400 * 2, 86_400 * 100, 1e11)]
+    assert told == ["1 s", "90 s", "10 min", "2 h", "48 h", "100 days", "3,171 years"]
 
 
 def test_an_empty_pool_is_a_sentence(tmp_path: Path) -> None:
