@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json
 from photogenic.curate.config import DuplicatesStep, PoolConfig
 from photogenic.curate.planning import HASH_ENTROPY, _in_words, _of_duplicates, plan_curation
-from photogenic.measures.duplicates import expected_seconds
+from photogenic.measures.duplicates import MAX_DISTANCE, expected_seconds
 
 from .funnels import config_of, run_funnel
 
@@ -62,6 +63,12 @@ def test_look_alikes_by_embedding_grow_with_the_square() -> None:
     assert "At max_distance 4 a million takes" in hashes
     assert "1,000,000,000 take 242 years" in vectors and "Without `duplicates.model`" in vectors
     assert len(list(_of_duplicates(DuplicatesStep(), 1e9))) == 2 and "several pools of one" in advice
+
+
+def test_a_recipe_names_no_distance_that_is_refused_after_all_is_scored() -> None:
+    assert DuplicatesStep(max_distance=MAX_DISTANCE).max_distance == MAX_DISTANCE
+    with pytest.raises(ValidationError):
+        DuplicatesStep(max_distance=MAX_DISTANCE + 1)
 
 
 def test_a_time_is_told_in_the_unit_that_is_read_best() -> None:

@@ -10,7 +10,7 @@ from photogenic.core.config import StrictModel
 class DuplicatesStep(StrictModel):
     """Near-duplicates by perceptual hash, and by embeddings; of each group the best stays."""
 
-    max_distance: int = Field(6, ge=0, le=64, description="Differing bits of the 64-bit hashes, at most.")
+    max_distance: int = Field(6, ge=0, le=15, description="Differing bits of the 64-bit hashes, at most.")
     keep: str = Field("appeal_score", description="The column by which the best of a group is found.")
     model: str | None = Field(
         None, description="A CLIP or SigLIP: what lies close in its embedding is a near-duplicate as well."
