@@ -27,7 +27,7 @@ export function tableOf(label, head, rows) {
 
 export class PeoplePanel {
   /**
-   * `roles`: role -> what it does; the first is proposed. `columns`: {title, of(person), num}, beside name, role and last seen.
+   * `roles`: role -> what it does; the first is proposed. `columns`: {title, of(person), num}, between the role and when somebody was last seen.
    * `before()`: what the columns have to know, fetched anew each time. `me`: the person who is signed in.
    */
   constructor({ roles, columns, me, before = () => null }) {
@@ -48,7 +48,7 @@ export class PeoplePanel {
   }
 
   draw(people, invites) {
-    const head = [{ title: "Name" }, { title: "Role" }, { title: "Last seen" }, ...this.columns, {}];
+    const head = [{ title: "Name" }, { title: "Role" }, ...this.columns, { title: "Last seen" }, {}];
     this.table.replaceChildren(tableOf("People", head, people.map((one) => this.row(one))));
     this.open.replaceChildren(...(invites.length ? [
       el("h3", {}, "Links that were not used yet"),
@@ -59,8 +59,8 @@ export class PeoplePanel {
   row(one) {
     const mine = one.id === this.me.id;
     return el("tr", {}, el("th", { scope: "row", class: one.active ? "" : "soft" }, one.name), el("td", {}, roleOf(one)),
-      el("td", { class: "soft" }, one.active ? moment(one.last_seen_at) : "shut out"),
       this.columns.map(({ of, num }) => el("td", { class: num ? "num" : "" }, of(one))),
+      el("td", { class: "soft" }, one.active ? moment(one.last_seen_at) : "shut out"),
       el("td", { class: "act" },
         one.active && !mine ? button("New link", { "aria-label": `New link: ${one.name}`, dataset: { does: `link ${one.id}` } }, () => this.invite({ name: one.name, role: one.role, kind: one.kind, person_id: one.id })) : null,
         mine ? null : button(one.active ? "Shut out" : "Let in again", { "aria-label": `${one.active ? "Shut out" : "Let in again"}: ${one.name}`, dataset: { does: `active ${one.id}` } }, () => this.change(one))));
