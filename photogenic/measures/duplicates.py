@@ -18,8 +18,9 @@ RADIX_BITS = 16  # numpy sorts integers of so many by counting
 MAX_DISTANCE = 15  # beyond a quarter of the bits, agreement is chance
 MAX_EQUAL = 8  # blocks
 ENTROPY_SAMPLE = 2**16  # hashes
-SORT_NS = 200.0  # of one core, for a hash, each time that all are sorted; of a million, in the cache, 60
-PAIR_NS = 10.0  # for a comparison
+# Of one core (docs/measures.md): for a hash, each time that so many are sorted, and for a comparison.
+SORT_NS = {1e6: 60.0, 1e7: 200.0}  # the larger no longer fit a cache
+PAIR_NS = 10.0
 
 
 def hamming(a: Hashes | int, b: Hashes | int) -> NDArray[np.uint8]:
@@ -68,10 +69,11 @@ def expected_seconds(num: float, max_distance: int = 6, entropy: float = HASH_BI
 def _cheapest(num: float, max_distance: int, entropy: float) -> tuple[float, int]:
     """(seconds, p): in how many blocks hashes must agree. More mean fewer comparisons, and more sorts."""
     costs = []
+    sort_ns = float(np.interp(num, list(SORT_NS), list(SORT_NS.values())))
     for num_equal in range(1, MAX_EQUAL + 1):
         num_blocks = max_distance + num_equal
         pairs = num**2 / 2 * 2.0 ** (-entropy * num_equal / num_blocks)
-        nanoseconds = math.comb(num_blocks, num_equal) * (num * SORT_NS + pairs * PAIR_NS)
+        nanoseconds = math.comb(num_blocks, num_equal) * (num * sort_ns + pairs * PAIR_NS)
         costs.append((nanoseconds / 1e9, num_equal))
     return min(costs)
 
