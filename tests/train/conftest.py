@@ -15,6 +15,8 @@ from PIL import Image
 from photogenic.core.manifest import NEEDLES_SCHEMA, POOL_SCHEMA, sample_id_for
 from photogenic.core.run import Run
 from photogenic.core.shards import write_json, write_table
+from photogenic.train.config import PretrainConfig
+from photogenic.train.haystack import Haystack, load_haystack
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 60), "blue": (40, 60, 220), "yellow": (240, 210, 40)}
 SHAPES = ("square", "disc", "bar")
@@ -71,6 +73,13 @@ def shapes_run(tmp_path: Path) -> Run:
     write_table(run.stage("pool") / "manifest" / "00000.parquet", _table(rows, POOL_SCHEMA))
     write_table(run.stage("review") / "needles.parquet", _table(rows, NEEDLES_SCHEMA))
     return run
+
+
+@pytest.fixture
+def haystack(shapes_run: Run) -> Haystack:
+    """The coloured shapes at 32 px, as the parts of pre-training see them."""
+    parts = {name: {"loop": {"max_steps": 1}} for name in ("autoencoder", "clip", "diffusion")}
+    return load_haystack(PretrainConfig.model_validate({"size_px": 32, **parts}), shapes_run, split_seed=0)
 
 
 def _table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:

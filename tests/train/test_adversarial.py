@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 from photogenic.core.errors import MissingModelError, RecipeError
-from photogenic.core.run import MetricsLog, Run
+from photogenic.core.run import MetricsLog
 from photogenic.models.autoencoder import FourierAutoencoderKL
-from photogenic.train.config import AdversarialConfig, AutoencoderConfig, PretrainConfig
-from photogenic.train.haystack import Haystack, load_haystack
+from photogenic.train.config import AdversarialConfig, AutoencoderConfig
+from photogenic.train.haystack import Haystack
 from photogenic.train.loop import train
 from photogenic.train.objectives.adversarial import DELTA, MAX_WEIGHT, Adversary, adaptive_weight, hinge_loss
 from photogenic.train.objectives.autoencoder import AutoencoderObjective
@@ -32,16 +32,6 @@ ADVERSARIAL = {"base_channels": 8, "num_layers": 2, "start_step": 2}
 def config(**changes: Any) -> AutoencoderConfig:
     values = {"block_out_channels": (16, 16, 16, 16), "loop": LOOP, "adversarial": ADVERSARIAL}
     return AutoencoderConfig.model_validate(values | changes)
-
-
-@pytest.fixture
-def haystack(shapes_run: Run) -> Haystack:
-    parts: dict[str, Any] = {
-        "autoencoder": {"loop": LOOP},
-        "clip": {"loop": LOOP},
-        "diffusion": {"loop": LOOP},
-    }
-    return load_haystack(PretrainConfig.model_validate({"size_px": 32, **parts}), shapes_run, split_seed=0)
 
 
 def test_hinge_loss_by_hand() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
-from photogenic.core.run import MetricsLog, Run
+from photogenic.core.run import MetricsLog
 from photogenic.models.autoencoder import FourierAutoencoderKL
-from photogenic.train.config import AutoencoderConfig, LoopConfig, PretrainConfig
+from photogenic.train.config import AutoencoderConfig, LoopConfig
 from photogenic.train.data import to_tensor
-from photogenic.train.haystack import Haystack, load_haystack
+from photogenic.train.haystack import Haystack
 from photogenic.train.objectives.autoencoder import encode_pictures, psnr
 from photogenic.train.parts.autoencoder import train_autoencoder, train_decoder
 
@@ -20,12 +19,6 @@ from photogenic.train.parts.autoencoder import train_autoencoder, train_decoder
 def loop_of(steps: int) -> dict[str, Any]:
     optimizer = {"learning_rate": 3e-3}
     return {"max_steps": steps, "batch_size": 8, "checkpoint_every": steps, "optimizer": optimizer}
-
-
-@pytest.fixture
-def haystack(shapes_run: Run) -> Haystack:
-    parts = {name: {"loop": loop_of(1)} for name in ("autoencoder", "clip", "diffusion")}
-    return load_haystack(PretrainConfig.model_validate({"size_px": 32, **parts}), shapes_run, split_seed=0)
 
 
 def test_the_decoder_alone_gets_better_and_no_latent_changes(haystack: Haystack, tmp_path: Path) -> None:

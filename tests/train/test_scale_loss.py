@@ -10,21 +10,14 @@ import torch
 import torch.nn.functional as F
 
 from photogenic.core.errors import RecipeError
-from photogenic.core.run import Run
-from photogenic.train.config import AutoencoderConfig, PretrainConfig
+from photogenic.train.config import AutoencoderConfig
 from photogenic.train.data import to_tensor
-from photogenic.train.haystack import Haystack, load_haystack
+from photogenic.train.haystack import Haystack
 from photogenic.train.loop import train
 from photogenic.train.objectives.autoencoder import psnr
 from photogenic.train.parts.autoencoder import build_autoencoder, make_objective
 
 LOOP = {"max_steps": 120, "batch_size": 8, "checkpoint_every": 120, "optimizer": {"learning_rate": 3e-3}}
-
-
-@pytest.fixture
-def haystack(shapes_run: Run) -> Haystack:
-    parts = {name: {"loop": LOOP} for name in ("autoencoder", "clip", "diffusion")}
-    return load_haystack(PretrainConfig.model_validate({"size_px": 32, **parts}), shapes_run, split_seed=0)
 
 
 def test_latents_too_small_to_be_shrunk_are_refused(haystack: Haystack) -> None:

@@ -134,15 +134,13 @@ def train_decoder(
     upstream: str,
 ) -> FourierAutoencoderKL:
     """Train the decoder alone: the latents, and so the U-Net that learned them, stay as they are."""
+    config = config.model_copy(update={"scale_weight": 0.0})  # it shapes latents, and these stay
     key = fingerprint("decoder", config, loop, upstream, seed, *_judges_fingerprint(config))
     if is_done(folder, key):
         return FourierAutoencoderKL.from_pretrained(folder / "model")
     autoencoder.encoder.requires_grad_(False)
     autoencoder.quant_conv.requires_grad_(False)
-    plain = config.model_copy(
-        update={"scale_weight": 0.0}
-    )  # that shapes latents, and these are what they are
-    objective = make_objective(autoencoder, plain, haystack, seed)
+    objective = make_objective(autoencoder, config, haystack, seed)
     train(objective, loop, folder, key=key, seed=seed, description="decoder")
     _save(autoencoder, folder, key)
     return autoencoder

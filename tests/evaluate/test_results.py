@@ -1,0 +1,28 @@
+"""The published results: what the page says is what the published votes come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from photogenic.evaluate.verdict import judge
+from photogenic.evaluate.votes import read_votes
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "results.md").read_text(encoding="utf-8")
+FILES = {"base": "votes-base.parquet", "random-300": "votes-random.parquet"}
+
+
+@pytest.mark.parametrize("against", FILES)
+def test_the_page_says_what_the_votes_come_to(against: str) -> None:
+    findings = judge(read_votes(DOCS / "results" / FILES[against]), base=against)
+    assert {rater.kind for rater in findings.raters} == {"model"}
+    assert {panel.question for panel in findings.panels} == {"visual_appeal", "text_faithfulness"}
+    for panel in findings.panels:
+        (contest,) = panel.contests
+        rate, pairs = contest.win_rate, contest.pairs
+        share = f"{100 * rate.mean:.1f} % [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
+        question = panel.question.replace("_", " ")
+        told = f"| {against} | {question} | {pairs.wins}, {pairs.ties}, {pairs.losses} | {share} |"
+        assert told in PAGE.replace("**", "")
