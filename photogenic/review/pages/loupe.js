@@ -78,8 +78,9 @@ class Loupe {
 
   arrived(items) {
     const known = new Set(this.line.map((entry) => entry.item.id));
+    const atTheEnd = !this.entry; // asked before they stand where I wait for them
     for (const item of items) if (!known.has(item.id)) this.line.push({ item, verdict: null, eventId: null });
-    if (!this.entry) this.go(this.nextOpen(0));
+    if (atTheEnd) this.go(this.nextOpen(0));
     else this.holdPictures();
   }
 

@@ -62,7 +62,8 @@ export class Outbox extends EventTarget {
     });
     this.writing.catch((error) => this.dispatchEvent(new CustomEvent("refused", { detail: { error: `This browser cannot store decisions (${error.message}).` } })));
     this.changed(this.failures ? "waiting" : "sending");
-    this.schedule(this.failures ? null : PAUSE_MS);
+    // What is planned stays: a hand faster than the pause would put it off for ever.
+    if (!this.timer) this.schedule(PAUSE_MS);
     return events.map((event) => event.event_id);
   }
 
@@ -91,9 +92,8 @@ export class Outbox extends EventTarget {
   }
 
   schedule(delay) {
-    if (delay === null && this.timer) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.send(), delay ?? PAUSE_MS);
+    this.timer = setTimeout(() => this.send(), delay);
   }
 
   async send() {

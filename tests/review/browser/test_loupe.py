@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -215,6 +217,46 @@ def test_the_end_is_told_when_the_last_claim_was_answered_before_the_save(
     assert given == []
     let_go()
     page.get_by_role("heading", name="All done").wait_for()
+
+
+def test_what_others_held_is_shown_once_it_is_free(
+    serve: Callable[..., Any], person: Callable[..., Any]
+) -> None:
+    served = serve("shared", [{"name": "Shared", "screen": "loupe", "overlap": 1}], 2)
+    queue = served.queue("loupe")
+    claim = {"count": 60, "held": []}
+    held = served.post(person(served, "Ada", "specialist"), f"/api/queues/{queue}/claim", claim)["items"]
+    page = person(served, "Grace", "specialist").new_page()
+    page.goto(f"/review/loupe?queue={queue}")
+    page.get_by_role("heading", name="Others hold the rest").wait_for()
+    with closing(sqlite3.connect(served.run / "review" / "review.db", timeout=60)) as database, database:
+        assert database.execute("UPDATE leases SET expires_at = 0").rowcount == len(held) == 2
+    assert next_picture(page, None) in {item["id"] for item in held}
+    press(page, "p")
+    saved(page)
+
+
+HASTE = """async () => {
+  const { Outbox } = await import("/static/outbox.js");
+  const outbox = await Outbox.open("haste");
+  let calls = 0;
+  const real = window.fetch;
+  window.fetch = (...call) => {
+    calls += 1;
+    return real(...call);
+  };
+  for (let i = 0; i < 15; i += 1) {
+    outbox.add("decide", "queue", `item-${i}`, { verdict: "keep" });
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  return calls;
+}"""
+
+
+def test_a_hand_that_never_rests_is_saved_all_the_same(loupe: tuple[Any, Any]) -> None:
+    """Decisions that come faster than the outbox gathers them do not put off the saving of those before."""
+    _, page = loupe
+    assert page.evaluate(HASTE) >= 1
 
 
 PLANT = """(event) => new Promise((done, fail) => {
