@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from photogenic.ablation.config import BASE, Ablations
 from photogenic.ablation.figure import Difference, Line, forest
 from photogenic.core.run import Run
 from photogenic.core.shards import atomic_path, write_json
+from photogenic.evaluate.results import NO_NEEDLES
 from photogenic.web.page import line_chart, render
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -20,7 +21,6 @@ MEASURES = {
     "appeal_score": "appeal",
     "clip_score": "CLIP score",
     "diversity": "diversity",
-    "near_copy_ratio": "near-copies",
 }
 DRAWN = ("appeal_score", "clip_score")  # in the figure: quality, and whether the text is still followed
 
@@ -36,6 +36,8 @@ class Comparison:
     steps: Mapping[str, int]  # variant -> after how many steps its model was taken
     num_pictures: Mapping[str, int]  # variant -> on how many it was tuned
     rankings: Mapping[str, Any] | None = None  # attention's, against the needles
+    # variant -> share of drawings that are near-copies of what it was tuned on; None: its pictures are gone
+    own_copies: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
 
 def write_report(comparison: Comparison, run: Run) -> Path:
@@ -68,7 +70,7 @@ def write_report(comparison: Comparison, run: Run) -> Path:
         reference=comparison.config.compared_with(),
         common_step=_common_step(comparison),
         statement=comparison.against_base["statement"],
-        remarks=comparison.against_base["remarks"],
+        remarks=[one for one in comparison.against_base["remarks"] if one != NO_NEEDLES],
         curves=_curves(comparison),
     )
     path = run.folder / "report.html"
@@ -91,6 +93,7 @@ def table_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
             "global_step": comparison.steps[name],
             "chosen_step": gate["chosen_step"],
             "sentence": gate["sentence"],
+            "own_copies": comparison.own_copies.get(name),
             "against_base": _differences(comparison.against_base, name),
             "against_reference": _differences(comparison.against_reference, name),
         }

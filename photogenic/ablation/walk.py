@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from photogenic.ablation.attention import attention_scores
 from photogenic.ablation.choose import Haystack, choose, write_decisions
@@ -32,6 +32,11 @@ from photogenic.core.shards import fingerprint, is_done, mark_done, read_json, r
 from photogenic.recipe import Recipe, find_recipe, load_recipe
 from photogenic.review.config import ReviewConfig
 from photogenic.road import Road, base_model, run_lock
+
+if TYPE_CHECKING:
+    from photogenic.evaluate.compare import Settings
+    from photogenic.evaluate.config import EvaluateConfig
+    from photogenic.evaluate.results import Results
 
 
 @dataclass(frozen=True)
@@ -178,8 +183,26 @@ class Ablation:
             steps={name: self.step_of(name) for name in variants},
             num_pictures={name: self._num_needles(self.config.source(name)) for name in variants},
             rankings=self._rankings(),
+            own_copies=self._own_copies(against, config, settings),
         )
         return write_report(comparison, self.run)
+
+    def _own_copies(
+        self, results: Results, config: EvaluateConfig, settings: Settings
+    ) -> dict[str, dict[str, Any] | None]:
+        from photogenic.ablation.copying import looks_of_tuned, own_copies
+        from photogenic.evaluate.space import open_space
+
+        space, _ = open_space(config.clip)
+        sources = {name: self.config.source(name) for name in self.config.variants}
+        tuned_on = {}
+        for source in dict.fromkeys(sources.values()):
+            tune = self._road_of(source).tune
+            run = Run(self.run.folder / source)
+            looks = None if tune is None else looks_of_tuned(run, tune.fit, results.size_px, space)
+            if looks is not None:
+                tuned_on[source] = looks
+        return own_copies(sources, tuned_on, results.drawn, config.near_copy, settings)
 
     def _rankings(self) -> dict[str, Any] | None:
         if not self.attention:

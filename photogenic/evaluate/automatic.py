@@ -35,7 +35,7 @@ from photogenic.evaluate.pictures import (
     needle_items,
 )
 from photogenic.evaluate.report import write_report
-from photogenic.evaluate.results import JUDGED, Drawn, Paired, Results, as_json
+from photogenic.evaluate.results import JUDGED, NO_NEEDLES, Drawn, Paired, Results, as_json
 from photogenic.evaluate.space import Space, fits, open_space
 from photogenic.measures.taste import Taste
 from photogenic.measures.taste import load as load_taste
@@ -119,7 +119,7 @@ def _measured_needles(
 ) -> tuple[Measured | None, Space | None]:
     """The needles with their numbers, and the CLIP if it knows what they show."""
     if not items:
-        remarks.append("There are no needles in this run: distances to them and near-copies are left out.")
+        remarks.append(NO_NEEDLES)
         return None, space
     measured = measure_items(items, space, size_px, "needles", taste)
     if space is None or measured.looks.embeds is None:

@@ -21,6 +21,7 @@ from photogenic.core.statistics import (
     jackknife_interval,
     paired_bootstrap_interval,
     tally,
+    wilson_interval,
 )
 
 Floats = NDArray[np.float64]
@@ -70,6 +71,18 @@ def mean_estimate(values: Floats, prompt_ids: Sequence[str], settings: Settings)
         num_resamples=settings.num_resamples,
     )
     return Estimate(float(values.mean()), *interval)
+
+
+def share_estimate(hits: NDArray[np.bool_], prompt_ids: Sequence[str], settings: Settings) -> Estimate:
+    """Share of pictures [n] that are hit; the interval resamples prompts.
+
+    Where all are alike a bootstrap would be certain: there it is Wilson's over prompts.
+    """
+    found = mean_estimate(hits.astype(np.float64), prompt_ids, settings)
+    if found.mean not in (0.0, 1.0):
+        return found
+    num = len(set(prompt_ids))
+    return Estimate(found.mean, *wilson_interval(int(found.mean * num), num, settings.confidence))
 
 
 def compare(model: Floats, base: Floats, prompt_ids: Sequence[str], settings: Settings) -> Comparison:

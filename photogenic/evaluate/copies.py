@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photogenic.evaluate.space import Space
+from photogenic.measures.decode import Rgb
+from photogenic.measures.phash import phash
+
 HASH_BITS = 64
-ROWS_AT_ONCE = 512  # bounds the memory to 512 x needles
+ROWS_AT_ONCE = 512
+CELLS_AT_ONCE = 2**23  # bounds the memory, whatever the number of needles: pictures x needles
 
 
 @dataclass(frozen=True)
@@ -29,17 +35,40 @@ class NearestNeedles:
     is_copy: NDArray[np.bool_]  # [n] within both limits
 
 
-def nearest_needles(pictures: Looks, needles: Looks, *, max_bits: int, min_cosine: float) -> NearestNeedles:
+def looks_of(pictures: Sequence[Rgb], space: Space | None) -> Looks:
+    """Of pictures [H, W, 3] as they are to be compared: cropped or padded, and of one size."""
+    hashes = np.array([phash(rgb) for rgb in pictures], np.uint64)
+    return Looks(hashes, None if space is None else space.clip.embed_images(pictures))
+
+
+def nearest_needles(
+    pictures: Looks,
+    needles: Looks,
+    *,
+    max_bits: int,
+    min_cosine: float,
+    itself: NDArray[np.int64] | None = None,
+) -> NearestNeedles:
     """The needle with the least (differing bits / 64 + 1 - cosine); a near-copy is within both limits.
 
     Two signals, for each alone errs: hashes confuse sparse pictures, embeddings two pictures of one thing. A
     near-copy is looked for among all needles, not only at the nearest.
+
+    Args:
+        itself: [n] the needle that each picture is; it does not count as its own copy.
     """
     if len(needles.hashes) == 0:
         raise ValueError("there are no needles to compare with")
+    rows = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // len(needles.hashes)))
     parts = [
-        _nearest(_part(pictures, begin), needles, max_bits, min_cosine)
-        for begin in range(0, len(pictures.hashes), ROWS_AT_ONCE)
+        _nearest(
+            _part(pictures, begin, rows),
+            needles,
+            max_bits,
+            min_cosine,
+            None if itself is None else itself[begin : begin + rows],
+        )
+        for begin in range(0, len(pictures.hashes), rows)
     ]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 4
     needle, num_bits, cosine, is_copy = columns
@@ -48,13 +77,13 @@ def nearest_needles(pictures: Looks, needles: Looks, *, max_bits: int, min_cosin
     )
 
 
-def _part(looks: Looks, begin: int) -> Looks:
-    rows = slice(begin, begin + ROWS_AT_ONCE)
+def _part(looks: Looks, begin: int, num: int) -> Looks:
+    rows = slice(begin, begin + num)
     return Looks(looks.hashes[rows], None if looks.embeds is None else looks.embeds[rows])
 
 
 def _nearest(
-    pictures: Looks, needles: Looks, max_bits: int, min_cosine: float
+    pictures: Looks, needles: Looks, max_bits: int, min_cosine: float, itself: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.generic], ...]:
     bits = np.bitwise_count(pictures.hashes[:, None] ^ needles.hashes[None, :]).astype(np.int64)
     if pictures.embeds is None or needles.embeds is None:
@@ -64,6 +93,9 @@ def _nearest(
         cosine = pictures.embeds.astype(np.float64) @ needles.embeds.astype(np.float64).T
         distance = bits / HASH_BITS + 1 - cosine
         is_copy = (bits <= max_bits) & (cosine >= min_cosine)
+    if itself is not None:
+        rows = np.arange(len(itself))
+        distance[rows, itself], is_copy[rows, itself] = np.inf, False
     nearest = np.argmin(np.where(is_copy, distance - HASH_BITS, distance), axis=1)
     rows = np.arange(len(nearest))
     return nearest, bits[rows, nearest], cosine[rows, nearest], is_copy[rows, nearest]

@@ -16,6 +16,7 @@ from photogenic.evaluate.extremes import Extremes
 from photogenic.evaluate.pictures import Measured
 
 NOBODY_JUDGED = "No person has judged these pictures."
+NO_NEEDLES = "There are no needles in this run: distances to them and near-copies are left out."
 
 # Of a single picture, and higher is meant to be better: these are compared prompt by prompt.
 JUDGED = {
@@ -91,7 +92,7 @@ def as_json(results: Results) -> dict[str, Any]:
             for name, one in results.extremes.items()
         },
         "models": {
-            name: {measure: _estimate(estimate) for measure, estimate in estimates.items()}
+            name: {measure: estimate_json(estimate) for measure, estimate in estimates.items()}
             for name, estimates in results.estimates.items()
         },
         "paired": {name: _paired(paired) for name, paired in results.paired.items()},
@@ -112,14 +113,14 @@ def as_json(results: Results) -> dict[str, Any]:
 def _paired(paired: Paired) -> dict[str, Any]:
     compared = {**paired.judged, **paired.described}
     return {measure: _comparison(comparison) for measure, comparison in compared.items()} | {
-        measure: _estimate(estimate) for measure, estimate in paired.of_sets.items()
+        measure: estimate_json(estimate) for measure, estimate in paired.of_sets.items()
     }
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     prompts = comparison.prompts
     return {
-        **_estimate(comparison.difference),
+        **estimate_json(comparison.difference),
         "num_pairs": comparison.num_pairs,
         "num_prompts": prompts.n,
         "wins": prompts.wins,
@@ -134,7 +135,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _estimate(estimate: Estimate) -> dict[str, float | None]:
+def estimate_json(estimate: Estimate) -> dict[str, float | None]:
+    """What is unknown or unbounded is None, for JSON knows neither."""
     return {
         "mean": _number(estimate.mean),
         "low": _number(estimate.low),

@@ -215,6 +215,11 @@ def test_the_table_has_differences_with_intervals(walked: Path) -> None:
     assert "appeal_score" in table["rows"][1]["against_reference"]
     html = (run / "report.html").read_text(encoding="utf-8")
     assert "No person has judged these pictures." in html and "tune.loss.noise_offset=0" in html
+    for row in table["rows"]:
+        copies = row["own_copies"]
+        assert 0 <= copies["low"] <= copies["mean"] <= copies["high"] <= 1 and copies["num_drawn"] == 3
+        assert 0 <= copies["base"]["mean"] <= 1
+    assert "of its own pictures" in html and "There are no needles in this run" not in html
     steps = {row["variant"]: row["global_step"] for row in table["rows"]}
     assert steps["step-2"] == 2 and steps["average"] == 4
     assert steps["random-8"] == table["rows"][1]["chosen_step"]  # by its own gate: `at` is not set

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from photogenic.core.statistics import Tally, bootstrap_interval
-from photogenic.evaluate.compare import Settings, adjust, compare, mean_estimate, per_prompt, set_estimate
+from photogenic.core.statistics import Tally, bootstrap_interval, wilson_interval
+from photogenic.evaluate.compare import (
+    Settings,
+    adjust,
+    compare,
+    mean_estimate,
+    per_prompt,
+    set_estimate,
+    share_estimate,
+)
 
 SETTINGS = Settings(confidence=0.95, num_resamples=1000, seed=3)
 PROMPTS = [f"prompt-{i // 4}" for i in range(160)]  # 40 prompts, 4 pictures each
@@ -26,6 +34,17 @@ def test_unknown_values_are_left_out() -> None:
     estimate = mean_estimate(np.array([1.0, math.nan, 3.0]), ["a", "b", "c"], SETTINGS)
     assert estimate.mean == 2.0
     assert math.isnan(mean_estimate(np.array([math.nan]), ["a"], SETTINGS).mean)
+
+
+def test_a_share_without_exception_is_not_certain() -> None:
+    some = np.arange(160) % 4 == 0
+    mixed = share_estimate(some, PROMPTS, SETTINGS)
+    assert (mixed.mean, mixed.low, mixed.high) == (0.25, 0.25, 0.25)  # every prompt has one of four
+    for all_alike in (False, True):
+        found = share_estimate(np.full(160, all_alike), PROMPTS, SETTINGS)
+        expected = wilson_interval(40 * all_alike, 40)  # prompts are counted, not pictures
+        assert (found.mean, found.low, found.high) == pytest.approx((float(all_alike), *expected))
+    assert math.isnan(share_estimate(np.empty(0, np.bool_), [], SETTINGS).mean)
 
 
 def test_a_real_difference_is_found_and_counted_by_prompt() -> None:

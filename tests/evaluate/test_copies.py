@@ -53,6 +53,18 @@ def test_many_pictures_go_through_in_parts() -> None:
     assert found.is_copy.all()
 
 
+@pytest.mark.parametrize("cells", [2**23, 7 * 40])  # all at once, and seven rows at a time
+def test_a_picture_is_no_copy_of_itself(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("photogenic.evaluate.copies.CELLS_AT_ONCE", cells)
+    hashes = np.random.default_rng(1).integers(0, 2**63, 40).astype(np.uint64)
+    hashes[5] = hashes[9]  # a twin is one
+    looks = Looks(hashes, None)
+    found = nearest_needles(looks, looks, max_bits=3, min_cosine=1.0, itself=np.arange(40))
+    assert np.flatnonzero(found.is_copy).tolist() == [5, 9]
+    assert found.needle[[5, 9]].tolist() == [9, 5]
+    assert not (found.needle == np.arange(40)).any()
+
+
 def test_no_pictures_and_no_needles() -> None:
     none = Looks(np.empty(0, np.uint64), None)
     some = Looks(np.zeros(2, np.uint64), None)
