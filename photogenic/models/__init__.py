@@ -2,5 +2,5 @@
 
 import logging
 
-# diffusers imports bitsandbytes where it is installed, which then complains at each start of an optional kernel.
+# diffusers imports bitsandbytes where that is installed; it then complains of an optional kernel each time.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
