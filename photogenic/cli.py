@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from photogenic import tools
 from photogenic.commands.ablate import ablate
 from photogenic.commands.average import average
+from photogenic.commands.copies import copies
 from photogenic.commands.demo_pool import demo_pool
 from photogenic.commands.encode import encode
 from photogenic.commands.evaluate import evaluate
@@ -287,7 +288,20 @@ def demo(
     take_tour(run, workers or num_cores())
 
 
-for _tool in (ablate, average, encode, tools.verdict, tools.export, forget, demo_pool, explore, plan, studio):
+TOOLS: tuple[Callable[..., None], ...] = (
+    ablate,
+    average,
+    copies,
+    encode,
+    tools.verdict,
+    tools.export,
+    forget,
+    demo_pool,
+    explore,
+    plan,
+    studio,
+)
+for _tool in TOOLS:
     app.command(_tool.__name__.replace("_", "-"))(_tool)
 
 

@@ -31,7 +31,7 @@ from photogenic.road import run_lock
 
 NAMES = ("sample_id", "uid", "key", "member")
 # Made again by the next run from what is left; pictures are inlined in pages, and caches go by fingerprints.
-PAGES = ("report.html", "curate/report.html", "evaluate/report.html", "explore.html")
+PAGES = ("report.html", "curate/report.html", "evaluate/report.html", "copies/report.html", "explore.html")
 CACHES = ("curate/columns", "tune/encoded", "tune/cache", "pretrain/cache", "pretrain/encoded")
 
 
