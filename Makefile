@@ -14,7 +14,7 @@ TORCH_INDEX ?=
 
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
-SECOND_TIER = browser or postgres or ray
+SECOND_TIER = browser or postgres or ray or compiler
 
 .PHONY: demo test test-all bench check clean
 

@@ -233,16 +233,19 @@ def _add_gradients(
     objective: Objective, precision: str, parts: Iterable[Part], global_step: int
 ) -> tuple[dict[str, float], list[str]]:
     """Forward and backward over all parts: the losses, and the samples of parts that exploded."""
+    measured: list[tuple[Part, dict[str, torch.Tensor]]] = []
+    for part in parts:
+        with computing_in(precision, objective.module):
+            losses = objective.losses(part.indices, global_step)
+        (losses["loss"] * part.share).backward()
+        measured.append((part, {name: loss.detach() for name, loss in losses.items()}))
     logged: dict[str, float] = {}
     suspects: list[str] = []
-    for micro, share in parts:
-        with computing_in(precision, objective.module):
-            losses = objective.losses(micro, global_step)
-        if not float(losses["loss"].detach()) < EXPLODED:
-            suspects.extend(objective.sample_names(micro))
-        (losses["loss"] * share).backward()
-        for name, loss in losses.items():
-            logged[name] = logged.get(name, 0.0) + float(loss.detach()) * share
+    for part, values in measured:  # read only now: to read is to wait for a GPU, which then waits for work
+        if not float(values["loss"]) < EXPLODED:
+            suspects.extend(objective.sample_names(part.indices))
+        for name, value in values.items():
+            logged[name] = logged.get(name, 0.0) + float(value) * part.share
     return logged, suspects
 
 

@@ -119,7 +119,8 @@ class NoiseSchedule:
         return clamped / snr if self.prediction_type == "epsilon" else clamped / (snr + 1.0)
 
     def _alpha_sigma(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-        alpha_squared = self.alphas_cumprod[timesteps.cpu()].view(-1, 1, 1, 1).to(timesteps.device)
+        # The table goes to the timesteps: asking a GPU for them would wait until all its work is done.
+        alpha_squared = self.alphas_cumprod.to(timesteps.device)[timesteps].view(-1, 1, 1, 1)
         return alpha_squared.sqrt(), (1.0 - alpha_squared).sqrt()
 
 

@@ -15,6 +15,7 @@ from photogenic.models.clip import tokenize
 from photogenic.models.families import Condition
 from photogenic.models.joiner import TextJoiner
 from photogenic.models.text_encoders import TextEncoder
+from photogenic.train.transfer import onto
 
 Tensor = torch.Tensor
 
@@ -96,10 +97,10 @@ class JoinedText:
         device, dtype = self.joiner.device, self.joiner.dtype
         clip, t5 = self.clip(rows), self.t5(rows)
         states, mask = self.joiner(
-            [words.states.to(device, dtype) for words in (clip, t5)],
-            [words.mask.to(device) for words in (clip, t5)],
+            [onto(device, words.states).to(dtype) for words in (clip, t5)],
+            [onto(device, words.mask) for words in (clip, t5)],
         )
-        pooled = None if clip.pooled is None else clip.pooled.to(device, dtype)
+        pooled = None if clip.pooled is None else onto(device, clip.pooled).to(dtype)
         return Condition(states, mask, pooled)
 
 
@@ -111,7 +112,8 @@ class CachedText:
         self.device = device
 
     def __call__(self, rows: Tensor) -> Condition:
-        return self.table.rows(rows).to(self.device).as_type(torch.float32)
+        condition = self.table.rows(rows).each(lambda part: onto(self.device, part))
+        return condition.as_type(torch.float32)
 
 
 def size_conditioning(sizes: np.ndarray, size_px: int) -> Tensor:

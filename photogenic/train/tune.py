@@ -25,6 +25,7 @@ from photogenic.models.checkpoint import load_pipeline
 from photogenic.models.families import denoiser_of, training_scheduler
 from photogenic.models.lora import add_lora, merge_lora, save_lora
 from photogenic.models.sampling import default_size_px
+from photogenic.train.compiled import compiled
 from photogenic.train.config import TuneConfig
 from photogenic.train.distributed import current_world, own_device
 from photogenic.train.encode import EncodedNeedles, encode_needles
@@ -76,16 +77,17 @@ def tune(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Path:
         config.loss,
         seed,
     )
-    train(
-        objective,
-        config.loop,
-        folder,
-        key=opened.key,
-        seed=seed,
-        description="quality-tuning",
-        on_checkpoint=keeper.see,
-        snapshots=None if keeper.post_hoc is None else keeper.post_hoc.snapshots,
-    )
+    with compiled(opened.module, config.loop.compile):
+        train(
+            objective,
+            config.loop,
+            folder,
+            key=opened.key,
+            seed=seed,
+            description="quality-tuning",
+            on_checkpoint=keeper.see,
+            snapshots=None if keeper.post_hoc is None else keeper.post_hoc.snapshots,
+        )
     if world.is_main:
         kept = keeper if not is_sharded(opened.module) else _whole_keeper(config, base, keeper.folder, seed)
         _conclude(config, run, kept, base)

@@ -19,16 +19,17 @@ class Condition(NamedTuple):
 
     def rows(self, rows: Tensor) -> Condition:
         """The texts at `rows`."""
-        return self._each(lambda part: part[rows])
+        return self.each(lambda part: part[rows])
 
     def to(self, device: torch.device) -> Condition:
-        return self._each(lambda part: part.to(device))
+        return self.each(lambda part: part.to(device))
 
     def as_type(self, dtype: torch.dtype) -> Condition:
         """The same with its numbers in `dtype`; the mask stays a mask."""
-        return self._each(lambda part: part if part.dtype == torch.bool else part.to(dtype))
+        return self.each(lambda part: part if part.dtype == torch.bool else part.to(dtype))
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Condition:
+    def each(self, change: Callable[[Tensor], Tensor]) -> Condition:
+        """The same with each part changed."""
         mask, pooled = (None if part is None else change(part) for part in (self.mask, self.pooled))
         return Condition(change(self.states), mask, pooled)
 

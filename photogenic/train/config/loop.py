@@ -69,6 +69,12 @@ class LoopConfig(Section):
         description="What the model computes in; weights, moments and averages stay in float32.",
         json_schema_extra=LATER,
     )
+    compile: Literal["blocks", "whole"] | None = Field(
+        None,
+        description="Compile the denoiser with torch while it learns: its repeated blocks one by one, or all"
+        " of it as one program; null: not.",
+        json_schema_extra=LATER,
+    )
     sharded: bool = Field(
         False,
         description="Under torchrun, split weights, gradients, moments and averages (FSDP2).",
@@ -91,6 +97,8 @@ class LoopConfig(Section):
         for name, is_set in whole_only.items():
             if is_set:
                 raise ValueError(f"`{name}` needs whole tensors, which no process has with `sharded`")
+        if self.compile is not None:
+            raise ValueError("`compile` was not tried with `sharded`: leave out one of them")
         return self
 
     def identity(self) -> dict[str, object]:
@@ -104,6 +112,8 @@ class LoopConfig(Section):
         return self.counted(exclude=indifferent)
 
 
-def refuse_sharded(loop: LoopConfig | None) -> None:
+def refuse_what_is_the_denoiser_s(loop: LoopConfig | None) -> None:
     if loop is not None and loop.sharded:
         raise ValueError("`sharded` is for the denoiser; of this part each process keeps all")
+    if loop is not None and loop.compile is not None:
+        raise ValueError("`compile` is for the denoiser; this part is trained as it is")

@@ -93,6 +93,15 @@ class DiffusionConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _shapes_are_few(self) -> Self:
+        if self.loop.compile is not None and self.aspects is not None:
+            raise ValueError(
+                "`loop.compile` makes a program for each shape of a micro-batch, and with `aspects` there are"
+                " too many: leave out one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _loss_can_be_had(self) -> Self:
         if self.zero_terminal_snr and self.prediction_type == "flow":
             raise ValueError("flow matching ends in noise alone anyway: leave out `zero_terminal_snr`")

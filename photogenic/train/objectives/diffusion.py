@@ -18,6 +18,7 @@ from photogenic.train.noise import Process, offset_noise
 from photogenic.train.order import parts_of_batch
 from photogenic.train.sharding import is_sharded
 from photogenic.train.text import TextConditioning
+from photogenic.train.transfer import onto
 
 Tensor = torch.Tensor
 
@@ -150,7 +151,7 @@ class DiffusionObjective:
         empty = len(self.data)  # the text table's last row
         condition = self.text(torch.where(dropped, empty, rows))
         latents, noise, timesteps, time_ids = (
-            tensor.to(self.device)
+            onto(self.device, tensor)
             for tensor in (self.data.at(rows), noise, timesteps, self.data.time_ids[rows])
         )
         noisy_latents = self.process.add_noise(latents, noise, timesteps)

@@ -20,6 +20,7 @@ from photogenic.models.joiner import TextJoiner
 from photogenic.models.text_encoders import TextEncoder
 from photogenic.models.unet import build_t5, build_unet
 from photogenic.train.aspects import accounting_lines
+from photogenic.train.compiled import compiled
 from photogenic.train.config import DiffusionConfig, DiffusionLossConfig, LoopConfig
 from photogenic.train.data import Pictures
 from photogenic.train.distributed import current_world, own_device
@@ -179,7 +180,8 @@ def fit_denoiser(
         )
         words = "U-Net" if denoiser.t5 is None else "U-Net, T5"
         words = words if len(stages) == 1 else f"{words} at {stage.size_px} px"
-        train(objective, stage.loop, stage.folder, key=stage.key, seed=seed, description=words)
+        with compiled(denoiser.unet, stage.loop.compile):
+            train(objective, stage.loop, stage.folder, key=stage.key, seed=seed, description=words)
         denoiser, world = denoiser.gathered(), current_world()
         if world.is_main:
             _save(denoiser, stage.folder)
