@@ -71,10 +71,7 @@ def plan_training(config: PretrainConfig, tune: TuneConfig | None, gpus: int) ->
     with torch.device("meta"):
         unet = _unet(config, text.pooled_dim)
         autoencoder = build_autoencoder(parts.autoencoder, config.size_px)
-    count, frozen = (
-        _numbers(unet),
-        t5_numbers(text.t5, text.t5_vocab_size) + text.num_clip + _numbers(autoencoder),
-    )
+    count, frozen = _numbers(unet), frozen_numbers(text, autoencoder)
     kept = kept_bytes(
         {**unet.config, "_class_name": type(unet).__name__, "sample_size": 32},
         batch_size=1,
@@ -94,6 +91,11 @@ def plan_training(config: PretrainConfig, tune: TuneConfig | None, gpus: int) ->
         trained = Trained(count, frozen, 0, int(kept * (config.size_px / 256) ** 2))
         stages.append(_stage("tuning", needles, cached, gpus, gpu_bytes(trained, tune.loop, gpus), count))
     return TrainingPlan(tuple(stages), _assumptions(gpus, parts.diffusion, text))
+
+
+def frozen_numbers(text: TextSizes, autoencoder: nn.Module) -> int:
+    """Numbers in encoders and decoder, which lie beside what is trained."""
+    return t5_numbers(text.t5, text.t5_vocab_size) + text.num_clip + _numbers(autoencoder)
 
 
 def resolutions(config: DiffusionConfig, size_px: int) -> list[tuple[int, float]]:
