@@ -10,6 +10,9 @@ from photogenic.train.config import LoopConfig
 
 WEIGHT, GRADIENT, MOMENTS, MOMENTS_8_BIT, AVERAGE = 4, 4, 8, 2, 4  # bytes a trained number
 FROZEN, FROZEN_DENOISER = 2, 4  # encoders lie in half precision; a denoiser below LoRA in float32
+HALF_COPY = (
+    2  # of a denoiser's number in bfloat16: autocast's copies of weights are kept for the backward pass
+)
 OVERHEAD = 2 * 2**30  # context of the driver, workspaces, fragments
 KEPT_BY_CHECKPOINTS = 0.2  # share of the activations that remain, with the block that is computed again
 
@@ -44,8 +47,9 @@ def footprint(trained: Trained, loop: LoopConfig, num_averages: int = 1) -> Foot
     count = trained.lora or trained.learning
     below = trained.learning if trained.lora else 0
     kept = KEPT_BY_CHECKPOINTS if loop.activation_checkpoints else 1.0
+    copies = 0 if loop.precision == "float32" else HALF_COPY * trained.learning
     return Footprint(
-        weights=WEIGHT * count + FROZEN_DENOISER * below + FROZEN * trained.frozen,
+        weights=WEIGHT * count + FROZEN_DENOISER * below + FROZEN * trained.frozen + copies,
         gradients=GRADIENT * count,
         moments=(MOMENTS_8_BIT if loop.optimizer.eight_bit else MOMENTS) * count,
         averages=0 if loop.offload_ema else AVERAGE * num_averages * count,

@@ -14,6 +14,7 @@ from photogenic.models.lora import add_lora
 from photogenic.train.activations import _inputs, _Kept, kept_bytes, text_tokens
 from photogenic.train.config import LoopConfig
 from photogenic.train.footprint import OVERHEAD, Trained, as_table, footprint, switches_that_fit
+from photogenic.train.memory import computing_in
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 import tiny
@@ -49,6 +50,28 @@ def test_switches_are_named_until_it_fits(has: int, last: str) -> None:
     assert found.footprint.total <= has * GIB
     fewer = switches_that_fit(EMU, LOOP, found.footprint.total - 1, lora_numbers=20_000_000)
     assert fewer is None or len(fewer.keys) > len(found.keys)
+
+
+@pytest.mark.parametrize("make", [tiny.emu, tiny.sd], ids=["emu", "sd"])
+def test_arithmetic_in_half_precision_keeps_copies_of_the_weights(make: Any) -> None:
+    denoiser = denoiser_of(make()).train()
+    numbers = sum(parameter.numel() for parameter in denoiser.parameters())
+    half = LOOP.model_copy(update={"precision": "bfloat16"})
+    trained = Trained(learning=numbers, frozen=0)
+    assert footprint(trained, half).total - footprint(trained, LOOP).total == 2 * numbers
+    kept = _Kept({parameter.untyped_storage()._cdata for parameter in denoiser.parameters()})
+    with (
+        torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor),
+        computing_in("bfloat16", denoiser),
+    ):
+        predict(denoiser, *_inputs(denoiser, 1, 30, torch.float32))
+    shapes = {tuple(p.shape) for p in denoiser.parameters() if p.ndim >= 2}
+    copies = [t for t in kept.alive if t.dtype == torch.bfloat16 and _weight_shape(t, shapes)]
+    assert sum(t.numel() for t in copies) > 0.8 * numbers
+
+
+def _weight_shape(tensor: torch.Tensor, shapes: set[tuple[int, ...]]) -> bool:
+    return tuple(tensor.shape) in shapes or tuple(tensor.T.shape if tensor.ndim == 2 else ()) in shapes
 
 
 def test_nothing_helps_on_a_very_small_device_and_what_is_on_is_not_named() -> None:
