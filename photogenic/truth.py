@@ -19,6 +19,7 @@ from photogenic.recipe import Recipe
 CLEAN = "clean"
 RANKING = (
     "appeal",
+    "finish",
     "popularity",
     "select",
 )  # these steps choose among good pictures; the others throw out bad ones

@@ -119,6 +119,7 @@ RANGES: dict[str, tuple[str, str, str]] = {
     "aesthetic": ("aesthetic_score", "not aesthetic", "too aesthetic"),
     "taste": ("taste_prob", "not to the reviewers' taste", "too much to the reviewers' taste"),
     "appeal": ("appeal_score", "not appealing", "too appealing"),
+    "finish": ("finish_score", "spoiled or unfinished", "too finished"),
 }
 
 

@@ -23,7 +23,7 @@ from photogenic.core.run import Run
 from photogenic.core.shards import Sources, write_json
 from photogenic.core.tombstones import read_tombstones
 from photogenic.curate import agreement, neural, report
-from photogenic.curate.asked import pixels_for
+from photogenic.curate.asked import asked_columns, pixels_for
 from photogenic.curate.captions import caption_scorer
 from photogenic.curate.config import (
     AestheticStep,
@@ -41,6 +41,7 @@ from photogenic.curate.config import (
     StepsConfig,
 )
 from photogenic.curate.filters import FIELD, Rule, columns_of, rules_for
+from photogenic.curate.finishing import finish_scorer
 from photogenic.curate.held_out import held_out_phrases
 from photogenic.curate.ledger import DROPPED, FAILED, Ledger
 from photogenic.curate.own import drop_by_own, own_inputs, own_scorers
@@ -113,6 +114,8 @@ def inputs(config: CurateConfig) -> list[object]:
     steps = config.steps
     by_embedding = steps.duplicates and neural.embedding_model(steps.duplicates)
     scorers = [pixels_for(config), *([watermark_scorer()] if steps.watermark else []), *_taste(steps)]
+    if not asked_columns(steps).isdisjoint(finish_scorer().columns):
+        scorers.append(finish_scorer())
     scorers += [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
     return [steps.order, [scorer.folder_name for scorer in scorers], own_inputs(steps)]
 
@@ -294,7 +297,8 @@ class Funnel:
 def all_scorers(config: CurateConfig) -> list[Scorer]:
     """Whatever can make a column, cheap first; a classifier that the recipe names comes before ours."""
     steps = config.steps
-    cheap = [read_scorer(), pixels_for(config), caption_scorer(), watermark_scorer(), ocr_scorer()]
+    cheap = [read_scorer(), pixels_for(config), caption_scorer(), watermark_scorer(), finish_scorer()]
+    cheap.append(ocr_scorer())
     return [*cheap, *_taste(steps), *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
 
 

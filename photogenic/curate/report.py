@@ -61,6 +61,7 @@ SAYS = {
     "filter": "Does your own function keep it?",
     "taste": "Would the reviewers keep it, as far as their decisions taught?",
     "appeal": "Is it appealing, as far as pixel measures can tell?",
+    "finish": "Is it a good, finished photograph, as far as pixels tell?",
     "select": "Is it among the best of its kind?",
 }
 
@@ -78,6 +79,8 @@ COLUMNS_SAY = {
     "aesthetic_score": "what an aesthetic head says, about 1-10",
     "concept_prob": "probability of the likeliest concept, 0-1",
     "appeal_score": "sharpness, light, colour and lack of faults in one number, 0-10; blind to content",
+    "finish_prob": "how likely it is a finished photograph and no spoiled one, 0-1; knows photographs only",
+    "finish_score": "finish_prob times appeal_score, 0-10",
     "taste_prob": "how likely the reviewers would keep it, 0-1, learnt from their decisions",
     "num_caption_words": "words of the text",
     "num_boilerplate": "things in the text that no caption is: file names, URLs, `stock photo`",

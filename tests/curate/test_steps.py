@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from photogenic.core.errors import RecipeError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, read_table
 from photogenic.curate.config import CurateConfig, PoolConfig
-from photogenic.curate.funnel import curate
+from photogenic.curate.finishing import finish_scorer
+from photogenic.curate.funnel import curate, inputs
 from photogenic.curate.pool import index
 
 NUM = 24
@@ -148,3 +149,36 @@ def test_the_report_says_what_each_step_asks(run: Run) -> None:
 def test_hostile_names_stay_names(run: Run) -> None:
     found = decided(run, {"it": {"step": "popularity", "field": "a\"b'; DROP TABLE rows; --", "min": 1}})
     assert kept(found) == set(range(NUM))
+
+
+def test_of_a_photograph_and_its_spoiled_copies_the_finished_one_stays(tmp_path: Path) -> None:
+    photograph = Image.fromarray(skimage.data.coffee()).convert("RGB")
+    photograph.save(tmp_path / "coffee.png")
+    photograph.filter(ImageFilter.GaussianBlur(2)).save(tmp_path / "soft.png")
+    photograph.filter(ImageFilter.UnsharpMask(3, 400, 0)).save(tmp_path / "crisped.png")
+    photograph.resize((120, 80)).save(tmp_path / "tiny.png")
+    run = Run(tmp_path.with_name(f"{tmp_path.name}-run"))
+    index(PoolConfig.model_validate({"sources": {"own": tmp_path}}), run)
+    steps: dict[str, object] = {"finish": {"min": 0.5}}
+    steps["duplicates"] = {"max_distance": 6, "keep": "finish_score"}
+    curate(CurateConfig.model_validate({"steps": steps}), run, workers=1)
+    rows = {row["key"]: row for row in read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()}
+    candidates = read_table(run.folder / "curate" / "candidates.parquet").to_pylist()
+    score = next(row["finish_score"] for row in candidates if row["key"] == "coffee")
+    assert score > 1
+    for key in ("soft", "crisped"):
+        assert rows[key]["verdict"] == "dropped" and rows[key]["drop_step"] in ("finish", "duplicates")
+    assert rows["soft"]["drop_reason"] == "spoiled or unfinished (finish_score below 0.5)"
+    assert rows["tiny"]["drop_step"] != "finish", "what could not be measured breaks no rule"
+
+
+def test_a_recipe_that_asks_for_the_finish_depends_on_its_forest() -> None:
+    asking: list[dict[str, object]] = [
+        {"finish": {"min": 1}},
+        {"duplicates": {"keep": "finish_score"}},
+        {"select": {"num": 3, "by": "finish_prob"}},
+    ]
+    for steps in asking:
+        assert finish_scorer().folder_name in str(inputs(CurateConfig.model_validate({"steps": steps})))
+    other = CurateConfig.model_validate({"steps": {"appeal": {"min": 1}}})
+    assert finish_scorer().folder_name not in str(inputs(other))

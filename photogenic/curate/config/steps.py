@@ -63,6 +63,7 @@ class StepsConfig(StrictModel):
     opt_out: OptOutStep | None = None
     held_out: HeldOutStep | None = None
     appeal: Range | None = None
+    finish: Range | None = None
     taste: TasteStep | None = None
     select: SelectStep | None = None
 
