@@ -205,38 +205,15 @@ def pixel_scorer(asked: frozenset[str] | None = None) -> Scorer:
     if asked is not None:
         columns = {name: of for name, of in columns.items() if name in asked or name == "decoder"}
     model = None if asked is None else tuple(columns)
-    revision = _revision("pixel 3", columns, "pillow", "simplejpeg", "numpy")
+    revision = _revision("pixel 4", columns, "pillow", "simplejpeg", "numpy")
     return Scorer("pixel", measure_pixels, columns, revision, model=model, samples_per_task=32)
 
 
 def measure_pixels(sample: Sample, data: bytes, model: Any) -> Values:
     """Columns of `pixel_scorer`. model: their names; None for all of them."""
-    from photogenic.measures.appeal import appeal_score
-    from photogenic.measures.decode import decode
-    from photogenic.measures.phash import phash
-    from photogenic.measures.pixel import measure_small
-    from photogenic.measures.scales import small_view
+    from photogenic.measures.columns import measure_file
 
-    columns = model or tuple(pixel_scorer().columns)
-    picture = decode(data, exact=False)
-    small = small_view(picture.rgb)
-    values: Values = {"decoder": picture.decoder}
-    values |= measure_small(picture, small, data, _measured_for(columns))
-    if "phash" in columns:
-        values["phash"] = phash(small)
-    if "appeal_score" in columns:
-        values["appeal_score"] = appeal_score(values)
-    return values
-
-
-@lru_cache(maxsize=16)
-def _measured_for(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The pixel measures among the columns, and those that the appeal score is made of where it is one."""
-    from photogenic.measures.appeal import NEEDED_COLUMNS
-    from photogenic.measures.pixel import COLUMNS
-
-    needed = {*columns, *(NEEDED_COLUMNS if "appeal_score" in columns else ())}
-    return tuple(name for name in COLUMNS if name in needed)
+    return measure_file(data, model or tuple(pixel_scorer().columns))
 
 
 @cache

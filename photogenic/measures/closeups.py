@@ -1,11 +1,9 @@
 """Where to look closely: sharpness is seen where the detail is, noise where there is none.
 
-A small view says where that is, so that of a large picture two quarters are looked at, not all of it.
+A small view says where that is, so that of a large picture two parts are looked at, not all of it.
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,46 +14,51 @@ from photogenic.measures.vision import Rgb, opencv
 
 Grey = NDArray[np.uint8]
 
-STEPS = 8  # a window is STEPS / 2 steps wide and high, and may begin at any step
+STEPS = 8  # a window may begin at any of these parts of a side
+WINDOW_STEPS = 3  # and is so many of them wide and high: a seventh of the picture
+PLACES = STEPS - WINDOW_STEPS + 1
 
 
-def closeups(rgb: Rgb, luma: Grey) -> tuple[Grey, Grey]:
-    """The quarter of [H, W, 3] with most detail, and the calmest one, both grey [H / 2, W / 2].
+def detail_closeup(rgb: Rgb, luma: Grey) -> Grey:
+    """The part of [H, W, 3] with most detail, grey [3/8 H, 3/8 W].
 
-    `luma` is the small view of the same picture. A clipped place is no place to look for noise: it counts as
-    busy. A picture of at most the canonical size is taken as a whole.
+    `luma` is the small view of the same picture. A picture of at most the canonical size is taken as a whole.
     """
-    if max(rgb.shape[:2]) <= CANONICAL_LONG_SIDE_PX or min(luma.shape) < STEPS:
-        whole = _grey(rgb)
-        return whole, whole
+    if _is_whole(rgb, luma):
+        return _grey(rgb)
+    return _closeup(rgb, int(_windows(_busy(luma)).argmax()))
+
+
+def calm_closeup(rgb: Rgb, luma: Grey) -> Grey:
+    """As `detail_closeup`, the calmest part. A clipped place counts as busy: no noise is seen there."""
+    if _is_whole(rgb, luma):
+        return _grey(rgb)
     cv = opencv()
-    dx, dy = cv.spatialGradient(luma)
-    busy = cv.convertScaleAbs(np.abs(dx) + np.abs(dy), alpha=1 / 8)
     clipped = cv.bitwise_not(cv.inRange(luma, MIN_NOISE_LUMA, MAX_NOISE_LUMA))  # there 255, elsewhere 0
-    detail, calm = _windows(busy).argmax(), _windows(cv.max(busy, clipped)).argmin()
-    return _closeup(rgb, int(detail)), _closeup(rgb, int(calm))
+    return _closeup(rgb, int(_windows(cv.max(_busy(luma), clipped)).argmin()))
+
+
+def _is_whole(rgb: Rgb, luma: Grey) -> bool:
+    return bool(max(rgb.shape[:2]) <= CANONICAL_LONG_SIDE_PX or min(luma.shape) < STEPS)
+
+
+def _busy(luma: Grey) -> Grey:
+    """By how much the luma varies among each pixel's neighbours. [h, w]"""
+    return np.asarray(opencv().morphologyEx(luma, opencv().MORPH_GRADIENT, None))
 
 
 def _windows(busy: Grey) -> NDArray[np.int32]:
-    """The sum over each window that begins at one of 5 x 5 places. [5, 5]"""
-    sums = opencv().integral(busy)
-    rows, columns = (_steps(side - 1) for side in sums.shape)
-    corners = sums[rows][:, columns]
-    half = STEPS // 2
-    right, left = corners[:, half:], corners[:, :-half]
-    return np.asarray((right[half:] - right[:-half]) - (left[half:] - left[:-half]))
-
-
-@lru_cache(maxsize=1024)
-def _steps(side: int) -> NDArray[np.int64]:
-    """Where the STEPS of a side begin and end. [STEPS + 1]"""
-    return np.asarray(np.arange(STEPS + 1) * side // STEPS, np.int64)
+    """The sum over each window that begins at one of 6 x 6 places, in means of a step by a step. [6, 6]"""
+    cv = opencv()
+    steps = cv.resize(busy, (STEPS, STEPS), interpolation=cv.INTER_AREA)
+    sums = cv.boxFilter(steps, cv.CV_32S, (WINDOW_STEPS, WINDOW_STEPS), anchor=(0, 0), normalize=False)
+    return np.asarray(sums[:PLACES, :PLACES])
 
 
 def _closeup(rgb: Rgb, number: int) -> Grey:
-    (height, width), places = rgb.shape[:2], STEPS // 2 + 1
-    top, left = number // places * height // STEPS, number % places * width // STEPS
-    return _grey(rgb[top : top + height // 2, left : left + width // 2])
+    height, width = rgb.shape[:2]
+    top, left = number // PLACES * height // STEPS, number % PLACES * width // STEPS
+    return _grey(rgb[top : top + height * WINDOW_STEPS // STEPS, left : left + width * WINDOW_STEPS // STEPS])
 
 
 def _grey(rgb: Rgb) -> Grey:

@@ -12,8 +12,6 @@ The rules, the same for every format:
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import cast
@@ -83,7 +81,7 @@ def read_header(data: bytes) -> Header:
 
 def pillow_header(data: bytes) -> Header:
     """As `read_header`, of any file that is read here."""
-    with _refusing():
+    with _refusing:
         image = _open(data)
         width_px, height_px = _oriented_size(image)
         # A phone's JPEG carries further pictures (depth, gain map, the other eye); it is no animation.
@@ -108,7 +106,7 @@ def decode(data: bytes, *, min_long_side_px: int = CANONICAL_LONG_SIDE_PX, exact
     """
     if min_long_side_px < 1:
         raise ValueError(f"min_long_side_px must be at least 1, not {min_long_side_px}")
-    with _refusing():
+    with _refusing:
         return _plain_jpeg(data, min_long_side_px, exact) or _opened(data, min_long_side_px, exact)
 
 
@@ -156,19 +154,22 @@ def _opened(data: bytes, min_long_side_px: int, exact: bool) -> Picture:
 # ---- opening ----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _refusing() -> Iterator[None]:
+class _Refusing:
     """Turns whatever a decoder raises into a DecodeError.
 
     Decoders meet hostile bytes with nearly every exception Python has (struct.error, KeyError, OverflowError,
     SyntaxError, MemoryError ...), so no shorter list would do.
     """
-    try:
-        yield
-    except (DecodeError, ImportError):  # a decoder that is not installed says nothing of the bytes
-        raise
-    except Exception as error:
-        raise DecodeError(_reason(error)) from error
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, place: object) -> None:
+        # A decoder that is not installed says nothing of the bytes.
+        if isinstance(error, Exception) and not isinstance(error, DecodeError | ImportError):
+            raise DecodeError(_reason(error)) from error
+
+
+_refusing = _Refusing()
 
 
 def _reason(error: Exception) -> str:

@@ -35,12 +35,12 @@ def look_at_frame(small: Rgb) -> Frame:
 
     A picture without one (most photographs) is content throughout.
     """
-    ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+    ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])[None]
     colour = _commonest_colour(ring)
-    plain_share = np.count_nonzero(_difference(ring[None], colour) <= PLAIN_TOLERANCE) / len(ring)
+    plain_share = opencv().countNonZero(_alike(ring, colour, PLAIN_TOLERANCE)) / ring.shape[1]
     if plain_share < MIN_BAR_SHARE:
         return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, 0.0)
-    unlike = _difference(small, colour) > CONTENT_TOLERANCE
+    unlike = _alike(small, colour, CONTENT_TOLERANCE) == 0
     border_ratio = _border_ratio(unlike)
     if plain_share < MIN_PLAIN_SHARE:
         return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, border_ratio)
@@ -49,18 +49,19 @@ def look_at_frame(small: Rgb) -> Frame:
     return Frame(content, True, float(ring_content.mean()), border_ratio)
 
 
-def _commonest_colour(ring: Rgb) -> NDArray[np.uint8]:
-    """The mean of the fullest of 16 x 16 x 16 colour cells, from [n, 3]."""
-    red, green, blue = (ring >> 4).astype(np.int64).T
-    cells = red << 8 | green << 4 | blue
-    fullest = ring[cells == np.bincount(cells).argmax()]
-    return np.asarray(np.rint(fullest.sum(axis=0) / len(fullest)), np.uint8)
+def _commonest_colour(ring: Rgb) -> list[int]:
+    """The mean of the fullest of 16 x 16 x 16 colour cells, from [1, n, 3]."""
+    cv = opencv()
+    cell = int(cv.calcHist([ring], [0, 1, 2], None, [16, 16, 16], [0, 256] * 3).argmax())
+    red, green, blue = cell >> 8 << 4, (cell >> 4 & 15) << 4, (cell & 15) << 4
+    fullest = cv.inRange(ring, (red, green, blue), (red + 15, green + 15, blue + 15))
+    return [round(level) for level in cv.mean(ring, fullest)[:3]]
 
 
-def _difference(rgb: Rgb, colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[h, w]: the largest of the channels' distances from a colour."""
-    red, green, blue = opencv().split(opencv().absdiff(rgb, np.broadcast_to(colour, rgb.shape).copy()))
-    return np.asarray(np.maximum(np.maximum(red, green), blue))
+def _alike(rgb: Rgb, colour: list[int], tolerance: int) -> NDArray[np.uint8]:
+    """[h, w]: 255 where every channel is within `tolerance` levels of the colour's, elsewhere 0."""
+    low, high = [level - tolerance for level in colour], [level + tolerance for level in colour]
+    return np.asarray(opencv().inRange(rgb, tuple(low), tuple(high)))
 
 
 def _enclosed(unlike: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -7,14 +7,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from photogenic.measures.closeups import Grey, closeups
+from photogenic.measures.closeups import Grey, detail_closeup
 from photogenic.measures.decode import Picture, Rgb
 from photogenic.measures.frame import Frame, look_at_frame
 from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX
-from photogenic.measures.sharpness import noise_score
 from photogenic.measures.vision import opencv
 
-Histogram = NDArray[np.intp]  # [256], pixels of each luma
+Levels = list[int]  # [256], how many pixels have that luma or a lower one
 Planes = NDArray[np.float32]  # [3, N] or [N], levels
 Moments = NDArray[np.float64]
 
@@ -54,26 +53,19 @@ class Look:
         return look_at_frame(self.small)
 
     @cached_property
-    def closeups(self) -> tuple[Grey, Grey]:
-        """The part with the most detail, and the calmest one."""
-        return closeups(self.picture.rgb, self.luma)
+    def detail(self) -> Grey:
+        """The part with the most detail, as it was decoded."""
+        return detail_closeup(self.picture.rgb, self.luma)
 
     @cached_property
-    def noise(self) -> float:
-        """Of the calmest part, in luma levels."""
-        return noise_score(self.closeups[1])
-
-    @cached_property
-    def histogram(self) -> Histogram:
+    def levels(self) -> Levels:
         """Of the whole picture's luma."""
-        return np.bincount(self.luma.ravel(), minlength=256)
+        return _levels(self.luma.ravel())
 
     @cached_property
-    def content_histogram(self) -> Histogram:
+    def content_levels(self) -> Levels:
         """Of the content's luma."""
-        if not self._is_partial:
-            return self.histogram
-        return np.bincount(self.luma[self.frame.content], minlength=256)
+        return _levels(self.luma[self.frame.content]) if self._is_partial else self.levels
 
     @cached_property
     def planes(self) -> Planes:
@@ -106,3 +98,9 @@ class Look:
     def _is_partial(self) -> bool:
         """Whether content is told from ground. A blank picture has no content: its ground counts."""
         return self.frame.is_plain and bool(self.frame.content.any())
+
+
+def _levels(luma: Grey) -> Levels:
+    """From [N]. A list, for what is asked of it afterwards takes NumPy longer than plain numbers."""
+    levels: Levels = np.bincount(luma, minlength=256).cumsum().tolist()
+    return levels

@@ -6,15 +6,17 @@ Light and colour come from a view of at most 128 px, sharpness and noise from th
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from photogenic.measures.closeups import calm_closeup
 from photogenic.measures.decode import Picture, Rgb
 from photogenic.measures.jpeg import blockiness_score, jpeg_quality
-from photogenic.measures.look import Histogram, Look
-from photogenic.measures.scales import reduced, small_view
-from photogenic.measures.sharpness import sharpness_score
+from photogenic.measures.look import Levels, Look
+from photogenic.measures.scales import sampled, small_view
+from photogenic.measures.sharpness import noise_score, sharpness_score
 
 # "Content" is everything but a plain background: of a drawing on white, the drawing.
 COLUMNS: dict[str, str] = {
@@ -38,11 +40,8 @@ COLUMNS: dict[str, str] = {
     "jpeg_quality": "1-100 on libjpeg's scale, from the quantisation tables; 100 when no JPEG",
 }
 
-OPPONENT = np.array([[1, -1, 0], [0.5, 0.5, -1]])  # red-green and yellow-blue, from RGB
-
 DARK_CLIP, BRIGHT_CLIP = 5, 250  # luma levels: what a screen shows as black and as white
 GREY_CHROMA = 10  # levels between the largest and smallest channel
-_LEVELS = np.arange(256)
 
 
 def measure(picture: Picture, data: bytes | None = None) -> dict[str, float]:
@@ -65,31 +64,32 @@ def measure_small(
 
 
 def _luma_mean(look: Look) -> float:
-    return _mean_luma(look.histogram)
+    return _mean_luma(look.levels)
 
 
 def _content_luma_mean(look: Look) -> float:
-    return _mean_luma(look.content_histogram)
+    return _mean_luma(look.content_levels)
 
 
-def _mean_luma(histogram: Histogram) -> float:
-    return float(histogram @ _LEVELS) / (255 * int(histogram.sum()))
+def _mean_luma(levels: Levels) -> float:
+    """A pixel's luma is the number of levels below it: so many times is it not counted below 255."""
+    num = levels[-1]
+    return (255 * num - sum(levels[:-1])) / (255 * num)
 
 
 def _dark_clip_ratio(look: Look) -> float:
-    content = look.content_histogram
-    return float(content[: DARK_CLIP + 1].sum()) / int(content.sum())
+    levels = look.content_levels
+    return levels[DARK_CLIP] / levels[-1]
 
 
 def _bright_clip_ratio(look: Look) -> float:
-    content = look.content_histogram
-    return float(content[BRIGHT_CLIP:].sum()) / int(content.sum())
+    levels = look.content_levels
+    return (levels[-1] - levels[BRIGHT_CLIP - 1]) / levels[-1]
 
 
 def _contrast(look: Look) -> float:
-    num = look.luma.size
-    low, high = np.searchsorted(np.cumsum(look.histogram), (0.01 * num, 0.99 * num))
-    return float(high - low) / 255
+    levels, num = look.levels, look.luma.size
+    return (bisect_left(levels, 0.99 * num) - bisect_left(levels, 0.01 * num)) / 255
 
 
 # ---- colour
@@ -98,9 +98,11 @@ def _contrast(look: Look) -> float:
 def _colourfulness_score(look: Look) -> float:
     """Hasler & Suesstrunk, Measuring colourfulness in natural images (2003): M3."""
     mean, covariance = look.moments
-    variances = np.diag(OPPONENT @ covariance @ OPPONENT.T)
-    spread = math.sqrt(max(0.0, float(variances.sum())))
-    return spread + 0.3 * math.hypot(*(OPPONENT @ mean))
+    (red, green, blue), ((rr, rg, rb), (_, gg, gb), (_, _, bb)) = mean.tolist(), covariance.tolist()
+    variance_red_green = rr + gg - 2 * rg
+    variance_yellow_blue = (rr + gg) / 4 + rg / 2 - rb - gb + bb
+    spread = math.sqrt(max(0.0, variance_red_green + variance_yellow_blue))
+    return spread + 0.3 * math.hypot(red - green, (red + green) / 2 - blue)
 
 
 def _saturation_ratio(look: Look) -> float:
@@ -154,12 +156,11 @@ def _cast_score(look: Look) -> float:
 
 
 def _sharpness_score(look: Look) -> float:
-    detail, scale = look.closeups[0], look.scale
-    return sharpness_score(reduced(detail, round(scale * max(detail.shape))), look.noise * scale)
+    return sharpness_score(sampled(look.detail, round(look.scale * max(look.detail.shape))))
 
 
 def _noise_score(look: Look) -> float:
-    return look.noise
+    return noise_score(calm_closeup(look.picture.rgb, look.luma))
 
 
 def _foreground_ratio(look: Look) -> float:
@@ -175,7 +176,7 @@ def _border_ratio(look: Look) -> float:
 
 
 def _blockiness_score(look: Look) -> float:
-    return blockiness_score(look.closeups[0], look.grid_px)
+    return blockiness_score(look.detail, look.grid_px)
 
 
 def _jpeg_quality(look: Look) -> float:

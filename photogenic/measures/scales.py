@@ -16,22 +16,26 @@ CANONICAL_LONG_SIDE_PX = 512
 SMALL_LONG_SIDE_PX = 128  # light, colour, the frame
 
 
-def reduced(pixels: Pixels, long_side_px: int, *, coarse: int = 1) -> Pixels:
+def reduced(pixels: Pixels, long_side_px: int) -> Pixels:
     """Reduces [H, W, 3] or [H, W] by averaging to exactly `long_side_px`; never enlarges.
 
     Halving is four times as fast as OpenCV's general averaging, so all but one step are halvings; that one is
-    bilinear, to twice the size wanted. It is half a level off the exact mean of areas. With `coarse` 2 that
-    step goes twice as far, and so skips pixels: enough for means and histograms, not for edges.
+    bilinear, to twice the size wanted. It is half a level off the exact mean of areas.
     """
-    height, width = pixels.shape[:2]
-    ratio = max(height, width) / long_side_px
-    if ratio <= 1:
+    if max(pixels.shape[:2]) <= long_side_px:
         return pixels
-    size = (max(1, round(width / ratio)), max(1, round(height / ratio)))
-    pixels, twice = halved(pixels, 2 * coarse * long_side_px), (2 * size[0], 2 * size[1])
+    size = _size(pixels, long_side_px)
+    pixels, twice = halved(pixels, 2 * long_side_px), (2 * size[0], 2 * size[1])
     if pixels.shape[1::-1] != twice:
         pixels = _resized(pixels, twice, opencv().INTER_LINEAR)
     return _resized(pixels, size, opencv().INTER_AREA)
+
+
+def sampled(pixels: Pixels, long_side_px: int) -> Pixels:
+    """As `reduced`, in a third of its time: one bilinear step after the halvings, which smooths less."""
+    if max(pixels.shape[:2]) <= long_side_px:
+        return pixels
+    return _resized(halved(pixels, long_side_px), _size(pixels, long_side_px), opencv().INTER_LINEAR)
 
 
 def halved(pixels: Pixels, least_long_side_px: int) -> Pixels:
@@ -44,8 +48,23 @@ def halved(pixels: Pixels, least_long_side_px: int) -> Pixels:
 
 
 def small_view(rgb: Pixels) -> Pixels:
-    """[h, w, 3] with a long side of at most 128 px."""
-    return reduced(rgb, SMALL_LONG_SIDE_PX, coarse=2)
+    """[h, w, 3] with a long side of at most 128 px.
+
+    Of a large picture only some places are looked at, two by two pixels for one: to fetch all its rows from
+    memory takes longer than the arithmetic on them. That is enough for means and histograms.
+    """
+    if max(rgb.shape[:2]) <= CANONICAL_LONG_SIDE_PX:
+        return reduced(rgb, SMALL_LONG_SIDE_PX)
+    width, height = _size(rgb, SMALL_LONG_SIDE_PX)
+    apart = max(1, rgb.shape[0] // height // 2)  # of the rows between which a pixel lies
+    return _resized(cast(Pixels, rgb[apart // 2 :: apart]), (width, height), opencv().INTER_LINEAR)
+
+
+def _size(pixels: Pixels, long_side_px: int) -> tuple[int, int]:
+    """Width and height with that long side."""
+    height, width = pixels.shape[:2]
+    ratio = max(height, width) / long_side_px
+    return max(1, round(width / ratio)), max(1, round(height / ratio))
 
 
 def _resized(pixels: Pixels, size: tuple[int, int], interpolation: int) -> Pixels:

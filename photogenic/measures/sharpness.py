@@ -18,7 +18,7 @@ REBLUR_TAPS = 9
 MARGIN_PX = REBLUR_TAPS // 2 + 1
 EDGE_RANK = 0.9  # the sharpest tenth: a blurred background behind a sharp subject is no fault
 MIN_GRADIENT = 4.0  # luma levels per pixel; weaker edges drown in JPEG artefacts
-NOISE_GRADIENTS = 3.0  # an edge stands out this many times the noise
+NOISE_GRADIENTS = 4.0  # an edge stands out this many times the noise
 STRONG_SHARE = 0.3  # of the strongest gradients
 MIN_EDGE_PIXELS = 8
 
@@ -39,17 +39,17 @@ def noise_score(grey: Grey) -> float:
     """
     if min(grey.shape) < NOISE_BLOCK_PX:
         return 0.0
-    deviations, luma = block_noise(grey)
+    deviations, luma = block_noise(grey), _block_means(grey)
     usable = deviations[(luma >= MIN_NOISE_LUMA) & (luma <= MAX_NOISE_LUMA)]
     return ranked(usable, NOISE_RANK) if usable.size else 0.0
 
 
-def block_noise(grey: Grey) -> tuple[Values, Values]:
-    """Immerkaer's standard deviation and the mean luma of each block of 16 px, both [H // 16, W // 16]."""
+def block_noise(grey: Grey) -> Values:
+    """Immerkaer's standard deviation in each block of 16 px, [H // 16, W // 16]."""
     cv = opencv()
     # The second derivative in x of the second derivative in y: Immerkaer's mask N, blind to plain edges.
     response = cv.convertScaleAbs(cv.Sobel(grey, cv.CV_16S, 2, 2, ksize=3))
-    return _block_means(response) * np.float32(IMMERKAER), _block_means(grey)
+    return _block_means(response) * np.float32(IMMERKAER)
 
 
 def _block_means(plane: Grey) -> Values:
@@ -64,7 +64,7 @@ def ranked(values: NDArray[np.generic], rank: float) -> float:
     return float(np.partition(values, position)[position])
 
 
-def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
+def sharpness_score(grey: Grey) -> float:
     """1 / sigma of the edges' blur, in 1/px at the canonical size, from [H, W]; 0 when nothing has an edge.
 
     Blurring an edge of width sigma once more, by sigma_0, weakens its gradient by
@@ -80,7 +80,7 @@ def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
     reblurred = cv.sepFilter2D(grey, cv.CV_32F, taps, taps)
     slopes = cv.spatialGradient(grey)
     coarse = [cv.convertScaleAbs(slope, alpha=1 / COARSE) for slope in slopes]
-    floor = max(MIN_GRADIENT, NOISE_GRADIENTS * noise) * SOBEL_GAIN / COARSE
+    floor = max(MIN_GRADIENT, NOISE_GRADIENTS * _quietest(grey)) * SOBEL_GAIN / COARSE
     scores = []
     for direction, slope in enumerate(slopes):
         places = _summits(coarse[direction], coarse[1 - direction], floor)
@@ -88,6 +88,11 @@ def sharpness_score(grey: Grey, noise: float = 0.0) -> float:
             weakened = cv.Sobel(reblurred, cv.CV_32F, 1 - direction, direction)
             scores.append(_edge_sharpness(slope.ravel()[places], weakened.ravel()[places]))
     return min(scores, default=0.0)
+
+
+def _quietest(grey: Grey) -> float:
+    """The noise of [H, W] as far as edges have to stand out from it, clipped blocks and all."""
+    return ranked(block_noise(grey).ravel(), NOISE_RANK) if min(grey.shape) >= NOISE_BLOCK_PX else 0.0
 
 
 @lru_cache(maxsize=1)
@@ -111,5 +116,5 @@ def _summits(gradient: Grey, other: Grey, floor: float) -> NDArray[np.int64]:
 
 def _edge_sharpness(slope: NDArray[np.int16], weakened: Values) -> float:
     """The sharpest tenth's 1 / sigma, from the gradients at edges before and after the second blur, [N]."""
-    ratio = np.maximum(np.abs(slope) / np.maximum(np.abs(weakened), np.float32(0.01)), 1)
-    return ranked(np.sqrt(ratio * ratio - 1), EDGE_RANK) / REBLUR_SIGMA_PX
+    ratio = max(1.0, ranked(np.abs(slope) / np.maximum(np.abs(weakened), np.float32(0.01)), EDGE_RANK))
+    return math.sqrt(ratio * ratio - 1) / REBLUR_SIGMA_PX

@@ -172,6 +172,17 @@ def test_motion_blurs_edges_of_one_direction_only(photographs: dict[str, Rgb], c
         assert columns_of(moved)["sharpness_score"] < 0.6 * columns_of(rgb)["sharpness_score"]
 
 
+def test_noise_makes_no_blurred_photograph_sharp(photographs: dict[str, Rgb], columns_of: Measured) -> None:
+    rng = np.random.default_rng(0)
+    for rgb in photographs.values():
+        large = Image.fromarray(rgb).resize((900, 900 * rgb.shape[0] // rgb.shape[1]))
+        soft = blurred(np.asarray(large), 6)
+        noise = rng.normal(0, 5, soft.shape[:2])[:, :, None]
+        noisy = np.clip(soft + noise, 0, 255).astype(np.uint8)
+        picture = Picture(noisy, noisy.shape[1], noisy.shape[0], "test")  # larger than it is measured at
+        assert measure(picture)["sharpness_score"] < 1.2
+
+
 def test_nothing_to_judge_has_no_sharpness(columns_of: Measured) -> None:
     ramp = np.tile(np.linspace(0, 255, 300).astype(np.uint8)[None, :, None], (200, 1, 3))
     assert columns_of(ramp)["sharpness_score"] == 0
