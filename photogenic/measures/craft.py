@@ -27,15 +27,17 @@ MIN_SIDE_PX = 2 * BLOCK_PX
 
 SCHARR_GAIN = 32.0  # its answer to a slope of one level a pixel
 FLAT_SLOPE = 1.0  # levels a pixel, and less: nothing to see
-LINE_DEVIATION, NEAR_DEVIATION, NEAR_PX = (
-    6.0,
-    12.0,
-    6,
-)  # a plain line from side to side, and content beside it
-INNER = (0.15, 0.85)  # where a line is none of a frame
+PLAIN_DEVIATION = 6.0  # levels along a line from side to side, and less: it is plain
+BESIDE_PX = 6  # so far from a gutter there is content on both sides,
+BESIDE_DEVIATION = 12.0  # which is more than so many levels along the line
+INNER = (0.15, 0.85)  # shares of a side: a line further out may belong to a frame
 
-STRAIGHT_PX, COHERENCE, MIN_LINE_SLOPE = 15, 0.9, 2.0
-UPRIGHT_DEGREES, TILTS_DEGREES, TILT_WIDTH = 2, (5, 20), 5
+STRAIGHT_PX = 15  # over such squares an edge is straight or not
+COHERENCE = 0.9  # of slopes that all point one way: 1; of those that point anywhere: 0
+MIN_LINE_POWER = 2.0  # mean squared slope, levels a pixel squared
+UPRIGHT_DEGREES = 2  # off upright or level, and less
+SLANTS_DEGREES = (5, 20)  # where slanted lines are looked for,
+SLANT_WIDTH_DEGREES = 5  # those of so many degrees together
 
 
 CRAFT_COLUMNS = (
@@ -100,7 +102,7 @@ CRAFT_COLUMNS = (
 
 
 def craft(rgb: Rgb) -> dict[str, float]:
-    """All measures of [H, W, 3], by name; none of a picture whose sides are below MIN_SIDE_PX."""
+    """All measures of [H, W, 3], by name; none of a picture with a side below MIN_SIDE_PX."""
     if min(rgb.shape[:2]) < MIN_SIDE_PX:
         return {}
     cv = opencv()
@@ -233,9 +235,9 @@ def plain_lines(grey: Plane) -> Family:
     for plane in (grey, grey.T):
         deviations, num = plane.std(axis=1), len(plane)
         inner = slice(int(num * INNER[0]), int(num * INNER[1]))
-        beside = np.pad(deviations, NEAR_PX, constant_values=np.inf)
-        beside = np.minimum(beside[: -2 * NEAR_PX], beside[2 * NEAR_PX :])
-        gutters.append(((deviations < LINE_DEVIATION) & (beside > NEAR_DEVIATION))[inner].any())
+        beside = np.pad(deviations, BESIDE_PX, constant_values=np.inf)
+        beside = np.minimum(beside[: -2 * BESIDE_PX], beside[2 * BESIDE_PX :])
+        gutters.append(((deviations < PLAIN_DEVIATION) & (beside > BESIDE_DEVIATION))[inner].any())
         steps = np.median(np.abs(np.diff(plane, axis=0)), axis=1)
         seams.append(np.log2((steps[inner].max() + 0.5) / (np.median(steps[inner]) + 0.5)))
     yield "gutter", max(gutters)
@@ -248,15 +250,15 @@ def straightness(across: Plane, down: Plane) -> Family:
     size = (STRAIGHT_PX, STRAIGHT_PX)
     xx, yy, xy = (cv.blur(plane, size) for plane in (across * across, down * down, across * down))
     strength, along = xx + yy, np.sqrt((xx - yy) ** 2 + 4 * xy**2)
-    straight = (along > COHERENCE * strength) & (strength > MIN_LINE_SLOPE)
+    straight = (along > COHERENCE * strength) & (strength > MIN_LINE_POWER)
     degrees = np.degrees(0.5 * np.arctan2(2 * xy[straight], (xx - yy)[straight]))
     degrees = (degrees + 45) % 90 - 45
     counts = np.histogram(degrees, bins=90, range=(-45, 45))[0] / across.size
     at = np.arange(-44.5, 45)
     slanted = [
-        counts[(sign * at > start) & (sign * at < start + TILT_WIDTH)].sum()
+        counts[(sign * at > start) & (sign * at < start + SLANT_WIDTH_DEGREES)].sum()
         for sign in (1, -1)
-        for start in range(*TILTS_DEGREES)
+        for start in range(*SLANTS_DEGREES)
     ]
     yield "upright_lines", np.log2(counts[np.abs(at) < UPRIGHT_DEGREES].sum() + 1e-3)
     yield "slanted_lines", np.log2(max(slanted) + 1e-3)
