@@ -32,7 +32,7 @@ LEAF = -1
 
 
 def measured(data: bytes) -> dict[str, float]:
-    """All COLUMNS of a file; without those of craft when the picture is too small for them.
+    """All COLUMNS of a file; without those of craft where it has none.
 
     Raises:
         DecodeError: the file is no picture that can be decoded.
@@ -43,9 +43,10 @@ def measured(data: bytes) -> dict[str, float]:
 
 
 def finish(data: bytes) -> tuple[float | None, float | None]:
-    """P(finished), 0-1, and ten times that times the appeal score's share of its maximum, 0-10.
+    """P(finished), 0-1, and that times the appeal score, 0-10.
 
-    The product, because each sees faults that the other was not taught. None when the picture is too small.
+    The product, because each sees faults that the other was not taught. None when the shorter side has less
+    than MIN_SIDE_PX at the canonical size: a small picture, or one more than four times as long as high.
     """
     values = measured(data)
     if len(values) < len(COLUMNS):
