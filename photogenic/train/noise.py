@@ -11,6 +11,7 @@ from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler, SchedulerM
 
 from photogenic.core.errors import RecipeError
 from photogenic.train.config import DiffusionLossConfig, FlowConfig, PredictionType, forbidden_loss
+from photogenic.train.transfer import onto
 
 Tensor = torch.Tensor
 
@@ -120,7 +121,7 @@ class NoiseSchedule:
 
     def _alpha_sigma(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         # The table goes to the timesteps: asking a GPU for them would wait until all its work is done.
-        alpha_squared = self.alphas_cumprod.to(timesteps.device)[timesteps].view(-1, 1, 1, 1)
+        alpha_squared = onto(timesteps.device, self.alphas_cumprod)[timesteps].view(-1, 1, 1, 1)
         return alpha_squared.sqrt(), (1.0 - alpha_squared).sqrt()
 
 

@@ -120,8 +120,7 @@ class DiffusionObjective:
         error = self._squared_error(rows, noise, timesteps, dropped)
         counts = self.data.counts(rows)  # known only now that the rows have been read
         weights = self.process.loss_weights(timesteps, self.config.snr_gamma) * counts
-        weights = weights.to(error.device)
-        return {"loss": (weights * error).mean(), "mse": _mean(error, counts)}
+        return {"loss": (onto(error.device, weights) * error).mean(), "mse": _mean(error, counts)}
 
     def sample_names(self, indices: np.ndarray) -> list[str]:
         return [self.data.sample_ids[row] for row in self.train_rows[indices]]
@@ -177,7 +176,7 @@ class DiffusionObjective:
 
 def _mean(errors: Tensor, counts: Tensor) -> Tensor:
     """Of the samples that count, [B] and [B] => []; 0 where none does."""
-    counts = counts.to(errors.device)
+    counts = onto(errors.device, counts)
     return (errors * counts).sum() / counts.sum().clamp(min=1.0)
 
 
