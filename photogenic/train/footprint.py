@@ -10,9 +10,7 @@ from photogenic.train.config import LoopConfig
 
 WEIGHT, GRADIENT, MOMENTS, MOMENTS_8_BIT, AVERAGE = 4, 4, 8, 2, 4  # bytes a trained number
 FROZEN, FROZEN_DENOISER = 2, 4  # encoders lie in half precision; a denoiser below LoRA in float32
-HALF_COPY = (
-    2  # of a denoiser's number in bfloat16: autocast's copies of weights are kept for the backward pass
-)
+HALF_COPY = 2  # of a denoiser's number in bfloat16: autocast's copies are kept for the backward pass
 OVERHEAD = 2 * 2**30  # context of the driver, workspaces, fragments
 KEPT_BY_CHECKPOINTS = 0.2  # share of the activations that remain, with the block that is computed again
 

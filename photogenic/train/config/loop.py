@@ -112,7 +112,7 @@ class LoopConfig(Section):
         return self.counted(exclude=indifferent)
 
 
-def refuse_what_is_the_denoiser_s(loop: LoopConfig | None) -> None:
+def refuse_denoiser_switches(loop: LoopConfig | None) -> None:
     if loop is not None and loop.sharded:
         raise ValueError("`sharded` is for the denoiser; of this part each process keeps all")
     if loop is not None and loop.compile is not None:

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from photogenic.core.section import LATER, Section
-from photogenic.train.config.loop import LoopConfig, refuse_what_is_the_denoiser_s
+from photogenic.train.config.loop import LoopConfig, refuse_denoiser_switches
 
 
 class TokenizerConfig(Section):
@@ -77,7 +77,7 @@ class AutoencoderConfig(Section):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         for loop in (self.loop, self.decoder_loop):
-            refuse_what_is_the_denoiser_s(loop)
+            refuse_denoiser_switches(loop)
         return self
 
 
@@ -95,7 +95,7 @@ class ClipConfig(Section):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        refuse_what_is_the_denoiser_s(self.loop)
+        refuse_denoiser_switches(self.loop)
         return self
 
 
