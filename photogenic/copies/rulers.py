@@ -77,5 +77,8 @@ def nearest(a: Vectors, b: Vectors, itself: Rows | None = None) -> tuple[Rows, F
 
 def spread(vectors: Vectors, ruler: Ruler) -> float:
     """The mean distance over all pairs of [n, D], n >= 2."""
-    [(_, squared)] = squared_distances(vectors, vectors)
-    return float(ruler.in_units(squared[np.triu_indices(len(vectors), 1)]).mean())
+    total, columns = 0.0, np.arange(len(vectors))
+    for rows, squared in squared_distances(vectors, vectors):
+        is_later = columns[None] > columns[rows, None]
+        total += float(ruler.in_units(squared[is_later]).sum())
+    return total / (len(vectors) * (len(vectors) - 1) / 2)

@@ -33,6 +33,8 @@ def test_the_nearest_is_that_of_all_pairs(cells: int, monkeypatch: pytest.Monkey
     np.testing.assert_allclose(distances, own.min(axis=1), atol=1e-9)
 
 
-def test_the_spread_is_the_mean_over_pairs() -> None:
+@pytest.mark.parametrize("cells", [2**22, 6])  # all at once, and two rows at a time
+def test_the_spread_is_the_mean_over_pairs(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("photogenic.copies.rulers.CELLS_AT_ONCE", cells)
     vectors = np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 0.4]], np.float32)
     assert spread(vectors, PIXELS) == pytest.approx((0.3 + 0.4 + 0.5) / 3, abs=1e-6)
