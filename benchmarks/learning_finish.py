@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from needles import MIN_SOURCE_PX, SUFFIXES, cropped, opened
+from needles import MIN_SOURCE_PX, cropped, opened, paths_in
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter
 from spoiling import KINDS, Spoil, blurred, compressed, levels, noisy, picture, saved, scaled
@@ -123,13 +123,7 @@ def main() -> None:
     parser.add_argument("--examples", type=Path, nargs="*", default=[], help="further ones, made before")
     parser.add_argument("--keep-examples", type=Path)
     options = parser.parse_args()
-    paths = [
-        path
-        for folder in options.folders
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES
-    ]
-    examples = made(list(taken(paths, options)))
+    examples = made(list(taken(paths_in(options.folders), options)))
     if options.keep_examples:
         np.savez_compressed(options.keep_examples, **vars(examples))
     for path in options.examples:

@@ -77,12 +77,10 @@ class Found:
 
 def main() -> None:
     options = _options()
-    paths = (
-        sorted(path for path in options.folder.iterdir() if path.suffix.lower() in SUFFIXES)
-        if options.folder
-        else []
-    )
-    images = [image for image in opened(paths) if min(image.size) >= MIN_SOURCE_PX]
+    folders = [options.folder] if options.folder else []
+    images = [image for image in opened(paths_in(folders)) if min(image.size) >= MIN_SOURCE_PX]
+    if not images:
+        raise SystemExit(f"No photograph there has {MIN_SOURCE_PX} px at its shorter side.")
     there, rounds = Counter[str](), []
     for seed in range(options.seed, options.seed + options.rounds):
         with tempfile.TemporaryDirectory(prefix="needles-") as name:
@@ -116,6 +114,17 @@ def _options() -> argparse.Namespace:
 
 
 # ---- the haystack
+
+
+def paths_in(folders: list[Path]) -> list[Path]:
+    """All pictures that lie in the folders; a folder without any is an error."""
+    found = []
+    for folder in folders:
+        inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        if not inside:
+            raise SystemExit(f"There is no picture in {folder}; known are {', '.join(SUFFIXES)}.")
+        found += inside
+    return found
 
 
 def opened(paths: list[Path]) -> Iterator[Image.Image]:
@@ -180,6 +189,8 @@ def cropped(image: Image.Image, rng: Rng) -> Image.Image:
     width, height = int(image.width * share), int(image.height * share)
     if width > MAX_ASPECT * height:
         width = int(height * rng.uniform(1.25, MAX_ASPECT))
+    elif height > MAX_ASPECT * width:
+        height = int(width * rng.uniform(1.25, MAX_ASPECT))
     left, top = int(rng.integers(image.width - width + 1)), int(rng.integers(image.height - height + 1))
     part = image.crop((left, top, left + width, top + height))
     side = int(rng.integers(*LONG_SIDES_PX))
