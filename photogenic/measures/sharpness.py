@@ -12,6 +12,7 @@ from photogenic.measures.vision import opencv
 
 Grey = NDArray[np.uint8]
 Values = NDArray[np.float32]
+Sums = NDArray[np.int32]
 
 REBLUR_SIGMA_PX = 1.5  # sigma_0 of Zhuo & Sim: of the order of the blur that is just visible
 REBLUR_TAPS = 9
@@ -39,29 +40,39 @@ def noise_score(grey: Grey) -> float:
     """
     if min(grey.shape) < NOISE_BLOCK_PX:
         return 0.0
-    deviations, luma = block_noise(grey), _block_means(grey)
-    usable = deviations[(luma >= MIN_NOISE_LUMA) & (luma <= MAX_NOISE_LUMA)]
-    return ranked(usable, NOISE_RANK) if usable.size else 0.0
+    luma = _block_sums(grey) / NOISE_BLOCK_PX**2
+    usable = _masked_sums(grey)[(luma >= MIN_NOISE_LUMA) & (luma <= MAX_NOISE_LUMA)]
+    return _deviation(usable) if usable.size else 0.0
 
 
-def block_noise(grey: Grey) -> Values:
-    """Immerkaer's standard deviation in each block of 16 px, [H // 16, W // 16]."""
+def _masked_sums(grey: Grey) -> Sums:
+    """How strongly each block of 16 px answers to Immerkaer's mask N, [H // 16, W // 16].
+
+    The mask is the second derivative in x of the second derivative in y: blind to plain edges.
+    """
     cv = opencv()
-    # The second derivative in x of the second derivative in y: Immerkaer's mask N, blind to plain edges.
-    response = cv.convertScaleAbs(cv.Sobel(grey, cv.CV_16S, 2, 2, ksize=3))
-    return _block_means(response) * np.float32(IMMERKAER)
+    return _block_sums(cv.convertScaleAbs(cv.Sobel(grey, cv.CV_16S, 2, 2, ksize=3)))
 
 
-def _block_means(plane: Grey) -> Values:
+def _block_sums(plane: Grey) -> Sums:
     corners = opencv().integral(plane)[::NOISE_BLOCK_PX, ::NOISE_BLOCK_PX]
     by_row = corners[1:] - corners[:-1]
-    return np.asarray((by_row[:, 1:] - by_row[:, :-1]) / NOISE_BLOCK_PX**2, np.float32)
+    return np.asarray(by_row[:, 1:] - by_row[:, :-1])
+
+
+def _deviation(masked_sums: Sums) -> float:
+    """The noise of the quietest blocks, in luma levels."""
+    return IMMERKAER * ranked(masked_sums.ravel(), NOISE_RANK) / NOISE_BLOCK_PX**2
 
 
 def ranked(values: NDArray[np.generic], rank: float) -> float:
-    """The value that a share of `rank` (0-1) lies below; a quantile without interpolation."""
+    """The value that a share of `rank` (0-1) of [N] lies below: a quantile without interpolation.
+
+    Changes the order of the values, for a copy would cost as much again.
+    """
     position = int(rank * (values.size - 1))
-    return float(np.partition(values, position)[position])
+    values.partition(position)
+    return float(values[position])
 
 
 def sharpness_score(grey: Grey) -> float:
@@ -86,13 +97,13 @@ def sharpness_score(grey: Grey) -> float:
         places = _summits(coarse[direction], coarse[1 - direction], floor)
         if places.size >= MIN_EDGE_PIXELS:
             weakened = cv.Sobel(reblurred, cv.CV_32F, 1 - direction, direction)
-            scores.append(_edge_sharpness(slope.ravel()[places], weakened.ravel()[places]))
+            scores.append(_edge_sharpness(slope.take(places), weakened.take(places)))
     return min(scores, default=0.0)
 
 
 def _quietest(grey: Grey) -> float:
     """The noise of [H, W] as far as edges have to stand out from it, clipped blocks and all."""
-    return ranked(block_noise(grey).ravel(), NOISE_RANK) if min(grey.shape) >= NOISE_BLOCK_PX else 0.0
+    return _deviation(_masked_sums(grey)) if min(grey.shape) >= NOISE_BLOCK_PX else 0.0
 
 
 @lru_cache(maxsize=1)
@@ -104,14 +115,14 @@ def _reblur_taps() -> Values:
 def _summits(gradient: Grey, other: Grey, floor: float) -> NDArray[np.int64]:
     """Where edges of one direction are steepest: indices into [H, W] flattened."""
     cv = opencv()
-    strongest = ranked(gradient[::6, ::6].ravel(), 0.995)
+    strongest = ranked(gradient[::6, ::6].flatten(), 0.995)
     least = min(255, math.ceil(max(floor, STRONG_SHARE * strongest)))
     highest_around = cv.max(cv.max(cv.dilate(gradient, None), other), least)
     is_summit = gradient >= highest_around
     if min(gradient.shape) > 8 * MARGIN_PX:  # at the rim the blur met its own mirror image
         is_summit[:MARGIN_PX] = is_summit[-MARGIN_PX:] = False
         is_summit[:, :MARGIN_PX] = is_summit[:, -MARGIN_PX:] = False
-    return np.flatnonzero(is_summit)
+    return is_summit.ravel().nonzero()[0]
 
 
 def _edge_sharpness(slope: NDArray[np.int16], weakened: Values) -> float:
