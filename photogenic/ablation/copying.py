@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from photogenic.ablation.config import BASE
 from photogenic.core.errors import DecodeError, StorageError
 from photogenic.core.run import Run
 from photogenic.evaluate.compare import Settings, share_estimate
 from photogenic.evaluate.config import NearCopyConfig
-from photogenic.evaluate.copies import Looks, looks_of, nearest_needles
+from photogenic.evaluate.copies import Looks, joined, looks_of, nearest_needles
 from photogenic.evaluate.pictures import PICTURES_AT_ONCE, Item, needle_items
 from photogenic.evaluate.results import Drawn, estimate_json
 from photogenic.evaluate.space import Space, fits
-from photogenic.measures.decode import Rgb, decode, square
-from photogenic.train.data import DECODE_MARGIN, Fit, centre
+from photogenic.measures.decode import Rgb, centre, decode, square
+from photogenic.train.data import DECODE_MARGIN, Fit
 
 
 def own_copies(
@@ -72,13 +70,11 @@ def looks_of_tuned(run: Run, fit: Fit, size_px: int, space: Space | None) -> Loo
         return None
     if not parts:
         return None
-    hashes = np.concatenate([part.hashes for part in parts])
-    embeds = [part.embeds for part in parts if part.embeds is not None]
-    if space is None or not embeds:
-        return Looks(hashes, None)
-    found = np.concatenate(embeds)
-    fit_for_them, _ = fits(space, found, [item.text for item in items])
-    return Looks(hashes, found if fit_for_them else None)
+    looks = joined(parts)
+    if space is None or looks.embeds is None:
+        return looks
+    fit_for_them, _ = fits(space, looks.embeds, [item.text for item in items])
+    return looks if fit_for_them else Looks(looks.hashes, None)
 
 
 def _seen(item: Item, fit: Fit, size_px: int) -> Rgb:

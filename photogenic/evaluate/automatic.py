@@ -23,7 +23,7 @@ from photogenic.evaluate.compare import (
     set_estimate,
 )
 from photogenic.evaluate.config import EvaluateConfig
-from photogenic.evaluate.copies import Looks, nearest_needles
+from photogenic.evaluate.copies import Looks, NearestNeedles, joined, nearest_needles
 from photogenic.evaluate.extremes import Extremes, extremes
 from photogenic.evaluate.pictures import (
     Item,
@@ -121,7 +121,7 @@ def _measured_needles(
     if not items:
         remarks.append(NO_NEEDLES)
         return None, space
-    measured = measure_items(items, space, size_px, "needles", taste)
+    measured = measure_items(items, space, size_px, "needles", taste, with_centres=True)
     if space is None or measured.looks.embeds is None:
         return measured, None
     fit, remark = fits(space, measured.looks.embeds, [item.text for item in items])
@@ -130,7 +130,10 @@ def _measured_needles(
     if fit:
         return measured, space
     columns = {name: values for name, values in measured.columns.items() if name != "clip_score"}
-    return replace(measured, columns=columns, looks=Looks(measured.looks.hashes, None)), None
+    looks, centres = (
+        None if of is None else Looks(of.hashes, None) for of in (measured.looks, measured.centres)
+    )
+    return replace(measured, columns=columns, looks=looks, centres=centres), None
 
 
 def _with_copies(
@@ -138,12 +141,21 @@ def _with_copies(
 ) -> Drawn:
     if needles is None:
         return Drawn(rows, measured, None)
-    limits = config.near_copy
-    nearest = nearest_needles(
-        measured.looks, needles.looks, max_bits=limits.max_bits, min_cosine=limits.min_cosine
-    )
+    nearest = _nearest(measured, needles, config)
     columns = {**measured.columns, "near_copy_ratio": nearest.is_copy.astype(np.float64)}
     return Drawn(rows, replace(measured, columns=columns), nearest)
+
+
+def _nearest(measured: Measured, needles: Measured, config: EvaluateConfig) -> NearestNeedles:
+    """Among the needles as they are and their centred squares: tuning may have seen the one or the other."""
+    limits, views = (
+        config.near_copy,
+        [looks for looks in (needles.looks, needles.centres) if looks is not None],
+    )
+    found = nearest_needles(
+        measured.looks, joined(views), max_bits=limits.max_bits, min_cosine=limits.min_cosine
+    )
+    return replace(found, needle=found.needle % len(needles.items))
 
 
 def _estimates(drawn: Drawn, needles: Measured | None, settings: Settings) -> dict[str, Estimate]:

@@ -41,6 +41,13 @@ def looks_of(pictures: Sequence[Rgb], space: Space | None) -> Looks:
     return Looks(hashes, None if space is None else space.clip.embed_images(pictures))
 
 
+def joined(parts: Sequence[Looks]) -> Looks:
+    """One after the other; without embeddings where one of them has none."""
+    embeds = [part.embeds for part in parts if part.embeds is not None]
+    whole = np.concatenate(embeds) if embeds and len(embeds) == len(parts) else None
+    return Looks(np.concatenate([part.hashes for part in parts]), whole)
+
+
 def nearest_needles(
     pictures: Looks,
     needles: Looks,

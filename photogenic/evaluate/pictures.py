@@ -17,11 +17,10 @@ from photogenic.core.errors import RunError, StorageError
 from photogenic.core.manifest import IMAGES_SCHEMA, iter_samples
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table
-from photogenic.evaluate.copies import Looks
+from photogenic.evaluate.copies import Looks, joined, looks_of
 from photogenic.evaluate.space import Space
 from photogenic.measures.appeal import appeal_score
-from photogenic.measures.decode import CANONICAL_LONG_SIDE_PX, Picture, decode
-from photogenic.measures.phash import phash
+from photogenic.measures.decode import CANONICAL_LONG_SIDE_PX, Picture, centre, decode
 from photogenic.measures.pixel import COLUMNS, measure
 from photogenic.measures.taste import Taste
 
@@ -45,6 +44,7 @@ class Measured:
     items: Sequence[Item]
     columns: dict[str, Floats]  # measure -> [n]; NaN where there is none
     looks: Looks
+    centres: Looks | None = None  # of their largest centred squares, where they were asked for
 
 
 def drawn_tables(run: Run) -> dict[str, pa.Table]:
@@ -82,7 +82,13 @@ def needle_items(run: Run) -> list[Item]:
 
 
 def measure_items(
-    items: Sequence[Item], space: Space | None, size_px: int, what: str, taste: Taste | None = None
+    items: Sequence[Item],
+    space: Space | None,
+    size_px: int,
+    what: str,
+    taste: Taste | None = None,
+    *,
+    with_centres: bool = False,
 ) -> Measured:
     """Decode every picture once, at `size_px` at most, for numbers differ between sizes.
 
@@ -91,27 +97,29 @@ def measure_items(
         size_px: longer side at which pictures are measured.
         what: names the pictures while they are being measured.
         taste: gives taste_prob. What it listens to and is not measured here counts as average.
+        with_centres: look at the largest centred squares too.
     """
     rows: list[dict[str, float]] = []
-    hashes: list[int] = []
-    embeds: list[NDArray[np.float32]] = []
+    parts: list[Looks] = []
+    centres: list[Looks] = []
     with progress(f"measuring {what}", len(items)) as advance:
         for begin in range(0, len(items), PICTURES_AT_ONCE):
             part = items[begin : begin + PICTURES_AT_ONCE]
             read = [item.read() for item in part]
             pictures = [decode(data, min_long_side_px=size_px) for data in read]
             rows += [_numbers(picture, data) for picture, data in zip(pictures, read, strict=True)]
-            hashes += [phash(picture.rgb) for picture in pictures]
-            if space is not None:
-                embeds.append(space.clip.embed_images([picture.rgb for picture in pictures]))
+            parts.append(looks_of([picture.rgb for picture in pictures], space))
+            if with_centres:
+                larger = [decode(data, min_long_side_px=2 * size_px).rgb for data in read]
+                centres.append(looks_of([centre(rgb) for rgb in larger], space))
             advance(len(part))
     columns = {name: np.array([row[name] for row in rows], np.float64) for name in (*COLUMNS, "appeal_score")}
     if taste is not None:
         columns["taste_prob"] = np.array([taste.of_one(row) for row in rows], np.float64)
-    found = np.concatenate(embeds) if embeds else None
-    if space is not None and found is not None:
-        columns["clip_score"] = space.agreement(found, [item.text for item in items])
-    return Measured(items, columns, Looks(np.array(hashes, np.uint64), found))
+    looks = joined(parts)
+    if space is not None and looks.embeds is not None:
+        columns["clip_score"] = space.agreement(looks.embeds, [item.text for item in items])
+    return Measured(items, columns, looks, joined(centres) if with_centres else None)
 
 
 def measured_size(tables: dict[str, pa.Table]) -> int:

@@ -122,6 +122,14 @@ def square(rgb: Rgb, size_px: int) -> Rgb:
     return np.asarray(canvas.resize((size_px, size_px), Image.Resampling.BICUBIC))
 
 
+def centre(rgb: Rgb) -> Rgb:
+    """The largest centred square of [H, W, 3]: what models see where pictures are cropped and not padded."""
+    height, width = rgb.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return rgb[top : top + side, left : left + side]
+
+
 def _plain_jpeg(data: bytes, min_long_side_px: int, exact: bool) -> Picture | None:
     """Most files: a JPEG that Pillow need not open. None for all others, and for what simplejpeg refuses."""
     header = plain_jpeg(data)

@@ -15,7 +15,7 @@ from photogenic.core.errors import DecodeError, StorageError
 from photogenic.core.records import Locator, Sample
 from photogenic.core.run import seed_for
 from photogenic.core.shards import Sources, atomic_path, fingerprint, read_json, write_json
-from photogenic.measures.decode import MAX_PIXELS, Header, decode, read_header, square
+from photogenic.measures.decode import MAX_PIXELS, Header, centre, decode, read_header, square
 from photogenic.measures.headers import quick_header
 
 Fit = Literal["crop", "pad"]
@@ -216,14 +216,6 @@ def _has_beginning(locator: Locator, sources: Sources) -> bool:
     if not isinstance(path, Path):
         return True
     return path.is_file() and path.stat().st_size >= locator.offset + locator.size_bytes
-
-
-def centre(rgb: np.ndarray) -> np.ndarray:
-    """The largest centred square of uint8 [H, W, 3]."""
-    height, width = rgb.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return rgb[top : top + side, left : left + side]
 
 
 def _save_array(path: Path, array: np.ndarray) -> None:

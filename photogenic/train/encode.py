@@ -28,9 +28,9 @@ from photogenic.core.records import Sample
 from photogenic.core.run import Run
 from photogenic.core.shards import Sources, fingerprint
 from photogenic.core.weights import folder_fingerprint
-from photogenic.measures.decode import decode, square
+from photogenic.measures.decode import centre, decode, square
 from photogenic.models.families import Condition, encode_empty, encode_pixels, encode_texts, joined
-from photogenic.train.data import DECODE_MARGIN, Fit, centre, to_tensor
+from photogenic.train.data import DECODE_MARGIN, Fit, to_tensor
 from photogenic.train.files import save_tensors
 from photogenic.train.objectives.diffusion import LatentSet
 from photogenic.train.text import size_conditioning

@@ -20,8 +20,8 @@ from photogenic.evaluate.config import NearCopyConfig
 from photogenic.evaluate.copies import Looks, looks_of
 from photogenic.evaluate.pictures import Measured
 from photogenic.evaluate.results import Drawn
-from photogenic.measures.decode import decode, square
-from photogenic.train.data import DECODE_MARGIN, centre
+from photogenic.measures.decode import centre, decode, square
+from photogenic.train.data import DECODE_MARGIN
 
 SIZE_PX = 64
 SETTINGS = Settings(confidence=0.95, num_resamples=200, seed=0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from photogenic.core.manifest import IMAGES_SCHEMA, NEEDLES_SCHEMA, sample_id_for
 from photogenic.core.run import Run
@@ -75,14 +75,15 @@ def draw_pale(colour: str, name: str, seed: int) -> Image.Image:
     return spoil(shape(colour, name, seed))
 
 
-def put_needles(run: Run, wanted: list[tuple[str, str, int]]) -> None:
-    """Draw needles of 96 px, and write needles.parquet."""
+def put_needles(run: Run, wanted: list[tuple[str, str, int]], beside_px: int = 0) -> None:
+    """Draw needles of 96 px, with so much dark ground on both sides, and write needles.parquet."""
     folder = run.folder / "needles"
     folder.mkdir(parents=True)
     rows = []
     for colour, name, seed in wanted:
         path = folder / f"{colour}-{name}-{seed}.png"
-        shape(colour, name, seed, 96).save(path)
+        needle = shape(colour, name, seed, 96)
+        ImageOps.expand(needle, (beside_px, 0), "darkslategrey").save(path)
         rows.append(_needle_row(path, f"a {colour} {name}"))
     write_json(run.stage("pool") / "sources.json", {"web": str(folder)})
     write_table(run.stage("review") / "needles.parquet", pa.Table.from_pylist(rows, NEEDLES_SCHEMA))

@@ -164,16 +164,18 @@ def test_a_memorising_model_is_caught(run: Run, clip_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("with_clip", [True, False])
+@pytest.mark.parametrize("beside_px", [0, 40])
 def test_a_model_that_draws_its_needles_is_caught_at_the_usual_limits(
-    run: Run, clip_folder: Path, with_clip: bool
+    run: Run, clip_folder: Path, beside_px: int, with_clip: bool
 ) -> None:
-    """Its pictures are the needles' own pixels, made smaller as a model would have learnt them."""
+    """Its pictures are the pixels of the needles' middle, made smaller as a model would have learnt them."""
     wanted = {(colour, name): 7 * i + j for i, colour in enumerate(COLOURS) for j, name in enumerate(SHAPES)}
-    put_needles(run, [(colour, name, seed) for (colour, name), seed in wanted.items()])
+    put_needles(run, [(colour, name, seed) for (colour, name), seed in wanted.items()], beside_px)
 
     def remembered(colour: str, name: str, _seed: int) -> Image.Image:
         with Image.open(run.folder / "needles" / f"{colour}-{name}-{wanted[colour, name]}.png") as needle:
-            return needle.resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
+            middle = needle.crop((beside_px, 0, beside_px + 96, 96))
+            return middle.resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
 
     draw_model(run, "base", draw_pale)
     draw_model(run, "parrot", remembered)

@@ -15,8 +15,8 @@ from photogenic.core.manifest import iter_samples
 from photogenic.core.records import Locator, Sample
 from photogenic.core.run import Run
 from photogenic.core.shards import Sources, read_table
-from photogenic.measures.decode import read_header
-from photogenic.train.data import BEGINNING_BYTES, centre, held_out, load_pictures, read_sizes
+from photogenic.measures.decode import centre, read_header
+from photogenic.train.data import BEGINNING_BYTES, held_out, load_pictures, read_sizes
 
 
 def load(run: Run, cache: Path, fit: str = "pad") -> object:
