@@ -82,16 +82,17 @@ class Recipe(StrictModel):
     def _ranking_is_measured(self) -> Self:
         if self.review is None or self.review.decisions != "auto" or self.curate is None:
             return self
-        if self.curate.pixel_measures == "all":
+        by = [self.review.by] if isinstance(self.review.by, str) else self.review.by
+        measures_all = self.curate.pixel_measures == "all"
+        if measures_all and set(by) <= {"appeal_score"}:
             return self
         from photogenic.curate.asked import lacking  # with numpy, which most recipes do not need here
 
-        by = self.review.by
-        if missing := lacking(self.curate, [by] if isinstance(by, str) else by):
+        if missing := lacking(self.curate, by):
             raise ValueError(
-                f"`review.by` ranks by `{missing[0]}`, and with `curate.pixel_measures: asked` it is not"
-                " measured, because no step reads it: write `pixel_measures: all`, or a column in"
-                " `review.by` that a step reads"
+                f"`review.by` ranks by `{missing[0]}`, which is not measured, because no step of `curate`"
+                " reads it: add a step that does, or rank by a column that one reads"
+                + ("" if measures_all else " (with `pixel_measures: all` every pixel column is measured)")
             )
         return self
 

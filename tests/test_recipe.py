@@ -115,6 +115,13 @@ def test_a_ranking_that_no_step_measures_is_told_beforehand(
             load_recipe(asking)
 
 
+def test_a_ranking_by_a_step_that_was_taken_out_is_told_beforehand(tmp_path: Path) -> None:
+    text = "name: own\npool: {sources: {mine: photos}}\nreview: {by: finish_score}\ncurate:\n  steps: "
+    load_recipe(write(tmp_path, text + "{finish: {min_quantile: 0.5}}\n"))
+    with pytest.raises(RecipeError, match=r"`review\.by` ranks by `finish_score`"):
+        load_recipe(write(tmp_path, text + "{contrast: {min: 0.2}}\n"))
+
+
 def test_own_needles_need_no_funnel(tmp_path: Path) -> None:
     text = (
         f"name: own\nreview: {{decisions: {tmp_path}}}\n"

@@ -13,6 +13,7 @@ from photogenic.curate.config import (
     StepsConfig,
 )
 from photogenic.curate.filters import columns_of, rules_for
+from photogenic.curate.finishing import finish_scorer
 from photogenic.curate.scorers import Scorer, pixel_scorer
 
 
@@ -39,6 +40,10 @@ def pixels_for(config: CurateConfig) -> Scorer:
 
 
 def lacking(config: CurateConfig, wanted: Iterable[str]) -> list[str]:
-    """Which of these columns of pixels the funnel leaves unmeasured, because no step asks for them."""
-    measured = pixels_for(config).columns
-    return [name for name in wanted if name in pixel_scorer().columns and name not in measured]
+    """Which of these columns the funnel leaves unmeasured, because no step asks for them.
+
+    Of pixels and finish: what others measure (CLIP, your own scorers) is known once they have run.
+    """
+    measured = {*pixels_for(config).columns, *asked_columns(config.steps)}
+    told_here = {*pixel_scorer().columns, *finish_scorer().columns}
+    return [name for name in wanted if name in told_here and name not in measured]

@@ -130,9 +130,8 @@ def _measured_needles(
     if fit:
         return measured, space
     columns = {name: values for name, values in measured.columns.items() if name != "clip_score"}
-    looks, centres = (
-        None if of is None else Looks(of.hashes, None) for of in (measured.looks, measured.centres)
-    )
+    looks = Looks(measured.looks.hashes, None)
+    centres = measured.centres and Looks(measured.centres.hashes, None)
     return replace(measured, columns=columns, looks=looks, centres=centres), None
 
 
