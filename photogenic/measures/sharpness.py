@@ -122,7 +122,7 @@ def _summits(gradient: Grey, other: Grey, floor: float) -> NDArray[np.int64]:
     if min(gradient.shape) > 8 * MARGIN_PX:  # at the rim the blur met its own mirror image
         is_summit[:MARGIN_PX] = is_summit[-MARGIN_PX:] = False
         is_summit[:, :MARGIN_PX] = is_summit[:, -MARGIN_PX:] = False
-    return is_summit.ravel().nonzero()[0]
+    return np.asarray(is_summit.ravel().nonzero()[0], np.int64)
 
 
 def _edge_sharpness(slope: NDArray[np.int16], weakened: Values) -> float:
