@@ -7,7 +7,7 @@ import { hoursChart } from "/static/hours-chart.js";
 import { PeoplePanel, tried } from "/static/people-panel.js";
 import { openPage, showTrouble } from "/static/shell.js";
 
-const ROLES = { rater: "Rater: judges pairs", lead: "Lead: everything" };
+const ROLES = { rater: "Rater: pairs", lead: "Lead: everything" };
 const FILES = { jsonl: "JSONL", csv: "CSV", parquet: "Parquet" };
 const VERDICT = "/api/evaluate/pages/verdict.html";
 const REFRESH_MS = 30_000;

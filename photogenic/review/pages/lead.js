@@ -7,7 +7,7 @@ import { DECISIONS, PeoplePanel, roleOf, tableOf, tried } from "/static/people-p
 import { openPage, showTrouble } from "/static/shell.js";
 import { TastePanel } from "./taste-panel.js";
 
-const ROLES = { generalist: "Generalist: culls the grid", specialist: "Specialist: judges one by one", writer: "Writer: captions", rater: "Rater: judges pairs", lead: "Lead: everything" };
+const ROLES = { generalist: "Generalist: grid", specialist: "Specialist: loupe", writer: "Writer: captions", rater: "Rater: pairs", lead: "Lead: everything" };
 const SCREENS = { grid: "Grid", loupe: "Loupe", captions: "Captions", pairs: "Pairs" };
 const FILES = { jsonl: "JSONL", csv: "CSV", parquet: "Parquet" };
 const REFRESH_MS = 30_000;
