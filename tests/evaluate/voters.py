@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
-import urllib.error
 import urllib.request
 import uuid
 from http.cookiejar import CookieJar
@@ -35,7 +35,7 @@ class Voter:
         while True:
             try:
                 return self.call(path, body)
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
+            except (OSError, http.client.HTTPException):  # killed before, or in the middle of, its answer
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)

@@ -16,18 +16,19 @@ export class ApiError extends Error {
 /** One call. Raises ApiError; 204 gives null. */
 export async function call(method, path, body, { signal, keepalive = false } = {}) {
   let response;
+  let text;
   try {
     response = await fetch(path, {
       method, signal, keepalive, credentials: "same-origin",
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    text = await response.text(); // which fails where a server goes in the middle of its answer
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The server cannot be reached.", "", 0);
   }
   if (response.status === 204) return null;
-  const text = await response.text();
   const answer = parsed(text);
   if (response.ok) return answer;
   throw new ApiError(answer?.error ?? `The server answered ${response.status}.`, answer?.fix ?? "", response.status);
