@@ -39,6 +39,7 @@ from photogenic.options import (
     WorkersOption,
     num_cores,
     open_road,
+    open_run_or_recipe,
     run_folder,
 )
 
@@ -244,11 +245,7 @@ def status(
     """
     from photogenic.status import show
 
-    resolved = Path(recipe) / "recipe.resolved.yaml"
-    if resolved.is_file():
-        show(open_road(str(resolved), Path(recipe), overrides, None))
-    else:
-        show(open_road(recipe, run, overrides, None))
+    show(open_run_or_recipe(recipe, run, overrides))
 
 
 @app.command()

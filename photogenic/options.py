@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from photogenic.core.run import Run
     from photogenic.road import Road
 
+RESOLVED = "recipe.resolved.yaml"  # of a run folder: its recipe, every default filled in
+
 RecipeArgument = Annotated[
     str,
     typer.Argument(metavar="RECIPE", help="A recipe file, or the name of one that comes with photogenic."),
@@ -58,6 +60,12 @@ def run_folder(name: str, run: Path | None, overrides: list[str] | None) -> Run:
     from photogenic.core.run import Run
 
     return Run(Path(name)) if Path(name).is_dir() else open_road(name, run, overrides, None).run
+
+
+def open_run_or_recipe(name: str, run: Path | None, overrides: list[str] | None) -> Road:
+    """As `open_road`; a run folder that is named itself has its recipe in it."""
+    resolved = Path(name) / RESOLVED
+    return open_road(*((str(resolved), Path(name)) if resolved.is_file() else (name, run)), overrides, None)
 
 
 def open_road(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from photogenic.options import RunOption, RunOrRecipeArgument, SetOption, open_road
+from photogenic.options import RunOption, RunOrRecipeArgument, SetOption, open_run_or_recipe
 
 
 def copies(
@@ -41,10 +40,5 @@ def copies(
     """
     from photogenic.copies.walk import Check
 
-    resolved = Path(recipe) / "recipe.resolved.yaml"
-    road = (
-        open_road(str(resolved), Path(recipe), overrides, None)
-        if resolved.is_file()
-        else open_road(recipe, run, overrides, None)
-    )
+    road = open_run_or_recipe(recipe, run, overrides)
     typer.echo(f"The report: {Check(road, num_names, num_images, model, clip).walk()}")

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photogenic.core.errors import PhotogenicError
-from photogenic.options import DryRunOption, RunOption, SetOption, open_road
+from photogenic.options import RESOLVED, DryRunOption, RunOption, SetOption, open_run_or_recipe
 
 if TYPE_CHECKING:
     from photogenic.evaluate.poll import Poll
 
-RESOLVED = "recipe.resolved.yaml"
 PER_SHEET = 12
 PORT = 8742  # the same at every start, so that links and what browsers keep stay good; beside the review's
 
@@ -141,8 +140,7 @@ def _of_one(
         from photogenic.core.run import Run
 
         return Poll(read_said(folder, overrides or []), Run(folder), 0)
-    resolved = folder / RESOLVED
-    road = open_road(*((str(resolved), folder) if resolved.is_file() else (name, run)), overrides, None)
+    road = open_run_or_recipe(name, run, overrides)
     section = road.recipe.evaluate
     if section is None:
         raise PhotogenicError("The recipe has no section `evaluate`.", "Add it, or run another stage.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photogenic.core.errors import RecipeError, RunError
-from photogenic.options import RunOption, RunOrRecipeArgument, run_folder
+from photogenic.options import RESOLVED, RunOption, RunOrRecipeArgument, run_folder
 
 if TYPE_CHECKING:
     from photogenic.recipe import Recipe
@@ -40,7 +40,7 @@ def explore(
     from photogenic.recipe import load_recipe
 
     found = run_folder(name, run, None)
-    resolved = found.folder / "recipe.resolved.yaml"
+    resolved = found.folder / RESOLVED
     if not resolved.exists():
         raise RunError(f"{found.folder} is no run folder.", "Name a run folder, or a recipe that was run.")
     loaded = load_recipe(resolved)

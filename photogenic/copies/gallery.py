@@ -10,7 +10,7 @@ import numpy as np
 
 from photogenic.copies.rulers import Ruler, Vectors
 from photogenic.core.console import progress
-from photogenic.evaluate.copies import Looks, looks_of
+from photogenic.evaluate.copies import Looks, joined, looks_of
 from photogenic.evaluate.space import Space
 from photogenic.measures.decode import Rgb
 from photogenic.train.data import InlineSquares, Pictures
@@ -57,7 +57,7 @@ def hang(
         chosen.rgb,
         chosen.texts,
         chosen.concepts,
-        _joined(looks),
+        joined(looks),
         {name: np.concatenate(parts) for name, parts in vectors.items()},
     )
 
@@ -67,8 +67,3 @@ def _is_new(rgb: Rgb, seen: set[bytes]) -> bool:
     is_new = digest not in seen
     seen.add(digest)
     return is_new
-
-
-def _joined(parts: Sequence[Looks]) -> Looks:
-    embeds = [part.embeds for part in parts if part.embeds is not None]
-    return Looks(np.concatenate([part.hashes for part in parts]), np.concatenate(embeds) if embeds else None)

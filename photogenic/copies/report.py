@@ -14,7 +14,6 @@ from photogenic.copies.rulers import Ruler
 from photogenic.core.console import console
 from photogenic.core.run import Run
 from photogenic.core.shards import atomic_path, write_json
-from photogenic.evaluate.copies import HASH_BITS
 from photogenic.evaluate.marks import number
 from photogenic.evaluate.results import estimate_json
 from photogenic.web.page import render, thumbnail_uri
@@ -120,8 +119,7 @@ def _diversity(found: Diversity | None) -> dict[str, Any] | None:
 def _near_copies(findings: Findings, num_shown: int) -> list[dict[str, Any]]:
     """Near-copies and what they are copies of, the nearest first."""
     copies = findings.groups["drawn"].copies
-    distance = copies.num_bits / HASH_BITS + 1 - np.nan_to_num(copies.cosine, nan=1.0)
-    order = np.lexsort((distance, ~copies.is_copy))[: min(num_shown, copies.is_copy.sum())]
+    order = copies.nearest_first()[: min(num_shown, int(copies.is_copy.sum()))]
     return [_pair(findings, row, copies.needle[row], f"{copies.num_bits[row]} bits") for row in order]
 
 

@@ -297,9 +297,9 @@ class Funnel:
 def all_scorers(config: CurateConfig) -> list[Scorer]:
     """Whatever can make a column, cheap first; a classifier that the recipe names comes before ours."""
     steps = config.steps
-    cheap = [read_scorer(), pixels_for(config), caption_scorer(), watermark_scorer(), finish_scorer()]
-    cheap.append(ocr_scorer())
-    return [*cheap, *_taste(steps), *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
+    cheap = [read_scorer(), pixels_for(config), caption_scorer(), watermark_scorer()]
+    ours = [*cheap, finish_scorer(), ocr_scorer()]
+    return [*ours, *_taste(steps), *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
 
 
 def _taste(steps: StepsConfig) -> list[Scorer]:

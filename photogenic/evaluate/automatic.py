@@ -147,13 +147,10 @@ def _with_copies(
 
 def _nearest(measured: Measured, needles: Measured, config: EvaluateConfig) -> NearestNeedles:
     """Among the needles as they are and their centred squares: tuning may have seen the one or the other."""
-    limits, views = (
-        config.near_copy,
-        [looks for looks in (needles.looks, needles.centres) if looks is not None],
-    )
-    found = nearest_needles(
-        measured.looks, joined(views), max_bits=limits.max_bits, min_cosine=limits.min_cosine
-    )
+    limits, views = config.near_copy, needles.looks
+    if needles.centres is not None:
+        views = joined([needles.looks, needles.centres])
+    found = nearest_needles(measured.looks, views, max_bits=limits.max_bits, min_cosine=limits.min_cosine)
     return replace(found, needle=found.needle % len(needles.items))
 
 

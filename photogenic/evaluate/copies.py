@@ -34,6 +34,11 @@ class NearestNeedles:
     cosine: NDArray[np.float64]  # [n] of the embeddings; NaN without them
     is_copy: NDArray[np.bool_]  # [n] within both limits
 
+    def nearest_first(self) -> list[int]:
+        """Rows of the pictures: near-copies, then the others, each the nearest first."""
+        distance = self.num_bits / HASH_BITS + 1 - np.nan_to_num(self.cosine, nan=1.0)
+        return [int(row) for row in np.lexsort((distance, ~self.is_copy))]
+
 
 def looks_of(pictures: Sequence[Rgb], space: Space | None) -> Looks:
     """Of pictures [H, W, 3] as they are to be compared: cropped or padded, and of one size."""

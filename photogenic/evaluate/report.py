@@ -14,7 +14,6 @@ from photogenic.core.shards import atomic_path
 from photogenic.evaluate.beside import Said, opening
 from photogenic.evaluate.compare import Comparison, Estimate
 from photogenic.evaluate.config import EvaluateConfig
-from photogenic.evaluate.copies import NearestNeedles
 from photogenic.evaluate.marks import (
     UNKNOWN,
     extent_of,
@@ -267,15 +266,9 @@ def _copies_of(name: str, drawn: Drawn, needles: Sequence[Item], num_shown: int)
                 "cosine": number(float(nearest.cosine[row])),
                 "is_copy": bool(nearest.is_copy[row]),
             }
-            for row in _nearest_first(nearest)[:num_shown]
+            for row in nearest.nearest_first()[:num_shown]
         ],
     }
-
-
-def _nearest_first(nearest: NearestNeedles) -> list[int]:
-    cosine = np.nan_to_num(nearest.cosine, nan=1.0)
-    distance = nearest.num_bits / 64 + 1 - cosine
-    return [int(row) for row in np.lexsort((distance, ~nearest.is_copy))]
 
 
 def _thumbnail(item: Item) -> str:

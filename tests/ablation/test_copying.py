@@ -21,7 +21,7 @@ from photogenic.evaluate.copies import Looks, looks_of
 from photogenic.evaluate.pictures import Measured
 from photogenic.evaluate.results import Drawn
 from photogenic.measures.decode import centre, decode, square
-from photogenic.train.data import DECODE_MARGIN
+from photogenic.train.data import DECODE_MARGIN, Fit
 
 SIZE_PX = 64
 SETTINGS = Settings(confidence=0.95, num_resamples=200, seed=0)
@@ -63,7 +63,7 @@ def drew(looks: Looks) -> Drawn:
     return Drawn(rows, Measured([], {}, looks), None)
 
 
-def as_tuned(seeds: list[int], folder: Path, fit: str) -> Looks:
+def as_tuned(seeds: list[int], folder: Path, fit: Fit) -> Looks:
     seen = []
     for seed in seeds:
         data = (folder / "pictures" / f"{seed}.png").read_bytes()
@@ -73,12 +73,12 @@ def as_tuned(seeds: list[int], folder: Path, fit: str) -> Looks:
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop"])
-def test_copies_are_counted_of_the_pictures_as_the_tuning_saw_them(tmp_path: Path, fit: str) -> None:
+def test_copies_are_counted_of_the_pictures_as_the_tuning_saw_them(tmp_path: Path, fit: Fit) -> None:
     seeds = list(range(10))
     run = tuned_on(tmp_path, seeds)
-    looks = looks_of_tuned(run, fit, SIZE_PX, None)  # type: ignore[arg-type]
+    looks = looks_of_tuned(run, fit, SIZE_PX, None)
     assert looks is not None
-    other = "crop" if fit == "pad" else "pad"
+    other: Fit = "crop" if fit == "pad" else "pad"
     half = as_tuned(seeds[:5], tmp_path, fit)
     strange = looks_of([square(np.asarray(picture(seed)), SIZE_PX) for seed in range(100, 105)], None)
     parrot = Looks(np.concatenate([half.hashes, strange.hashes]), None)
