@@ -66,8 +66,8 @@ def main() -> None:
         "peak": peak,
         "operations": operations,
         "batch_size": options.batch_size,
-        "rows": [],
     }
+    rows: list[Row] = []
 
     def measure(levers: Levers) -> None:
         if time.monotonic() > until:
@@ -75,19 +75,20 @@ def main() -> None:
             return
         row = measured(subject, levers, options.batch_size, options.steps, operations["by_hand"], peak)
         print(line(row), flush=True)
-        record["rows"].append(asdict(row))
+        rows.append(row)
+        record["rows"] = [asdict(row) for row in rows]
         keep(record, options.json)
 
     print(table_head(options, peak), flush=True)
-    *rows, longest = rows_of(options.micro_batch_size, options.large_micro_batch_size)
-    for levers in rows:
+    *quick, longest = rows_of(options.micro_batch_size, options.large_micro_batch_size)
+    for levers in quick:
         measure(levers)
     if time.monotonic() <= until:
         record["whole_step"] = whole_step(subject, options)
         keep(record, options.json)
     print(f"\nOne program for all of it, which takes the longest to make:\n\n{COLUMNS}", flush=True)
     measure(longest)
-    conclude([Row(**row) for row in record["rows"]])
+    conclude(rows)
 
 
 def keep(record: dict[str, Any], path: Path | None) -> None:
@@ -147,7 +148,7 @@ def whole_step(subject: Subject, options: argparse.Namespace) -> dict[str, Any]:
         f"\nA whole step: batch {loop.batch_size} in parts of {micro}, {NUM_AVERAGES} averages, frozen"
         " encoders beside it, in 80 GB."
     )
-    switched = ", ".join(keys) or "none"
+    switched = ", ".join(key if key in SWITCHES else f"{key} (not applied here)" for key in keys) or "none"
     print(
         f"Switches of the preflight: {switched}; it estimates {gib(needs.total)} GiB: {as_table(needs)}",
         flush=True,
