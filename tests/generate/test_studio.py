@@ -157,8 +157,9 @@ def test_cancel_leaves_at_the_next_step_and_a_failure_does_not_stop_the_line() -
         long.check()
 
 
-@pytest.mark.browser
-def test_the_page_in_a_browser(easel: Easel, tmp_path: Path, chromium: Any) -> None:
+@pytest.fixture
+def address(easel: Easel, tmp_path: Path) -> Iterator[str]:
+    """Where a studio is served."""
     import uvicorn
 
     from photogenic.web.serve import listen
@@ -169,34 +170,56 @@ def test_the_page_in_a_browser(easel: Easel, tmp_path: Path, chromium: Any) -> N
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
-    try:
-        page = chromium.new_page()
-        page.set_default_timeout(120_000)
-        troubles: list[str] = []
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.goto(origin)
-        page.fill("#prompt", "a cat")
-        page.keyboard.press("Enter")
-        page.locator(".save").nth(1).wait_for()
-        seed = page.input_value("#seed")
-        page.click("#lock")
-        page.fill("#prompt", "a dog")
-        page.fill("#size", "16")
-        page.keyboard.press("Enter")
-        page.locator("#history li").nth(1).wait_for()
-        assert page.input_value("#seed") == seed
-        dog = page.locator('.picture img[alt^="a dog"]').first
-        assert dog.evaluate("(image) => image.naturalWidth") == 16
-        page.locator("#history button").nth(1).click()
-        page.locator('.picture img[alt^="a cat"]').nth(1).wait_for()
-        assert page.input_value("#size") == "" and page.get_attribute("#size", "step") == "4"
-        with page.expect_download() as download:
-            page.locator(".save").first.click()
-        assert download.value.suggested_filename == f"base-{seed}.png"
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert troubles == []
-        page.close()
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
+    yield origin
+    server.should_exit = True
+    thread.join(timeout=30)
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    page = chromium.new_page()
+    page.set_default_timeout(120_000)
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    yield page
+    page.close()
+    assert troubles == []
+
+
+@pytest.mark.browser
+def test_who_is_faster_than_the_page_is_heard(address: str, page: Any) -> None:
+    """The prompt is there to type in before the server has told of its models."""
+    held: list[Any] = []
+    page.route("**/api/models", lambda route: held.append(route))
+    page.goto(address)
+    page.fill("#prompt", "a cat")
+    page.keyboard.press("Enter")
+    [route] = held
+    route.continue_()
+    page.locator(".save").nth(1).wait_for()
+    assert page.input_value("#prompt") == "a cat"
+
+
+@pytest.mark.browser
+def test_the_page_in_a_browser(address: str, page: Any) -> None:
+    page.goto(address)
+    page.fill("#prompt", "a cat")
+    page.keyboard.press("Enter")
+    page.locator(".save").nth(1).wait_for()
+    seed = page.input_value("#seed")
+    page.click("#lock")
+    page.fill("#prompt", "a dog")
+    page.fill("#size", "16")
+    page.keyboard.press("Enter")
+    page.locator("#history li").nth(1).wait_for()
+    assert page.input_value("#seed") == seed
+    dog = page.locator('.picture img[alt^="a dog"]').first
+    assert dog.evaluate("(image) => image.naturalWidth") == 16
+    page.locator("#history button").nth(1).click()
+    page.locator('.picture img[alt^="a cat"]').nth(1).wait_for()
+    assert page.input_value("#size") == "" and page.get_attribute("#size", "step") == "4"
+    with page.expect_download() as download:
+        page.locator(".save").first.click()
+    assert download.value.suggested_filename == f"base-{seed}.png"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -9,19 +9,18 @@ const LOCK = "M7 11V8a5 5 0 0 1 10 0v3M5.5 11h13v9h-13z";
 const OPEN = "M7 11V8a5 5 0 0 1 9.6-2M5.5 11h13v9h-13z";
 
 class Studio {
-  constructor(house) {
-    this.house = house;
+  constructor() {
     this.job = null; // the one on the wall
     this.stream = null;
     this.locked = false;
     this.past = [];
-    this.furnish();
-    this.hang({ count: 1 });
-    this.listen();
-    this.recall();
+    this.listen(); // at once: whoever types before the models are known is heard, and waits in `draw`
+    this.ready = this.furnish();
+    this.ready.catch((error) => this.trouble(error.message));
   }
 
-  furnish() {
+  async furnish() {
+    this.house = await get("/api/models");
     const { models, samplers, limits } = this.house;
     const [first] = models;
     at("steps").placeholder = String(first.num_inference_steps);
@@ -35,6 +34,8 @@ class Studio {
     at("sampler").append(el("option", { value: "" }, `${first.sampler}, as usual`), ...samplers.map((name) => el("option", { value: name }, name)));
     document.querySelector(".topbar").append(button("", { picture: "theme", class: "plain", "aria-label": "Light or dark", title: "Light or dark" }, toggleTheme));
     this.paintLock();
+    this.hang({ count: 1 });
+    this.recall();
   }
 
   listen() {
@@ -89,6 +90,7 @@ class Studio {
     }
     this.trouble("");
     try {
+      await this.ready;
       this.follow(await post("/api/jobs", asked));
     } catch (error) {
       this.trouble(error.message);
@@ -234,11 +236,4 @@ function veil() {
   return el("span", { class: "veil" }, "Withheld: it may be unsafe for work.");
 }
 
-async function start() {
-  new Studio(await get("/api/models"));
-}
-
-start().catch((error) => {
-  at("trouble").hidden = false;
-  at("trouble").textContent = error.message;
-});
+new Studio();
