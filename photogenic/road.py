@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from photogenic.core.console import console
 from photogenic.core.errors import MissingModelError, RunError
 from photogenic.core.run import Run
-from photogenic.core.shards import fingerprint, is_done, mark_done, read_json, read_table, write_json
+from photogenic.core.shards import fingerprint, is_done, mark_done, read_json, write_json
 from photogenic.engines.tasks import EngineName
 from photogenic.inputs import listing_of, model_fingerprint
 from photogenic.recipe import Recipe, write_resolved
@@ -189,8 +190,8 @@ class Road:
         path = self.run.folder / name / "verdicts.parquet"
         if name != "curate" or not path.exists():
             return []
-        table = read_table(path, ["sample_id", "verdict"])
-        return sorted(table.filter(pc.equal(table["verdict"], "failed"))["sample_id"].to_pylist())
+        failed = pq.read_table(path, columns=["sample_id"], filters=pc.field("verdict") == "failed")
+        return sorted(failed["sample_id"].to_pylist())
 
     def _tell(self, fresh: bool) -> bool:
         """Write RUN/report.html unless nothing is `fresh` and it tells this very story."""
@@ -373,7 +374,7 @@ STAGES = {
     stage.name: stage
     for stage in (
         Stage("pool", 1, _pool, _pool_inputs),
-        Stage("curate", 1, _curate, _curate_inputs),
+        Stage("curate", 2, _curate, _curate_inputs),
         Stage("review", 2, _review, _review_inputs),
         Stage("pretrain", 3, _pretrain, _pretrain_inputs),
         Stage("tune", 3, _tune, _tune_inputs),

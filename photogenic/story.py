@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from photogenic.core.errors import PhotogenicError
+from photogenic.core.glimpse import Glimpse, first_rows, iter_tables, rows_of
 from photogenic.core.manifest import iter_samples
 from photogenic.core.records import Sample
-from photogenic.core.run import MetricsLog, Run, seed_for
+from photogenic.core.run import MetricsLog, Run
 from photogenic.core.shards import atomic_path, read_json, read_table
 from photogenic.evaluate.beside import said_by_raters
 from photogenic.recipe import Recipe
@@ -73,12 +75,18 @@ def tell_haystack(run: Run) -> dict[str, Any] | None:
     folder = run.folder / "pool" / "manifest"
     if not folder.is_dir():
         return None
-    pool = read_table(folder)
+    num, num_with_text, sources, some = 0, 0, Counter[str](), Glimpse(NUM_HAYSTACK)
+    for rows in iter_tables(folder, ["sample_id", "source", "alt_text"]):
+        num += rows.num_rows
+        num_with_text += pc.sum(pc.greater(pc.binary_length(rows["alt_text"]), 0)).as_py() or 0
+        for count in pc.value_counts(rows["source"]).to_pylist():
+            sources[count["values"]] += count["counts"]
+        some.show(rows.select(["sample_id"]))
     return {
-        "num": pool.num_rows,
-        "num_with_text": sum(bool(text) for text in pool["alt_text"].to_pylist()),
-        "sources": sorted(Counter(pool["source"].to_pylist()).items()),
-        "pictures": _contact_sheet(run, _some(pool, NUM_HAYSTACK)),
+        "num": num,
+        "num_with_text": num_with_text,
+        "sources": sorted(sources.items()),
+        "pictures": _contact_sheet(run, _in_order(rows_of(folder, some.column("sample_id")))),
     }
 
 
@@ -88,18 +96,28 @@ def tell_funnel(run: Run) -> dict[str, Any] | None:
     if not (folder / "counts.json").exists():
         return None
     counts = read_json(folder / "counts.json")
-    verdicts = read_table(folder / "verdicts.parquet", ["sample_id", "drop_step", "drop_reason"])
-    reasons = dict(zip(verdicts["sample_id"].to_pylist(), verdicts["drop_reason"].to_pylist(), strict=True))
-    pool = read_table(run.folder / "pool" / "manifest")
-    dropped_at = dict(zip(verdicts["sample_id"].to_pylist(), verdicts["drop_step"].to_pylist(), strict=True))
-    steps_of_pool = np.array(
-        [dropped_at.get(sample_id) for sample_id in pool["sample_id"].to_pylist()], dtype=object
-    )
+    gone = _gone(folder / "verdicts.parquet")
+    manifest = run.folder / "pool" / "manifest"
+    samples = _in_order(rows_of(manifest, [sample_id for reasons in gone.values() for sample_id in reasons]))
     sheets = {}
     for step in counts["steps"]:
-        gone = pool.filter(pa.array(steps_of_pool == step["name"]))
-        sheets[step["name"]] = _contact_sheet(run, _some(gone, NUM_DROPPED), reasons)
+        reasons = gone.get(step["name"], {})
+        those = [sample for sample in samples if sample.sample_id in reasons]
+        sheets[step["name"]] = _contact_sheet(run, those, reasons)
     return {"counts": counts, "sheets": sheets}
+
+
+def _gone(verdicts: Path) -> dict[str, dict[str, str]]:
+    """Step -> some of the samples that it dropped or failed at -> the reason."""
+    some: dict[str, Glimpse] = defaultdict(lambda: Glimpse(NUM_DROPPED))
+    for rows in iter_tables(verdicts, ["sample_id", "drop_step", "drop_reason"]):
+        for step in pc.unique(rows["drop_step"]).to_pylist():
+            if step is not None:
+                some[step].show(rows.filter(pc.equal(rows["drop_step"], step)))
+    return {
+        step: dict(zip(glimpse.column("sample_id"), glimpse.column("drop_reason"), strict=True))
+        for step, glimpse in some.items()
+    }
 
 
 def tell_decision(run: Run) -> dict[str, Any] | None:
@@ -185,10 +203,14 @@ def tell_measures(run: Run) -> dict[str, Any] | None:
     return {"base": measures["base"], "comparisons": comparisons, "remarks": measures["remarks"]}
 
 
+def _in_order(table: pa.Table) -> list[Sample]:
+    """The rows, by their ids."""
+    return list(iter_samples(table.sort_by("sample_id")))
+
+
 def _some(table: pa.Table, num: int) -> list[Sample]:
-    """At most `num` rows, drawn alike in every run."""
-    order = sorted(range(table.num_rows), key=lambda row: seed_for("story", table["sample_id"][row].as_py()))
-    return list(iter_samples(table.take(pa.array(sorted(order[:num]), pa.int64()))))
+    """At most `num` rows, the same in every run."""
+    return list(iter_samples(first_rows(table, num)))
 
 
 def _contact_sheet(

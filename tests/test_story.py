@@ -9,13 +9,19 @@ import pytest
 from evaluate.raters_of_known_strength import cast
 from PIL import Image
 
-from photogenic.core.manifest import IMAGES_SCHEMA, NEEDLES_SCHEMA, POOL_SCHEMA, sample_id_for
+from photogenic.core.manifest import (
+    IMAGES_SCHEMA,
+    NEEDLES_SCHEMA,
+    POOL_SCHEMA,
+    VERDICTS_SCHEMA,
+    sample_id_for,
+)
 from photogenic.core.run import MetricsLog, Run
 from photogenic.core.shards import write_json, write_table
 from photogenic.evaluate.verdict import judge
 from photogenic.evaluate.verdict_report import write_verdict
 from photogenic.recipe import load_recipe
-from photogenic.story import tell_drawn, tell_haystack, tell_measures, tell_tuning, write
+from photogenic.story import tell_drawn, tell_funnel, tell_haystack, tell_measures, tell_tuning, write
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -162,3 +168,27 @@ def test_measures_are_told_with_their_intervals(run: Run) -> None:
     html = story(run)
     assert "5 people voted blind" in html and "people prefer tuned" in html
     assert 'href="evaluate/verdict.html"' in html and "Nobody has judged these pictures" not in html
+
+
+def test_what_a_step_dropped_is_shown_with_its_reason(run: Run, pool: list[dict[str, object]]) -> None:
+    rows = [
+        {**{name: row[name] for name in ("sample_id", "source", "key")}, "verdict": verdict} | words
+        for row, verdict, words in zip(
+            pool,
+            ("dropped", "failed"),
+            (
+                {"drop_step": "size", "drop_reason": "40 px, below 64"},
+                {"drop_step": "size", "drop_reason": "unreadable"},
+            ),
+            strict=True,
+        )
+    ]
+    write_table(run.stage("curate") / "verdicts.parquet", pa.Table.from_pylist(rows, schema=VERDICTS_SCHEMA))
+    step = {"entered": 2, "dropped": 1, "failed": 1, "rules": [], "skipped": "", "note": ""}
+    steps = [{"name": "size", **step}, {"name": "aspect", **step, "entered": 0, "dropped": 0, "failed": 0}]
+    write_json(run.stage("curate") / "counts.json", {"kept": 0, "steps": steps})
+    chapter = tell_funnel(run)
+    assert chapter is not None
+    assert {words for _, words in chapter["sheets"]["size"]} == {"40 px, below 64", "unreadable"}
+    assert chapter["sheets"]["aspect"] == []
+    assert "40 px, below 64" in story(run)
