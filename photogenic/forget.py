@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,46 +92,39 @@ def _again(stones: Iterable[Tombstone], names: Iterable[str]) -> Iterator[Tombst
 def _find(run: Run, names: list[str], stones: tuple[Tombstone, ...], reason: str) -> list[Tombstone]:
     known = {name for stone in stones for name in (stone.sample_id, stone.uid) if name}
     read = run.folder / "curate" / "scores" / read_scorer().folder_name
-    uids = _uids(read)
-    found: dict[str, str | None] = {}
     unmatched = set(names) - known
-    named = pa.array(names, pa.string())
-    for batch in _batches(run.folder / "pool" / "manifest"):
-        matches = [
-            pc.fill_null(pc.is_in(batch[name], named), False) for name in ("sample_id", "key", "member")
-        ]
-        own = [uids.get(sample_id) for sample_id in batch["sample_id"].to_pylist()]
-        matches.append(pc.fill_null(pc.is_in(pa.array(own, pa.string()), named), False))
-        rows = pa.Table.from_batches([batch]).filter(_any(matches))
-        for row in rows.to_pylist():
-            uid = uids.get(row["sample_id"]) or _uid_of(run, row)
-            found[row["sample_id"]] = uid
-            unmatched -= {row["sample_id"], row["key"], row["member"], uid}
+    named = _uids(read, "uid", names)
+    rows = pq.read_table(
+        sorted((run.folder / "pool" / "manifest").glob("*.parquet")),
+        filters=_in("sample_id", [*names, *named]) | _in("key", names) | _in("member", names),
+    ).to_pylist()
+    uids = _uids(read, "sample_id", [row["sample_id"] for row in rows])
+    found: dict[str, str | None] = {}
+    for row in rows:
+        uid = uids.get(row["sample_id"]) or _uid_of(run, row)
+        found[row["sample_id"]] = uid
+        unmatched -= {row["sample_id"], row["key"], row["member"], uid}
     if unmatched:
         raise RunError(
             f"The pool of {run.folder} has no sample {', '.join(sorted(unmatched))}.",
             "Give a sample_id, uid, key or member, as `photogenic why` tells them.",
         )
-    wanted = {uid for uid in found.values() if uid}
-    found |= {sample_id: uid for sample_id, uid in uids.items() if uid in wanted}
+    found |= _uids(read, "uid", [uid for uid in found.values() if uid])  # the same bytes under other names
     when = datetime.now(UTC).isoformat(timespec="seconds")
     return [Tombstone(sample_id, uid, when, reason) for sample_id, uid in sorted(found.items())]
 
 
-def _any(masks: list[pa.Array]) -> pa.Array:
-    either = masks[0]
-    for mask in masks[1:]:
-        either = pc.or_(either, mask)
-    return either
+def _in(column: str, values: Collection[str]) -> pc.Expression:
+    return pc.field(column).isin(pa.array(sorted(values), pa.string()))
 
 
-def _uids(folder: Path) -> dict[str, str]:
-    """sample_id -> uid of all whose bytes were read."""
-    uids: dict[str, str] = {}
-    for path in sorted(folder.rglob("*.parquet")):
-        table = pq.read_table(path, columns=["sample_id", "uid"])
-        uids |= dict(zip(table["sample_id"].to_pylist(), table["uid"].to_pylist(), strict=True))
-    return uids
+def _uids(folder: Path, column: str, values: Collection[str]) -> dict[str, str]:
+    """sample_id -> uid of those whose bytes were read and of whom `column` is one of the values."""
+    paths = sorted(folder.rglob("*.parquet"))
+    if not paths or not values:
+        return {}
+    table = pq.read_table(paths, columns=["sample_id", "uid"], filters=_in(column, values))
+    return dict(zip(table["sample_id"].to_pylist(), table["uid"].to_pylist(), strict=True))
 
 
 def _uid_of(run: Run, row: dict[str, Any]) -> str | None:
@@ -141,12 +134,6 @@ def _uid_of(run: Run, row: dict[str, Any]) -> str | None:
         return hashlib.sha256(run.sources().read(sample.locator)).hexdigest()
     except StorageError:
         return None
-
-
-def _batches(folder: Path) -> Iterator[pa.RecordBatch]:
-    for path in sorted(folder.glob("*.parquet")):
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(BATCH_ROWS)
 
 
 # --- where it is ---------------------------------------------------------------------------------------
