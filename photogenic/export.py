@@ -26,7 +26,8 @@ from photogenic.core.manifest import iter_samples
 from photogenic.core.records import Sample
 from photogenic.core.run import Run
 from photogenic.core.shards import Sources, atomic_path, fingerprint, read_json, read_table, write_json
-from photogenic.curate.readers import IMAGE_SUFFIXES, plain
+from photogenic.curate.metadata import plain
+from photogenic.curate.readers import IMAGE_SUFFIXES
 
 TABLES = {"needles": "review/needles.parquet", "candidates": "curate/candidates.parquet"}
 FORMS = ("webdataset", "folder", "parquet", "ids")

@@ -1,4 +1,4 @@
-"""One value of a column of bytes, by its row: how pictures inside parquet files are read."""
+"""Parquet files of other people: one value of a column of bytes by its row, rows as Python's own values."""
 
 from __future__ import annotations
 
@@ -21,22 +21,51 @@ BUFFER_BYTES = 2**20  # a column chunk is streamed through this: it may hold gig
 
 def is_bytes(kind: pa.DataType) -> bool:
     """Whether a column of this type holds bytes."""
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    if pa.types.is_dictionary(kind):
+        return is_bytes(kind.value_type)
+    of_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    return any(is_of(kind) for is_of in of_bytes)
 
 
-def column_of(batch: pa.RecordBatch, column: str) -> pa.Array:
+def bytes_of(batch: pa.RecordBatch, column: str) -> pa.Array:
     """The column of that name; `image.bytes` is a column, or else the child `bytes` of the struct `image`.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is none, or it holds something else.
     """
     if column in batch.schema.names:
-        return batch.column(column)
-    name, *children = column.split(".")
-    values = batch.column(name)
-    for child in children:
-        values = pc.struct_field(values, child)
-    return values
+        values = batch.column(column)
+    else:
+        name, *children = column.split(".")
+        values = batch.column(name)
+        for child in children:
+            values = pc.struct_field(values, child)
+    if not is_bytes(values.type):
+        raise KeyError(f"the column holds {values.type}, not bytes")
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    return values if pa.types.is_binary(values.type) else values.cast(pa.large_binary())
+
+
+def rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The batch's rows as Python's own values; what Python has no value for is told as text."""
+    try:
+        return list(batch.to_pylist())
+    except (ValueError, OverflowError):  # one value is enough: a date of the year 40000, a stray byte
+        columns = [[_own_value(value) for value in column] for column in batch.columns]
+        return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _own_value(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        if pa.types.is_string(value.type) or pa.types.is_large_string(value.type):
+            return value.as_buffer().to_pybytes().decode("utf-8", "replace")
+        try:
+            return pc.cast(value, pa.string()).as_py()
+        except pa.ArrowException:  # inside a list or a struct
+            return None
 
 
 class ParquetRows:
@@ -108,6 +137,4 @@ class _Column:
         batch = next(self.batches, None)
         if batch is None:
             raise OSError("the row group is shorter than the file says")
-        self.values = column_of(batch, self.name)
-        if not is_bytes(self.values.type):
-            raise KeyError(f"the column holds {self.values.type}, not bytes")
+        self.values = bytes_of(batch, self.name)

@@ -42,6 +42,8 @@ __all__ = [
 
 
 CONTAINERS = (".tar", ".parquet")  # files that hold pictures: members go on behind their names
+# One of a process, not of a task: a group of rows is read from its beginning, and a task takes a few of them.
+_ROWS = ParquetRows()
 
 
 class Sources:
@@ -55,7 +57,6 @@ class Sources:
     def __init__(self, roots: Mapping[str, Root]) -> None:
         self.roots = dict(roots)
         self._maybe_files = {name for name, root in roots.items() if root.suffix.lower() in CONTAINERS}
-        self._rows = ParquetRows()
 
     def __reduce__(self) -> tuple[object, ...]:
         # What is open stays in its process.
@@ -110,7 +111,7 @@ class Sources:
         row, _, column = inner.partition("/")
         if not (row.isdecimal() and column):
             raise StorageError(f"{path.name}/{inner} names no row and column.", "Index the pool again.")
-        return self._rows.read(path, column, int(row))
+        return _ROWS.read(path, column, int(row))
 
 
 def _is_table(path: Root) -> bool:

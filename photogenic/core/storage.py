@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, TypeVar
 
 from photogenic.core.errors import MissingExtraError, PhotogenicError, RunError, StorageError
+from photogenic.core.ranges import RangedFile
 
 PAUSES_S = (0.2, 1.0, 4.0)  # between the tries of one read
 BLOCK_BYTES = 2**20  # what is read ahead of a file that is open
@@ -143,8 +144,9 @@ class RemotePath:
         errors: str | None = None,
         newline: str | None = None,
     ) -> IO[Any]:
-        """For reading, as bytes or as text."""
-        file: IO[bytes] = self._ask(lambda system, path: system.open(path, "rb", block_size=BLOCK_BYTES))
+        """For reading, as bytes or as text, in blocks; each is asked for as patiently as a whole file."""
+        blocks = RangedFile(self.read_range, self.entry().size_bytes)
+        file = io.BufferedReader(blocks, BLOCK_BYTES)
         return file if "b" in mode else io.TextIOWrapper(file, encoding, errors, newline)
 
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -197,6 +199,21 @@ def patiently(action: Callable[[], R], shown: str, storage: str) -> R:
         else:
             _SILENT.discard(storage)
             return result
+
+
+def for_good(error: Exception, shown: str) -> str:
+    """Why a file cannot be read, where no other try will help.
+
+    Raises:
+        StorageError: one may help. Whoever left the file out now would never look for it again.
+    """
+    if isinstance(error, StorageError):
+        if isinstance(error.__cause__, Exception) and _may_pass(error.__cause__):
+            raise error
+        return error.what.rstrip(".")
+    if isinstance(error, OSError) and error.errno in PASSING:
+        raise StorageError(f"Cannot read {shown}: {_in_words(error)}.") from error
+    return _in_words(error)
 
 
 def _may_pass(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -205,8 +206,19 @@ def columns_of(rules: Sequence[Rule]) -> list[str]:
 
 
 def number(value: object) -> float:
-    """A side-car value as a number; NaN for what is none."""
+    """A side-car value as a number; NaN for what is none, or none that a quantile could be taken of."""
     try:
-        return float(value) if isinstance(value, int | float | str) else np.nan
-    except ValueError:
+        found = float(value) if isinstance(value, int | float | str) else np.nan
+    except (ValueError, OverflowError):
         return np.nan
+    return found if math.isfinite(found) else np.nan
+
+
+def text_of(value: object) -> str | None:
+    """A side-car value as a text; None for what says nothing. The class 0 and the answer False say something.
+
+    A table that lacks some values makes floats of whole numbers: 3.0 is the class 3.
+    """
+    if value is None or value in ("", [], {}):
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

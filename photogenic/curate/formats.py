@@ -11,8 +11,9 @@ from photogenic.core.records import Sample
 from photogenic.core.storage import Root
 from photogenic.curate.config import Format, PoolConfig, SourceConfig
 from photogenic.curate.left_out import Survey
+from photogenic.curate.metadata import METADATA_NAMES
 from photogenic.curate.parquets import read_parquets
-from photogenic.curate.readers import METADATA_NAMES, Found, found_file, read_folder, walk
+from photogenic.curate.readers import Found, found_file, read_folder, walk
 from photogenic.curate.webdataset import read_tars
 
 FILE_FORMATS: dict[str, Format] = {".tar": "webdataset", ".parquet": "parquet"}

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from photogenic.core.errors import StorageError
-from photogenic.core.parquet_rows import open_parquet
-from photogenic.core.storage import Root
+from photogenic.core.parquet_rows import open_parquet, rows_of
+from photogenic.core.storage import Root, for_good
 
 Rows = Mapping[str, Mapping[str, Any]]  # key -> fields
 
@@ -25,8 +25,9 @@ def rows_beside(shard: Root, left_out: Counter[str]) -> Rows:
         with open_parquet(path) as file:
             if not {"key", "status"} <= set(file.schema_arrow.names):
                 return {}
-            rows = file.read().to_pylist()
-    except (OSError, ValueError, StorageError):
+            rows = [row for batch in file.iter_batches() for row in rows_of(batch)]
+    except (OSError, ValueError, StorageError) as error:
+        for_good(error, str(path))
         left_out["table beside a shard that cannot be read"] += 1
         return {}
     got = [row for row in rows if row["status"] == "success" and row["key"] is not None]

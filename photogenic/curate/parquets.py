@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from photogenic.core.errors import RunError
-from photogenic.core.parquet_rows import column_of, is_bytes, open_parquet
+from photogenic.core.errors import RunError, StorageError
+from photogenic.core.parquet_rows import bytes_of, is_bytes, open_parquet, rows_of
 from photogenic.core.records import Sample
-from photogenic.core.storage import RemotePath, Root, is_url
+from photogenic.core.storage import RemotePath, Root, for_good, is_url
 from photogenic.curate.config import SourceConfig
-from photogenic.curate.readers import Found, plain, sample_from, walk
+from photogenic.curate.left_out import Survey, leave_out
+from photogenic.curate.metadata import plain
+from photogenic.curate.readers import Found, sample_from, walk
 from photogenic.curate.rows_on_disk import RowsOnDisk
+
+T = TypeVar("T")
 
 BATCH_ROWS = 64  # rows with the bytes of their pictures
 
@@ -25,21 +30,48 @@ BATCH_ROWS = 64  # rows with the bytes of their pictures
 def read_parquets(
     name: str, root: Root, files: Iterable[Found], config: SourceConfig, left_out: Counter[str]
 ) -> Iterator[Sample]:
-    """The rows of all parquet files, sorted by member.
+    """The rows of all parquet files, sorted by member; of a damaged one those before the damage.
 
     Raises:
-        RunError: a file cannot be read, or it is not clear which column holds the pictures.
+        RunError: none of the files can be read, or it is not clear which column holds the pictures.
+        StorageError: a file cannot be reached now, but may be later.
     """
     tables = [found for found in files if found.suffix == ".parquet"]
     if config.path_column is not None:
         yield from _read_paths(name, root, tables, config, left_out)
         return
-    for found in sorted(tables, key=lambda found: found.member + "/"):
-        yield from _read_bytes(name, found, config)
+    tables.sort(key=lambda found: found.member + "/")
+    yield from _of_each(tables, left_out, lambda found: _read_bytes(name, found, config))
+
+
+class _Damaged(RunError):
+    """A file cannot be read to its end."""
+
+
+def _damaged(found: Found, error: Exception) -> _Damaged:
+    told = for_good(error, str(found.path))
+    return _Damaged(f"Cannot read {found.path}: {told}.", "Write the file again or remove it.")
+
+
+def _of_each(
+    tables: list[Found], left_out: Counter[str], read: Callable[[Found], Iterator[T]]
+) -> Iterator[T]:
+    """What `read` gives of each table. One that is damaged ends there; if all are, that is an error."""
+    damaged = []
+    for found in tables:
+        try:
+            yield from read(found)
+        except _Damaged as error:
+            damaged.append(error)
+            reason = f"rest of {found.member}, which is damaged; what is whole before is in the pool"
+            leave_out(left_out, reason, found.member)
+    if damaged and len(damaged) == len(tables):
+        raise damaged[0]
 
 
 def _read_bytes(name: str, found: Found, config: SourceConfig) -> Iterator[Sample]:
     """A row's member is FILE/ROW/COLUMN; the bytes are looked at for their number only."""
+    column = config.bytes_column or "?"
     try:
         with open_parquet(found.path) as file:
             column = config.bytes_column or _only_bytes_column(file.schema_arrow, found)
@@ -52,8 +84,8 @@ def _read_bytes(name: str, found: Found, config: SourceConfig) -> Iterator[Sampl
                         row[config.key] = f"{PurePosixPath(found.member).with_suffix('')}/{place}"
                     yield sample_from(name, f"{found.member}/{place}/{column}", size, row, config)
                     number += 1
-    except (OSError, ValueError) as error:
-        raise RunError(f"Cannot read {found.path}: {error}", "Write the file again or remove it.") from error
+    except (OSError, ValueError, StorageError) as error:
+        raise _damaged(found, error) from error
     except KeyError as error:
         raise RunError(
             f"{found.path} has no column of bytes {column!r}.", "Name one of its columns in `bytes_column`."
@@ -61,20 +93,19 @@ def _read_bytes(name: str, found: Found, config: SourceConfig) -> Iterator[Sampl
 
 
 def _sizes(batch: pa.RecordBatch, column: str) -> list[int]:
-    values = column_of(batch, column)
-    if not is_bytes(values.type):
-        raise KeyError(column)
+    values = bytes_of(batch, column)
     return [int(size) for size in pc.fill_null(pc.binary_length(values), 0).to_pylist()]
 
 
 def _rows(batch: pa.RecordBatch, columns: list[str]) -> list[dict[str, Any]]:
-    return list(batch.select(columns).to_pylist()) if columns else [{} for _ in range(batch.num_rows)]
+    return rows_of(batch.select(columns)) if columns else [{} for _ in range(batch.num_rows)]
 
 
 def _field_columns(schema: pa.Schema, column: str) -> list[str]:
-    """All columns but that of the pictures and other bytes."""
+    """All columns but that of the pictures, other bytes, and those that share a name."""
     own = column if column in schema.names else column.split(".")[0]
-    return [field.name for field in schema if field.name != own and not is_bytes(field.type)]
+    once = {name for name, num in Counter(schema.names).items() if num == 1}
+    return [field.name for field in schema if field.name in once - {own} and not is_bytes(field.type)]
 
 
 def _only_bytes_column(schema: pa.Schema, found: Found) -> str:
@@ -99,27 +130,44 @@ def _read_paths(
 ) -> Iterator[Sample]:
     """Paths start at the source's folder; a picture that is not there will be `failed`, with the reason."""
     rows = RowsOnDisk()
-    for found in sorted(tables, key=lambda found: found.member):
-        for row in _path_rows(found, config):
-            member = _member(row.pop(str(config.path_column)), root)
-            if member is None:
-                left_out["row without a path, or with one that leads out of the pool"] += 1
-            elif not rows.add(member, plain(row)):
-                left_out["row for a file that has one"] += 1
-    size_of = _sizes_below(root)
+    tables.sort(key=lambda found: found.member)
+    for row in _of_each(tables, left_out, lambda found: _path_rows(found, config)):
+        member = _member(row.pop(str(config.path_column)), root)
+        if member is None:
+            left_out["row without a path, or with one that leads out of the pool"] += 1
+        elif not rows.add(member, plain(row)):
+            left_out["row for a file that has one"] += 1
+    size_of = _sizes_below(root, left_out)
     for member, row in rows.items():
         yield sample_from(name, member, size_of(member), row, config)
 
 
-def _sizes_below(root: Root) -> Callable[[str], int]:
-    """Tells the size of a member, -1 where it is not there. Behind a URL all are listed once."""
+def _sizes_below(root: Root, left_out: Counter[str]) -> Callable[[str], int]:
+    """Tells the size of a member, -1 where it is not there; its version is noted.
+
+    Behind a URL all are listed once.
+    """
+
+    def note(member: str, version: int) -> None:
+        if isinstance(left_out, Survey):
+            left_out.note_version(member, version)
+
     if isinstance(root, RemotePath):
-        sizes = {found.member: found.size_bytes for found in walk(root, Counter())}
+        sizes = {}
+        for found in walk(root, Counter()):
+            sizes[found.member] = found.size_bytes
+            note(found.member, found.version)
         return lambda member: sizes.get(member, -1)
 
     def size_of(member: str) -> int:
-        path = root / member
-        return path.stat().st_size if path.is_file() else -1
+        try:
+            status = (root / member).stat()
+        except (OSError, ValueError):  # not there, or no name that a file may have
+            return -1
+        if not stat.S_ISREG(status.st_mode):
+            return -1
+        note(member, status.st_mtime_ns)
+        return status.st_size
 
     return size_of
 
@@ -132,9 +180,9 @@ def _path_rows(found: Found, config: SourceConfig) -> Iterator[dict[str, Any]]:
                 names = ", ".join(file.schema_arrow.names)
                 raise RunError(f"{found.path} has no column {column!r}.", f"It has: {names}.")
             for batch in file.iter_batches(columns=[column, *_field_columns(file.schema_arrow, column)]):
-                yield from batch.to_pylist()
-    except (OSError, ValueError) as error:
-        raise RunError(f"Cannot read {found.path}: {error}", "Write the file again or remove it.") from error
+                yield from rows_of(batch)
+    except (OSError, ValueError, StorageError) as error:
+        raise _damaged(found, error) from error
 
 
 def _member(path: object, root: Root) -> str | None:

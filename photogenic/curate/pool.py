@@ -22,7 +22,7 @@ from photogenic.core.tombstones import read_tombstones
 from photogenic.curate.config import PoolConfig
 from photogenic.curate.formats import Place, places, read_source
 from photogenic.curate.left_out import Survey, write_left_out
-from photogenic.curate.readers import plain
+from photogenic.curate.metadata import plain
 from photogenic.curate.rewritten import forget, rewritten
 
 LEFT_OUT = "left_out.parquet"

@@ -1,14 +1,11 @@
-"""What lies in a source: pictures found by walking, with the texts that lie beside them.
+"""What lies in a source: pictures found by walking, with what is told of them beside them (`metadata`).
 
 Pictures inside tars and parquet files: `webdataset`, `parquets`. Which reader a source needs: `formats`.
 """
 
 from __future__ import annotations
 
-import csv
 import heapq
-import json
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -17,22 +14,20 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from photogenic.core.errors import RunError, StorageError
+from photogenic.core.errors import RunError
 from photogenic.core.manifest import sample_id_for
-from photogenic.core.parquet_rows import open_parquet
 from photogenic.core.records import Sample
 from photogenic.core.shards import CONTAINERS
-from photogenic.core.storage import Entry, RemotePath, Root
+from photogenic.core.storage import Entry, RemotePath, Root, for_good
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import Rows, rows_beside
 from photogenic.curate.left_out import Survey, leave_out
+from photogenic.curate.metadata import FILE_NAME, read_metadata, read_side_cars
 from photogenic.curate.rows_on_disk import RowsOnDisk
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif")
 )
-METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
-FILE_NAME = "file_name"
 HIDDEN = "hidden"
 
 
@@ -75,7 +70,12 @@ def split_suffix(name: str) -> tuple[str, str]:
 
 
 def walk(root: Root, left_out: Counter[str]) -> Iterator[Found]:
-    """Every regular file below `root`, by member; what is left out is counted by reason."""
+    """Every regular file below `root`, by member; what is left out is counted by reason.
+
+    Raises:
+        RunError: the root cannot be listed.
+        StorageError: what lies there cannot be reached now, but may be later.
+    """
     files = (
         _walk_remote(root, "", left_out)
         if isinstance(root, RemotePath)
@@ -137,6 +137,7 @@ def _walk_folder(folder: Path, prefix: str, root: Path, left_out: Counter[str]) 
             raise RunError(
                 f"Cannot list {root}: {error.strerror}.", "Check the path and its rights."
             ) from error
+        for_good(error, str(folder))
         leave_out(left_out, "folder that cannot be listed", prefix)
         return
     kept = [
@@ -152,7 +153,8 @@ def _walk_folder(folder: Path, prefix: str, root: Path, left_out: Counter[str]) 
         else:
             try:
                 status = entry.stat()
-            except OSError:
+            except OSError as error:
+                for_good(error, entry.path)
                 leave_out(left_out, "file that vanished while it was listed", prefix + entry.name)
                 continue
             yield Found(prefix + entry.name, folder, status.st_size, status.st_mtime_ns, beside)
@@ -222,8 +224,12 @@ def _missing_samples(
         path = PurePosixPath(member)
         if path.is_absolute() or ".." in path.parts:
             leave_out(left_out, "metadata row that points out of the pool", member)
-        elif path.suffix.lower() in IMAGE_SUFFIXES and not is_there(member):
+        elif is_there(member):
+            continue
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
             yield sample_from(name, member, -1, row, config)
+        else:
+            leave_out(left_out, "metadata row whose file is not there and has no suffix of a picture", member)
 
 
 def presence(root: Root) -> Callable[[str], bool]:
@@ -245,14 +251,16 @@ def sample_from(
 ) -> Sample:
     """A sample of the pool. Of the row, the key and the text get columns; all else travels in `fields`."""
     fields = {field: value for field, value in row.items() if field != FILE_NAME}
-    key = str(fields.pop(config.key, None) or member.removesuffix(split_suffix(_name_of(member))[1]))
+    key = fields.pop(config.key, None)
+    if key is None or key == "":
+        key = member.removesuffix(split_suffix(_name_of(member))[1])
     texts = [field for field in config.alt_text if isinstance(fields.get(field), str)]
     alt_text = fields.pop(texts[0]) if texts else ""
     return Sample(
-        sample_id=sample_id_for(source, member, key),
+        sample_id=sample_id_for(source, member, str(key)),
         source=source,
         member=member,
-        key=key,
+        key=str(key),
         alt_text=alt_text,
         offset=offset,
         size_bytes=size_bytes,
@@ -262,87 +270,3 @@ def sample_from(
 
 def _name_of(member: str) -> str:
     return member.rpartition("/")[2]
-
-
-def read_metadata(root: Root, left_out: Counter[str]) -> RowsOnDisk | None:
-    """Member -> row of the folder's metadata file; None where there is no such file.
-
-    Raises:
-        RunError: there are several metadata files, or the one there is cannot be read as a whole.
-    """
-    paths = [root / name for name in METADATA_NAMES if (root / name).is_file()]
-    if not paths:
-        return None
-    if len(paths) > 1:
-        names = ", ".join(path.name for path in paths)
-        raise RunError(f"{root} has several metadata files: {names}.", "Leave one of them.")
-    rows = RowsOnDisk()
-    for row in _metadata_rows(paths[0], left_out):
-        member = row.get(FILE_NAME)
-        if not isinstance(member, str) or not member:
-            left_out["metadata row without file_name"] += 1
-        elif not rows.add(PurePosixPath(member).as_posix(), plain(row)):
-            left_out["metadata row for a file that has one"] += 1
-    return rows
-
-
-def _metadata_rows(path: Root, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
-    if path.suffix == ".jsonl":
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            for line in file:
-                if line.strip():
-                    yield json_object(line, "metadata line that is no JSON object", left_out)
-    elif path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            for row in csv.DictReader(file):
-                yield {name: value for name, value in row.items() if name is not None}
-    else:
-        try:
-            for batch in open_parquet(path).iter_batches():
-                yield from batch.to_pylist()
-        except (OSError, ValueError) as error:
-            raise RunError(f"Cannot read {path}: {error}", "Write the file again or remove it.") from error
-
-
-def read_side_cars(found: Found, left_out: Counter[str]) -> dict[str, Any]:
-    """`picture.json` gives fields, `picture.txt` the alt_text (and wins)."""
-    row: dict[str, Any] = {}
-    if (text := _side_car(found, ".json", left_out)) is not None:
-        row |= json_object(text, "side-car that is no JSON object", left_out)
-    if (text := _side_car(found, ".txt", left_out)) is not None:
-        row["alt_text"] = text.strip()
-    return row
-
-
-def _side_car(found: Found, suffix: str, left_out: Counter[str]) -> str | None:
-    name = found.stem + suffix
-    if name not in found.beside:
-        return None
-    try:
-        return (found.folder / name).read_text(encoding="utf-8-sig", errors="replace")
-    except (OSError, StorageError):
-        left_out["side-car that cannot be read"] += 1
-        return None
-
-
-def json_object(text: str, otherwise: str, left_out: Counter[str]) -> dict[str, Any]:
-    """The object that `text` is; else an empty one, counted under `otherwise`."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if isinstance(value, dict):
-        return value
-    left_out[otherwise] += 1
-    return {}
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: dates and bytes as text, a NaN as null."""
-    if isinstance(value, dict):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import IO
 
 from photogenic.core.errors import StorageError
-from photogenic.core.storage import Root
+from photogenic.core.storage import Root, for_good
 from photogenic.curate.left_out import leave_out
 
 BLOCK_BYTES = 512
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended headers; a declared gigabyte is not read
+MAX_SIZE_DIGITS = 20  # 2**64 has as many
 REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 WITHOUT_BYTES = (
     tarfile.LNKTYPE,
@@ -47,6 +48,9 @@ def tar_members(path: Root, shown: str, left_out: Counter[str]) -> Iterator[TarM
     """The regular files of a tar in their order; of one that is cut off, those that are whole.
 
     shown: the tar's name in the reasons that are counted.
+
+    Raises:
+        StorageError: the tar cannot be reached now, but may be later.
     """
     position = 0
     try:
@@ -68,8 +72,7 @@ def tar_members(path: Root, shown: str, left_out: Counter[str]) -> Iterator[TarM
         reason = f"rest of {shown}, which is cut off or damaged; what is whole before is in the pool"
         leave_out(left_out, reason, shown)
     except (OSError, StorageError) as error:
-        told = error.strerror if isinstance(error, OSError) else error
-        leave_out(left_out, f"tar that cannot be read ({told})", shown)
+        leave_out(left_out, f"tar that cannot be read ({for_good(error, shown)})", shown)
 
 
 _ANNOUNCING = (
@@ -102,14 +105,18 @@ def _extent(
         start = _behind_sparse_map(file, position)
     size = header.size
     if header.type not in _ANNOUNCING and "size" in extended:
-        if not extended["size"].isdecimal():
-            raise _Damaged
-        size = int(extended["size"])
+        size = _whole_number(extended["size"])
     if size < 0:
         raise _Damaged
     if header.type in WITHOUT_BYTES:
         size = 0
     return start, size, start + -(-size // BLOCK_BYTES) * BLOCK_BYTES
+
+
+def _whole_number(digits: str) -> int:
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= MAX_SIZE_DIGITS):
+        raise _Damaged
+    return int(digits)
 
 
 def _behind_sparse_map(file: IO[bytes], position: int) -> int:

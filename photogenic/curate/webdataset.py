@@ -9,10 +9,11 @@ from typing import Any
 
 from photogenic.core.errors import StorageError
 from photogenic.core.records import Sample
-from photogenic.core.storage import Root, read_range
+from photogenic.core.storage import Root, for_good, read_range
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import rows_beside
-from photogenic.curate.readers import IMAGE_SUFFIXES, Found, json_object, sample_from
+from photogenic.curate.metadata import json_object
+from photogenic.curate.readers import IMAGE_SUFFIXES, Found, sample_from
 from photogenic.curate.tars import TarMember, tar_members
 
 SIDE_CARS = (".json", ".txt")
@@ -101,6 +102,7 @@ def _text(
         return None
     try:
         return read_range(tar, member.offset, member.size_bytes).decode("utf-8-sig", "replace")
-    except (OSError, StorageError):
+    except (OSError, StorageError) as error:
+        for_good(error, f"{tar.name}/{member.name}")
         left_out["side-car that cannot be read"] += 1
         return None

@@ -15,6 +15,7 @@ from photogenic.core.records import Locator
 from photogenic.core.shards import Sources
 from photogenic.core.storage import (
     RemotePath,
+    for_good,
     literal_secrets,
     patiently,
     read_range,
@@ -23,6 +24,7 @@ from photogenic.core.storage import (
 )
 
 fsspec = pytest.importorskip("fsspec")
+MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
 
 
 @pytest.fixture
@@ -61,6 +63,56 @@ def test_as_much_of_a_path_as_is_needed(bucket: RemotePath) -> None:
     ]
     assert file.entry().size_bytes == 10
     assert pickle.loads(pickle.dumps(file)) == file
+
+
+def test_an_open_file_is_read_block_by_block_and_each_patiently(
+    bucket: RemotePath, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(range(256)) * 40
+    name = str(bucket).removeprefix("memory://")
+    fsspec.filesystem("memory").pipe(f"/{name}/long.bin", data)
+    asked: list[tuple[int, int]] = []
+    cat_file = MemoryFileSystem.cat_file
+
+    def every_other_time(self: object, path: str, start: int, end: int) -> bytes:
+        asked.append((start, end))
+        if len(asked) % 2:
+            raise TimeoutError("no answer")
+        return bytes(cat_file(self, path, start=start, end=end))
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", every_other_time)
+    monkeypatch.setattr(storage, "BLOCK_BYTES", 1000)
+    with (bucket / "long.bin").open("rb") as file:
+        assert file.read(10) == data[:10] and asked == [(0, 1000), (0, 1000)]
+        assert file.seek(-20, 2) == len(data) - 20 and file.read() == data[-20:]
+        assert file.seek(5000) == 5000 and file.seek(200, 1) == 5200 and file.read(4) == data[5200:5204]
+        assert file.seek(10 * len(data)) and file.read(1) == b""
+        file.seek(0)
+        assert file.read() == data
+    assert len(no_pauses) == len(asked) / 2
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda *_, **__: 1 / 0)
+    with (
+        (bucket / "long.bin").open("rb") as file,
+        pytest.raises(StorageError, match=r"Cannot read .*long\.bin"),
+    ):
+        file.read(1)
+
+
+def test_what_may_pass_is_no_reason_to_leave_a_file_out(no_pauses: list[float]) -> None:
+    def refused(error: Exception) -> StorageError:
+        with pytest.raises(StorageError) as caught:
+            patiently(lambda: (_ for _ in ()).throw(error), "a.tar", "bucket")
+        return caught.value
+
+    for error in (OSError(errno.EIO, "Input/output error"), refused(TimeoutError("no answer"))):
+        with pytest.raises(StorageError, match=r"Cannot read a\.tar: (Input|no answer)"):
+            for_good(error, "a.tar")
+    for error in (
+        PermissionError(errno.EACCES, "Denied"),
+        ValueError("Denied."),
+        refused(PermissionError("Denied")),
+    ):
+        assert for_good(error, "a.tar").endswith("Denied")
 
 
 def test_a_root_may_be_a_file(bucket: RemotePath) -> None:

@@ -1,4 +1,6 @@
 import hashlib
+import os
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,10 +9,13 @@ import pytest
 
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.manifest import iter_samples
+from photogenic.core.parquet_rows import _Column
 from photogenic.core.records import Locator, Sample
 from photogenic.core.run import Run
-from photogenic.core.shards import Sources
-from photogenic.curate.config import PoolConfig
+from photogenic.core.shards import Sources, read_table
+from photogenic.curate.config import CurateConfig, PoolConfig
+from photogenic.curate.funnel import curate
+from photogenic.curate.parquets import BATCH_ROWS
 from photogenic.curate.pool import index
 
 from .containers import picture
@@ -142,6 +147,85 @@ def test_errors_are_sentences(folder: Path, run: Run) -> None:
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(RunError, match="Cannot read"):
         pool(run, folder)
+
+
+def test_one_damaged_file_among_many_is_left_out_and_named(folder: Path, run: Run) -> None:
+    for name in "abc":
+        table = pa.table({"image": [name.encode()] * 2 * BATCH_ROWS})
+        pq.write_table(table, folder / f"{name}.parquet", row_group_size=BATCH_ROWS)
+    (folder / "b.parquet").write_bytes(b"PAR1 and no more")
+    whole = bytearray((folder / "c.parquet").read_bytes())
+    group = pq.read_metadata(folder / "c.parquet").row_group(1).column(0)
+    whole[group.dictionary_page_offset : group.data_page_offset] = bytes(
+        group.data_page_offset - group.dictionary_page_offset
+    )
+    (folder / "c.parquet").write_bytes(whole)
+    found = Counter(sample.member.split("/")[0] for sample in pool(run, folder))
+    assert found == {"a.parquet": 2 * BATCH_ROWS, "c.parquet": BATCH_ROWS}
+    left_out = read_table(run.folder / "pool" / "left_out.parquet").to_pylist()
+    assert [(row["member"], row["reason"][:25]) for row in left_out] == [
+        ("b.parquet", "rest of b.parquet, which "),
+        ("c.parquet", "rest of c.parquet, which "),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["binary", "large_binary", "binary_view", "dictionary", "struct"])
+def test_bytes_of_whatever_type(folder: Path, run: Run, kind: str) -> None:
+    data = [picture("red"), None, picture("blue")]
+    if kind == "dictionary":
+        column = pa.array(data, pa.binary()).dictionary_encode()
+    elif kind == "struct":
+        rows = [None if item is None else {"bytes": item} for item in data]
+        column = pa.array(rows, pa.struct([("bytes", pa.large_binary())]))
+    else:
+        column = pa.array(data, getattr(pa, kind)())
+    pq.write_table(pa.table({"image": column}), folder / "a.parquet")
+    samples = pool(run, folder)
+    assert [run.sources().read(sample.locator) for sample in samples] == [data[0], b"", data[2]]
+
+
+def test_columns_that_share_a_name_tell_nothing(folder: Path, run: Run) -> None:
+    columns = [pa.array([b"1"]), pa.array(["x"]), pa.array(["y"]), pa.array([7])]
+    pq.write_table(pa.Table.from_arrays(columns, ["image", "t", "t", "n"]), folder / "a.parquet")
+    assert [sample.fields for sample in pool(run, folder)] == [{"n": 7}]
+
+
+def test_a_path_that_no_file_may_have(folder: Path, run: Run) -> None:
+    (folder / "a.png").write_bytes(picture())
+    pq.write_table(pa.table({"file": ["a.png", "x" * 5000 + ".png"]}), folder / "t.parquet")
+    assert [sample.size_bytes for sample in pool(run, folder, path_column="file")] == [len(picture()), -1]
+
+
+def test_a_picture_named_by_a_lone_table_is_measured_again_when_it_is_rewritten(
+    folder: Path, run: Run
+) -> None:
+    pq.write_table(pa.table({"file": ["a.png"]}), folder / "t.parquet")
+    config = CurateConfig.model_validate({"steps": {"size": {"min_side_px": 8}}})
+    for colour in ("red", "blue"):
+        data = picture(colour, "BMP")  # of the same size, whatever the colour
+        (folder / "a.png").write_bytes(data)
+        os.utime(folder / "a.png", ns=(0, len(colour)))
+        pool(run, folder / "t.parquet", path_column="file")
+        curate(config, run, workers=1)
+        verdicts = read_table(run.folder / "curate" / "verdicts.parquet")
+        assert verdicts["uid"].to_pylist() == [hashlib.sha256(data).hexdigest()]
+
+
+def test_tasks_one_after_the_other_read_a_group_of_rows_once(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = [bytes([number]) * 50 for number in range(200)]
+    pq.write_table(pa.table({"image": data}), folder / "a.parquet")
+    samples = pool(run, folder)
+    entered: list[int] = []
+    enter = _Column._enter
+    monkeypatch.setattr(_Column, "_enter", lambda self, group: (entered.append(group), enter(self, group))[1])
+    roots = run.sources().roots
+    for start in range(0, len(samples), 16):
+        sources = Sources(roots)  # as each task has its own
+        for sample in samples[start : start + 16]:
+            assert sources.read(sample.locator) == data[samples.index(sample)]
+    assert entered == [0]
 
 
 def test_large_row_groups_and_sources_that_travel(folder: Path, run: Run) -> None:

@@ -74,7 +74,14 @@ def test_a_declared_size_is_not_believed(tmp_path: Path) -> None:
     huge.size = 2**40
     path = write_tar(tmp_path / "huge.tar", [("good.png", b"1")])
     whole = path.read_bytes()[:1024]
-    for lie in (huge.tobuf(tarfile.GNU_FORMAT), _pax(b"99999999 path=x\n"), _pax(b"15 size=-512abc\n")):
+    digits = b"9" * 5000  # more than Python turns into a number
+    for lie in (
+        huge.tobuf(tarfile.GNU_FORMAT),
+        _pax(b"99999999 path=x\n"),
+        _pax(b"15 size=-512abc\n"),
+        _pax(b"5011 size=" + digits + b"\n"),
+        _pax("11 size=\u0661\n".encode()),
+    ):
         path.write_bytes(whole + lie + bytes(10240))
         names, left_out = names_and_reasons(path)
         assert names[0] == "good.png" and len(names) == 1
@@ -87,7 +94,7 @@ def _pax(records: bytes) -> bytes:
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, len(records)
     member = tarfile.TarInfo("after.png")
-    return header.tobuf() + records.ljust(512, b"\0") + member.tobuf()
+    return header.tobuf() + records.ljust(-(-len(records) // 512) * 512, b"\0") + member.tobuf()
 
 
 def test_a_tar_cut_off_anywhere_gives_what_is_whole(tmp_path: Path) -> None:
