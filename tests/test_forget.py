@@ -12,7 +12,7 @@ from PIL import Image
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, read_table, write_table
-from photogenic.core.tombstones import read_tombstones
+from photogenic.core.tombstones import FILE, Tombstone, add_tombstones, read_tombstones
 from photogenic.curate.config import CurateConfig, PoolConfig
 from photogenic.curate.funnel import curate
 from photogenic.curate.pool import index
@@ -136,6 +136,19 @@ def test_an_unknown_name_is_a_sentence_and_removes_nothing(run: Run) -> None:
     with pytest.raises(RunError, match="no sample nobody"):
         forget(run, ["0.png", "nobody"])
     assert not read_tombstones(run.folder).stones
+
+
+def test_what_follows_a_line_that_a_kill_cut_off_is_a_tombstone(run: Run) -> None:
+    path = run.folder / FILE
+    add_tombstones(run.folder, [Tombstone("a" * 24, None, "now", "said \u2028 so")])
+    whole = path.read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        add_tombstones(run.folder, [Tombstone("b" * 24, None, "later")])
+        assert "b" * 24 in read_tombstones(run.folder).ids
+    path.write_bytes(whole)
+    add_tombstones(run.folder, [Tombstone("b" * 24, None, "later")])
+    assert [stone.reason for stone in read_tombstones(run.folder).stones] == ["said \u2028 so", ""]
 
 
 def test_a_line_cut_off_by_a_kill_is_no_tombstone(run: Run) -> None:

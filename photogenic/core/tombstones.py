@@ -63,17 +63,19 @@ def read_tombstones(run_folder: Path) -> Tombstones:
     if not path.exists():
         return Tombstones(())
     stones = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().split(b"\n"):
         try:
             stones.append(Tombstone(**json.loads(line)))
-        except json.JSONDecodeError:
+        except ValueError:
             continue
     return Tombstones(tuple(stones))
 
 
 def add_tombstones(run_folder: Path, stones: Iterable[Tombstone]) -> None:
     """Append, and see it on the disk: whatever is removed afterwards is removed for good."""
-    with (run_folder / FILE).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(stone), ensure_ascii=False) + "\n" for stone in stones)
+    with (run_folder / FILE).open("ab+") as file:
+        if file.tell() and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
+            file.write(b"\n")  # a kill cut the last line off: what follows must not become a part of it
+        file.writelines(json.dumps(asdict(stone)).encode() + b"\n" for stone in stones)
         file.flush()
         os.fsync(file.fileno())
