@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from photogenic.curate.config import AestheticStep, ClipScoreStep, ConceptStep, DuplicatesStep
-from photogenic.curate.filters import Floats, Mask
-from photogenic.curate.judging import vectors_of
+from photogenic.curate.filters import Floats
+from photogenic.curate.judging import Rows, take_vectors
 from photogenic.curate.ledger import Ledger
 from photogenic.curate.neural import (
-    EMBEDDING,
     Vectors,
     clip_model,
     embedding_model,
     image_scorer,
     text_scorer,
 )
+from photogenic.curate.scorers import Scorer
 from photogenic.curate.scores import Scores
 from photogenic.measures.clip_score import read_clip_config
 from photogenic.measures.hub import ModelFolder
@@ -50,31 +50,37 @@ def reason_to_skip(step: NeuralStep, domain: str | None, ledger: Ledger, scores:
 
 
 def _reason_by_texts(model: ModelFolder, ledger: Ledger, scores: Scores) -> str:
-    which = _pairs(ledger)
-    if which.sum() < MIN_PAIRS:
-        too_few = f"Only {which.sum()} samples have a text: too few to tell whether the CLIP of"
+    rows = ledger.some_with_text(MAX_PAIRS)
+    if len(rows) < MIN_PAIRS:
+        too_few = f"Only {len(rows)} samples have a text: too few to tell whether the CLIP of"
         return f"{too_few} {_name(model)} fits."
-    ratio = preference(model, ledger, scores, which)
+    ratio = preference(model, ledger, scores, rows)
     if ratio >= NEEDED_RATIO:
         return ""
-    percent = f"{100 * ratio:.0f} % of {which.sum()} samples"
+    percent = f"{100 * ratio:.0f} % of {len(rows)} samples"
     return (
         f"The CLIP of {_name(model)} does not know what this pool shows: it prefers a picture's own text to"
         f" another one for {percent} (by chance 50 %, needed {100 * NEEDED_RATIO:.0f} %)."
     )
 
 
-def preference(model: ModelFolder, ledger: Ledger, scores: Scores, which: Mask) -> float:
+def preference(model: ModelFolder, ledger: Ledger, scores: Scores, rows: Rows) -> float:
     """Share of the samples whose own text scores higher than the next one's, 0-1; equal scores count half."""
-    tables = [scores.fill(scorer(model), ledger, which).table for scorer in (image_scorer, text_scorer)]
-    has_both = which.copy()
-    for table in tables:
-        has_both &= table[EMBEDDING].is_valid().to_numpy()
-    if not has_both.any():
+    (of_images, images), (of_texts, texts) = (
+        _vectors(scorer(model), ledger, scores, rows) for scorer in (image_scorer, text_scorer)
+    )
+    both, with_image, with_text = np.intersect1d(of_images, of_texts, return_indices=True)
+    if not both.size:
         return 0.0
-    images, texts = (vectors_of(table.filter(has_both)) for table in tables)
+    images, texts = images[with_image], texts[with_text]
     difference = _products(images, texts) - _products(images, np.roll(texts, 1, axis=0))
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+
+
+def _vectors(scorer: Scorer, ledger: Ledger, scores: Scores, rows: Rows) -> tuple[Rows, Vectors]:
+    who = ledger.among(rows)
+    scores.attach(scorer, ledger, who)
+    return take_vectors(scorer, ledger, who)
 
 
 def _products(images: Vectors, texts: Vectors) -> Floats:
@@ -83,12 +89,3 @@ def _products(images: Vectors, texts: Vectors) -> Floats:
 
 def _name(model: ModelFolder) -> str:
     return model.path.name if model.path.is_dir() and model.path.name in model.name else model.name
-
-
-def _pairs(ledger: Ledger) -> Mask:
-    """Up to 256 survivors with a text. Sample ids are hashes: their order is as good as random."""
-    has_text = np.array([bool(text and text.strip()) for text in ledger.texts], dtype=bool)
-    rows = np.flatnonzero(ledger.alive & has_text)
-    which = np.zeros(len(ledger), dtype=bool)
-    which[rows[np.argsort(ledger.ids[rows].astype(str))][:MAX_PAIRS]] = True
-    return which

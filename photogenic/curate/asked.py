@@ -21,17 +21,22 @@ def asked_columns(steps: StepsConfig) -> frozenset[str]:
     """All that rules, groups, duplicates, selections and own filters look at."""
     found: set[str] = set()
     for name, step in steps.items():
-        found.update(columns_of(rules_for(name, step)))
-        match step:
-            case DuplicatesStep():
-                found.update(("phash", step.keep))
-            case SelectStep():
-                found.update((step.by, step.balance or ""))
-            case PopularityStep():
-                found.add(step.within or "")
-            case FilterStep():
-                found.update(step.columns)
+        found.update(columns_of(rules_for(name, step)), columns_besides(step))
     return frozenset(found)
+
+
+def columns_besides(step: object) -> list[str]:
+    """What a step looks at that stands in none of its rules."""
+    match step:
+        case DuplicatesStep():
+            return ["phash", step.keep]
+        case SelectStep():
+            return [step.by, *([step.balance] if step.balance else [])]
+        case PopularityStep():
+            return [step.within] if step.within else []
+        case FilterStep():
+            return list(step.columns)
+    return []
 
 
 def pixels_for(config: CurateConfig) -> Scorer:

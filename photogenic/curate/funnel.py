@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from photogenic.core.config import StrictModel
@@ -43,6 +42,7 @@ from photogenic.curate.config import (
 from photogenic.curate.filters import FIELD, Rule, columns_of, rules_for
 from photogenic.curate.finishing import finish_scorer
 from photogenic.curate.held_out import held_out_phrases
+from photogenic.curate.judging import take_vectors
 from photogenic.curate.ledger import DROPPED, FAILED, Ledger
 from photogenic.curate.own import drop_by_own, own_inputs, own_scorers
 from photogenic.curate.scorers import (
@@ -53,7 +53,7 @@ from photogenic.curate.scorers import (
     unsafe_scorer,
     watermark_scorer,
 )
-from photogenic.curate.scores import SLICES, Scores
+from photogenic.curate.scores import SLICES, Scored, Scores
 from photogenic.curate.setwise import drop_duplicates, drop_look_alikes, drop_within, select_best
 from photogenic.curate.target import Solved, solve
 from photogenic.curate.tasting import taste_scorer
@@ -109,7 +109,7 @@ def curate(config: CurateConfig, run: Run, *, workers: int, engine: EngineName =
 
 def inputs(config: CurateConfig) -> list[object]:
     """What besides the configuration's values could change the result: the steps' order, how pixels are
-    measured, models, own code.
+    measured, models, own code, texts that are held out.
     """
     steps = config.steps
     by_embedding = steps.duplicates and neural.embedding_model(steps.duplicates)
@@ -117,7 +117,8 @@ def inputs(config: CurateConfig) -> list[object]:
     if not asked_columns(steps).isdisjoint(finish_scorer().columns):
         scorers.append(finish_scorer())
     scorers += [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
-    return [steps.order, [scorer.folder_name for scorer in scorers], own_inputs(steps)]
+    held_out = [held_out_phrases(step) for _, step in steps.items() if isinstance(step, HeldOutStep)]
+    return [steps.order, [scorer.folder_name for scorer in scorers], own_inputs(steps), *held_out]
 
 
 class Funnel:
@@ -237,17 +238,10 @@ class Funnel:
         if reason:
             self.steps[-1].note = f"By perceptual hash only. {reason}"
             return
-        rows, vectors = self._vectors(neural.image_scorer(model))
+        scorer = neural.image_scorer(model)
+        self._failed(self.scores.attach(scorer, self.ledger))
+        rows, vectors = take_vectors(scorer, self.ledger, self.ledger.living)
         drop_look_alikes(self.ledger, step, name, rows, vectors)
-
-    def _vectors(self, scorer: Scorer) -> tuple[NDArray[np.int64], neural.Vectors]:
-        """Rows of those alive that have a vector, and the vectors. [M], [M, D]"""
-        from photogenic.curate.judging import vectors_of
-
-        alive = self.ledger.alive
-        table = self.scores.fill(scorer, self.ledger, alive).table
-        has_one = alive & table[neural.EMBEDDING].is_valid().to_numpy(zero_copy_only=False)
-        return np.flatnonzero(has_one), vectors_of(table.filter(pa.array(has_one)))
 
     def _select(self, name: str, step: SelectStep) -> None:
         self._attached(step.by)
@@ -278,6 +272,10 @@ class Funnel:
         self._done.append(scorer)
         scored = self.scores.attach(scorer, self.ledger)
         self.ledger.drop_undecodable(scorer.folder_name, READ)
+        self._failed(scored)
+
+    def _failed(self, scored: Scored) -> None:
+        """Who could not be scored has failed: for want of its bytes, or at this step."""
         self.ledger.strike_ids(READ, FAILED, scored.unreachable)
         self.ledger.strike_ids(self.steps[-1].name, FAILED, scored.broke)
 
@@ -326,7 +324,7 @@ def check(config: CurateConfig, sources: Sources) -> None:
     for name, column in own:
         if columns.count(column) > 1:
             raise RecipeError(f"curate.steps.{name}: there is a column {column!r} already.", "Rename it.")
-    inputs(config)  # finds the functions of one's own
+    inputs(config)  # finds the functions of one's own, and the files of texts that are held out
 
 
 def _named(scorer: Scorer) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,75 +10,77 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from photogenic.core.shards import write_table
-from photogenic.curate.neural import EMBEDDING, Head, Vectors
+from photogenic.curate.columns import column_sql
+from photogenic.curate.tables import POOL, ROWS, write_batches
 
 if TYPE_CHECKING:
-    from photogenic.curate.filters import Mask
     from photogenic.curate.ledger import Ledger
+    from photogenic.curate.neural import Head, Vectors
     from photogenic.curate.scorers import Scorer
-    from photogenic.curate.scores import Scored, Scores
 
-CHUNK_ROWS = 16_384
+CHUNK_ROWS = 4096  # vectors in memory
 
-Strings = NDArray[np.object_]
-
-
-def fill_head(scores: Scores, scorer: Scorer, ledger: Ledger, which: Mask, texts: Strings) -> Scored:
-    """As Scores.fill: `which` get the head's columns, from vectors that are made where they are missing."""
-    from photogenic.curate.scores import Scored, stamps_of, stored_rows, valid_rows
-
-    if scorer.head is None:
-        return scores.fill(scorer, ledger, which, texts)
-    head, folder, stamps = scorer.head, scores.folder / scorer.folder_name, stamps_of(scorer, ledger, texts)
-    stored = valid_rows(stored_rows(scorer, [folder]), ledger, stamps)
-    missing = which & pc.is_null(stored["stamp"]).to_numpy(zero_copy_only=False)
-    if not missing.any() and (folder / "00000.parquet").exists():
-        return Scored(stored)
-    sources = [scores.fill(source, ledger, missing, texts) for source in head.sources]
-    rows = np.flatnonzero(missing)
-    tables = [source.table.take(pa.array(rows)) for source in sources]
-    fresh = [_judged(scorer, head, part, ledger.ids, stamps) for part in _parts(rows, tables)]
-    known = stored.filter(pc.is_valid(stored["stamp"]))
-    table = valid_rows(pa.concat_tables([known, *fresh]).combine_chunks(), ledger, stamps)
-    write_table(folder / "00000.parquet", table.filter(pc.is_valid(table["stamp"])))
-    scored = Scored(table)
-    for source in sources:
-        scored.unreachable |= source.unreachable
-        scored.broke |= source.broke
-    return scored
+Rows = NDArray[np.int64]
 
 
-def _parts(
-    rows: NDArray[np.int64], tables: list[pa.Table]
-) -> Iterator[tuple[NDArray[np.int64], list[pa.Table]]]:
-    for start in range(0, len(rows), CHUNK_ROWS):
-        yield rows[start : start + CHUNK_ROWS], [table.slice(start, CHUNK_ROWS) for table in tables]
+def write_judged(path: Path, scorer: Scorer, head: Head, ledger: Ledger, who: str) -> None:
+    """The head's table, of all of `who` (SQL) that its sources could see. Their tables are attached.
+
+    Null where a source has no vector: a sample without a text has no CLIP score.
+    """
+    sources = [source.folder_name for source in head.sources]
+    columns = {
+        "sample_id": column_sql(POOL, "sample_id"),
+        "stamp": ledger.stamp(scorer.basis),
+        "undecodable": column_sql(sources[0], "undecodable"),
+    } | {_vector(place): _embedding(source) for place, source in enumerate(sources)}
+    seen = " AND ".join(f"{column_sql(source, 'stamp')} IS NOT NULL" for source in sources)
+    query = ledger.tables.select(columns, f"({who}) AND {seen}")
+    batches = ledger.tables.batches(query, CHUNK_ROWS)
+    write_batches(path, scorer.schema, (_judged(scorer, head, batch) for batch in batches))
 
 
-def _judged(
-    scorer: Scorer, head: Head, part: tuple[NDArray[np.int64], list[pa.Table]], ids: Strings, stamps: pa.Array
-) -> pa.Table:
-    """Rows of the head's table: of all that the sources could see, with nulls where one has no vector."""
-    rows, tables = part
-    seen = np.logical_and.reduce([pc.is_valid(table["stamp"]).to_numpy() for table in tables])
-    has_all = np.logical_and.reduce([pc.is_valid(table[EMBEDDING]).to_numpy() for table in tables])
-    columns = {name: np.full(len(rows), None, dtype=object) for name in scorer.columns}
+def take_vectors(scorer: Scorer, ledger: Ledger, who: str) -> tuple[Rows, Vectors]:
+    """Rows and vectors of those of `who` (SQL) that have one; the table is taken away. [M], [M, D]
+
+    So vectors are in no other table: they lie in the store, for whoever wants them.
+    """
+    embedding = _embedding(scorer.folder_name)
+    columns = {"row": column_sql(ROWS, "row"), "vector": embedding}
+    table = ledger.tables.table(ledger.tables.select(columns, f"({who}) AND {embedding} IS NOT NULL"))
+    ledger.detach(scorer.folder_name)
+    rows = np.asarray(table["row"].to_numpy(), dtype=np.int64)
+    pieces = [_matrix(chunk) for chunk in table["vector"].chunks if len(chunk)]
+    return rows, np.concatenate(pieces) if pieces else np.zeros((0, 0), np.float32)
+
+
+def _judged(scorer: Scorer, head: Head, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of the head's table."""
+    vectors = [batch[_vector(place)] for place in range(len(head.sources))]
+    has_all = np.logical_and.reduce(
+        [pc.is_valid(column).to_numpy(zero_copy_only=False) for column in vectors]
+    )
+    columns = {name: np.full(batch.num_rows, None, dtype=object) for name in scorer.columns}
     if has_all.any():
-        vectors = [vectors_of(table.filter(pa.array(has_all))) for table in tables]
-        for name, values in head.judge(vectors, scorer.model).items():
+        found = [_matrix(column.filter(pa.array(has_all))) for column in vectors]
+        for name, values in head.judge(found, scorer.model).items():
             columns[name][has_all] = values
-    undecodable = tables[0]["undecodable"]
-    arrays = {"sample_id": pa.array(ids[rows], pa.string()), "stamp": stamps.take(pa.array(rows))}
-    arrays |= {"undecodable": undecodable.combine_chunks()}
+    arrays = {name: batch[name] for name in ("sample_id", "stamp", "undecodable")}
     arrays |= {name: pa.array(values, scorer.schema.field(name).type) for name, values in columns.items()}
-    return pa.table(arrays, schema=scorer.schema).filter(pa.array(seen))
+    return pa.record_batch(arrays)
 
 
-def vectors_of(table: pa.Table) -> Vectors:
-    """The column of vectors, none of them null: [N, D] float32."""
-    column = table[EMBEDDING].combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks)
+def _embedding(alias: str) -> str:
+    from photogenic.curate.neural import EMBEDDING
+
+    return column_sql(alias, EMBEDDING)
+
+
+def _vector(place: int) -> str:
+    return f"vector {place}"
+
+
+def _matrix(column: pa.Array) -> Vectors:
+    """A column of vectors, none of them null: [N, D] float32."""
     values = column.flatten().to_numpy(zero_copy_only=False)
     return np.asarray(values.reshape(len(column), -1), np.float32)

@@ -21,7 +21,7 @@ import pyarrow as pa
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run, seed_for
 from photogenic.core.shards import read_json, read_table, write_table
-from photogenic.curate.config import CurateConfig, DuplicatesStep, PoolConfig
+from photogenic.curate.config import CurateConfig, DuplicatesStep, PoolConfig, Range
 from photogenic.curate.costs import scorers_by_step
 from photogenic.curate.filters import Rule
 from photogenic.measures.duplicates import expected_seconds
@@ -153,11 +153,15 @@ def _costs(
     told = [(step["name"], [Rule(**rule) for rule in step["rules"]]) for step in counts["steps"]]
     needed = scorers_by_step(config, told)
     most = float("inf") if config.steps.select is None else config.steps.select.num
+    come_to_target: float | None = None  # the columns of all later bounds are measured for these
     for step in counts["steps"]:
         entered = step["entered"] * share
         left = (step["entered"] - step["dropped"] - step["failed"]) * share
         if step["name"] == "select":
             left = min(entered, most)  # a number, whatever the pool's size
+        if come_to_target is None and _asks_for_target(config, step["name"]):
+            come_to_target = entered
+        looked_at = entered if come_to_target is None else come_to_target
         names = [name for name in needed[step["name"]] if name in seconds]
         reads = sum(name != "text_embedding" for name in names)
         yield StepCost(
@@ -165,10 +169,15 @@ def _costs(
             entered=entered,
             left=left,
             scorers=tuple(names),
-            scored=entered if names else 0.0,
+            scored=looked_at if names else 0.0,
             seconds_each=sum(seconds[name] for name in names),
-            read_bytes=reads * entered * size,
+            read_bytes=reads * looked_at * size,
         )
+
+
+def _asks_for_target(config: CurateConfig, name: str) -> bool:
+    step = config.steps.get(name) if name in config.steps.order else None
+    return isinstance(step, Range) and step.asks_for_target
 
 
 def _assumptions(

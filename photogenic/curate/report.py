@@ -21,7 +21,7 @@ from photogenic.core.shards import atomic_path, read_json
 from photogenic.curate.config import CurateConfig
 from photogenic.curate.costs import scorers_by_step
 from photogenic.curate.evidence import Evidence, StepRecord
-from photogenic.curate.filters import Rule
+from photogenic.curate.filters import Rule, text_of
 from photogenic.curate.ledger import DROPPED, FAILED
 from photogenic.curate.thumbnails import SIZE_PX, thumbnails
 from photogenic.engines.tasks import Engine
@@ -228,7 +228,7 @@ def _pairs(evidence: Evidence, gone: NDArray[np.int64]) -> Sheet:
     drawn = _random(evidence, gone, NUM_PAIRS, "duplicates").rows
     table, rows, captions = evidence.verdicts, [], []
     reasons = [str(table["drop_reason"][row].as_py()) for row in drawn]
-    stayed = pa.array([reason.rsplit(maxsplit=1)[1] for reason in reasons], pa.string())
+    stayed = pa.array([reason.rpartition(" ")[2] for reason in reasons], pa.string())
     places = pc.index_in(stayed, table["sample_id"].combine_chunks()).to_pylist()
     for row, place, reason in zip(drawn, places, reasons, strict=True):
         if place is None:  # it failed; nobody stands for it
@@ -286,7 +286,7 @@ def _balance(evidence: Evidence, config: CurateConfig) -> tuple[str, list[tuple[
     """The field of concepts, each concept's count in the pool and among the candidates, the largest share."""
     by_step = "concept" if "concept" in evidence.homes else "group"
     name = (config.steps.select and config.steps.select.balance) or by_step
-    concepts = ["" if value is None else str(value) for value in evidence.words(name)]
+    concepts = [text_of(value) or "" for value in evidence.words(name)]
     before = Counter(concepts)
     if set(before) <= {""}:
         return name, [], 1.0

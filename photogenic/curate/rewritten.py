@@ -28,12 +28,16 @@ def rewritten(before: pa.Table, now: pa.Table, manifest: Path) -> list[str]:
     files = set(zip(changed["source"].to_pylist(), changed["member"].to_pylist(), strict=True))
     if not files:
         return []
-    rows = read_table(manifest, ["sample_id", "source", "member"]).to_pylist()
     return [
-        row["sample_id"]
-        for row in rows
-        if any((row["source"], file) in files for file in _files_of(row["member"]))
+        sample_id
+        for shard in sorted(manifest.glob("*.parquet"))
+        for sample_id, source, member in zip(*_names_in(shard), strict=True)
+        if any((source, file) in files for file in _files_of(member))
     ]
+
+
+def _names_in(shard: Path) -> list[list[str]]:
+    return [column.to_pylist() for column in read_table(shard, ["sample_id", "source", "member"]).columns]
 
 
 def _files_of(member: str) -> Iterator[str]:

@@ -17,38 +17,35 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from photogenic.core.console import progress
 from photogenic.core.manifest import iter_samples
-from photogenic.core.shards import Sources, read_json, read_table, write_json
-from photogenic.curate.filters import Mask
-from photogenic.curate.ledger import Ledger, listing
+from photogenic.core.shards import Sources, read_json, write_json
+from photogenic.curate.columns import listing
+from photogenic.curate.judging import write_judged
+from photogenic.curate.ledger import Ledger
 from photogenic.curate.scorers import Scorer, ScoreTask, score
 from photogenic.curate.tables import BATCH_ROWS, write_batches
 from photogenic.engines.tasks import Engine, Failure
+
+if TYPE_CHECKING:
+    from photogenic.curate.neural import Head
 
 MAX_SAMPLES_PER_TASK = 512
 NUM_TASKS = 2000  # a large pool gets larger tasks instead of more part files than this
 SLICES = "slices"  # the folder of the slices' stores, beside the store of the whole pool
 
-Strings = NDArray[np.object_]
-
 
 @dataclass
 class Scored:
-    """What is known after scoring: `table` has a row per sample of the pool, null where there is no score."""
+    """Who could not be scored: sample_id -> reason."""
 
-    table: pa.Table
-    unreachable: dict[str, str] = field(default_factory=dict)  # sample_id -> reason; storage
-    broke: dict[str, str] = field(
-        default_factory=dict
-    )  # sample_id -> reason; its worker died, hung or raised
+    unreachable: dict[str, str] = field(default_factory=dict)  # the storage did not give the bytes
+    broke: dict[str, str] = field(default_factory=dict)  # its worker died, hung or raised
 
 
 class Scores:
@@ -64,41 +61,34 @@ class Scores:
         self.engine = engine
         self.timeout_s = timeout_s
 
-    def fill(self, scorer: Scorer, ledger: Ledger, which: Mask, texts: Strings | None = None) -> Scored:
-        """Score what of `which` has no valid score yet; return the scores of the whole pool, in memory."""
-        if scorer.head is not None:
-            from photogenic.curate.judging import fill_head
-
-            return fill_head(self, scorer, ledger, which, ledger.texts if texts is None else texts)
-        scored = self.attach(scorer, ledger, ledger.marked(which))
-        scored.table = read_table(ledger.path(scorer.folder_name)).cast(scorer.schema)
-        return scored
-
     def attach(self, scorer: Scorer, ledger: Ledger, who: str | None = None) -> Scored:
         """Set the scorer's table beside the ledger's; `who` (SQL; all who are alive) is scored first.
 
         Nothing is held in memory but what is being scored. What the result tells is who could not be.
         """
-        alias, scored = scorer.folder_name, Scored(scorer.schema.empty_table())
+        alias, scored = scorer.folder_name, Scored()
         self._align(scorer, ledger)
         missing = f"({ledger.living if who is None else who}) AND {ledger.unscored(alias)}"
         num = ledger.count(missing)
         if not num:
             return scored
         if scorer.head is not None:
-            self._judge(scorer, ledger, missing, scored)
+            self._judge(scorer, scorer.head, ledger, missing, scored)
         else:
             self._score(scorer, ledger.pool_rows(missing), num, scored)
         ledger.detach(alias)
         self._align(scorer, ledger)
         return scored
 
-    def _judge(self, scorer: Scorer, ledger: Ledger, missing: str, scored: Scored) -> None:
-        from photogenic.curate.judging import fill_head
-
-        which = ledger.mask(missing)
-        found = fill_head(self, scorer, ledger, which, ledger.texts)
-        scored.unreachable, scored.broke = found.unreachable, found.broke
+    def _judge(self, scorer: Scorer, head: Head, ledger: Ledger, who: str, scored: Scored) -> None:
+        """Score by a head: `who` (SQL) get its columns, from vectors that are made where they are missing."""
+        for source in head.sources:
+            found = self.attach(source, ledger, who)
+            scored.unreachable |= found.unreachable
+            scored.broke |= found.broke
+        write_judged(self.folder / scorer.folder_name / "parts" / "judged.parquet", scorer, head, ledger, who)
+        for source in head.sources:
+            ledger.detach(source.folder_name)
 
     def _align(self, scorer: Scorer, ledger: Ledger) -> None:
         """Attach one row per sample: its valid score, else null. Where parts lie about, they are taken in."""
@@ -150,27 +140,6 @@ class Scores:
         before = times.get(name, {"num": 0, "seconds": 0.0})
         times[name] = {"num": before["num"] + num, "seconds": round(before["seconds"] + seconds, 3)}
         write_json(path, times)
-
-
-def stamps_of(scorer: Scorer, ledger: Ledger, texts: Strings) -> pa.Array:
-    """The stamp that a valid score has. [N]"""
-    sizes = ledger.manifest["size_bytes"].to_pylist()
-    return pa.array(map(scorer.stamp, sizes, ledger.uids, texts), pa.string())
-
-
-def stored_rows(scorer: Scorer, folders: list[Path]) -> pa.Table:
-    """All rows in these folders of the scorer."""
-    paths = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
-    paths += [path for folder in folders for path in sorted((folder / "parts").glob("*.parquet"))]
-    return pa.concat_tables([scorer.schema.empty_table(), *map(read_table, paths)]).combine_chunks()
-
-
-def valid_rows(stored: pa.Table, ledger: Ledger, stamps: pa.Array) -> pa.Table:
-    """The stored row of each sample of the pool; all null where there is none, or one for other bytes. [N]"""
-    ids = ledger.manifest["sample_id"]
-    expected = stamps.take(pc.index_in(stored["sample_id"], ids))
-    stored = stored.filter(pc.fill_null(pc.equal(stored["stamp"], expected), False))
-    return stored.take(pc.index_in(ids, stored["sample_id"]))
 
 
 def _num_rows(path: Path) -> int:

@@ -9,12 +9,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from photogenic.curate import select
+from photogenic.curate.columns import Ints, column_sql
 from photogenic.curate.config import DuplicatesStep, SelectStep
 from photogenic.curate.filters import Floats, Rule
-from photogenic.curate.ledger import DROPPED, Ledger, column_sql
+from photogenic.curate.ledger import DROPPED, Ledger
 from photogenic.curate.tables import POOL, first_of, literal
 
-Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Vectors = NDArray[np.float32]
 

@@ -7,17 +7,24 @@ slice. There a slice keeps all, so that it scores whatever the whole funnel may 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Self
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from photogenic.core.errors import PhotogenicError
+from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.run import Run
-from photogenic.core.shards import read_table, write_table
+from photogenic.core.shards import read_table
 from photogenic.curate.config import CurateConfig
 from photogenic.curate.ledger import Ledger
 from photogenic.curate.scores import SLICES, Scores
+from photogenic.curate.tables import write_batches
 from photogenic.engines.local import engine_for
 from photogenic.engines.tasks import EngineName
 
@@ -71,10 +78,8 @@ def score_slice(
 
     sources = run.sources()
     check(config, sources)
-    manifest = read_table(run.folder / "pool" / "manifest")
-    start, stop = part.rows(manifest.num_rows)
     folder = part.folder(run)
-    write_table(folder / "manifest" / "00000.parquet", manifest.slice(start, stop - start))
+    write_batches(folder / "manifest" / "00000.parquet", POOL_SCHEMA, rows_of(part, run))
     whole = run.folder / "curate" / "scores"
     with (
         closing(engine_for(workers, engine)) as hands,
@@ -85,3 +90,14 @@ def score_slice(
     failed = sum(step.failed for step in funnel.steps)
     run.log.info("curate: slice %s: %d samples, %d failed", part, len(ledger), failed)
     return len(ledger), failed
+
+
+def rows_of(part: Slice, run: Run) -> Iterator[pa.RecordBatch]:
+    """The slice's rows of the manifest. Only shards that hold some are read: there may be a thousand jobs."""
+    shards = sorted((run.folder / "pool" / "manifest").glob("*.parquet"))
+    ends = list(accumulate((pq.read_metadata(shard).num_rows for shard in shards), initial=0))
+    start, stop = part.rows(ends[-1])
+    for shard, (first, end) in zip(shards, pairwise(ends), strict=True):
+        if first < stop and start < end:
+            table = read_table(shard).slice(max(0, start - first), stop - max(start, first))
+            yield from table.combine_chunks().to_batches()

@@ -7,6 +7,7 @@ nothing is looked up, and nothing is held in memory but what a query returns.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -61,7 +62,12 @@ def none_of(conditions: Iterable[str]) -> str:
 
 def like_any(value: str, patterns: Sequence[str]) -> str:
     """Whether a text matches one of the patterns, of which `*` stands for anything; capitals do not count."""
-    return " OR ".join(f"lower({value}) GLOB {literal(pattern.lower())}" for pattern in patterns)
+    return " OR ".join(f"lower({value}) GLOB {literal(_glob(pattern.lower()))}" for pattern in patterns)
+
+
+def _glob(pattern: str) -> str:
+    """What GLOB reads as the pattern: `?`, `[` and the backslash are letters like others."""
+    return re.sub(r"[?\[\\]", r"[\g<0>]", pattern)
 
 
 def files_of(paths: Sequence[Path]) -> str:

@@ -103,6 +103,17 @@ def test_another_head_opens_no_picture(models: Path, haystack: Path, tmp_path: P
     assert any("aesthetic_score" in line.said for line in story.lines)
 
 
+def test_candidates_do_not_tell_when_the_vectors_were_made(models: Path, drawn: Path, tmp_path: Path) -> None:
+    steps = neural_steps(models)
+    del steps["unsafe"]
+    run = funnel(drawn, tmp_path / "run", steps)
+    path = run.folder / "curate" / "candidates.parquet"
+    first = path.read_bytes()
+    assert "embedding" not in read_table(path).column_names, "vectors lie in the store"
+    funnel(drawn, tmp_path / "run", steps)
+    assert path.read_bytes() == first
+
+
 def test_a_classifier_gives_concepts(models: Path, drawn: Path, tmp_path: Path) -> None:
     steps = {"size": {"min_side_px": 64}, "concept": {"model": str(models / "kinds"), "min_prob": 0.1}}
     run = funnel(drawn, tmp_path / "run", steps)

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json
-from photogenic.curate.config import DuplicatesStep, PoolConfig
+from photogenic.curate.config import CurateConfig, DuplicatesStep, PoolConfig
+from photogenic.curate.costs import scorers_by_step
+from photogenic.curate.filters import rules_for
 from photogenic.curate.planning import HASH_ENTROPY, _in_words, _of_duplicates, plan_curation
 from photogenic.measures.duplicates import MAX_DISTANCE, expected_seconds
 
@@ -54,6 +56,33 @@ def test_a_run_gives_the_shares(drawn: Path, tmp_path: Path) -> None:
     assert any("the run's 51 samples" in assumption for assumption in plan.assumptions)
     assert any("about 1 s and 0.1 GB of memory" in assumption for assumption in plan.assumptions)
     assert (run.folder / "curate" / "counts.json").read_bytes() == before
+
+
+def test_what_no_rule_reads_is_paid_for_as_well(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def keeps(row): return True")
+    steps = {
+        "size": {},
+        "likes": {"step": "popularity", "field": "likes", "min_quantile": 0.1, "within": "watermark_score"},
+        "mine": {"filter": f"{tmp_path}/mine.py:keeps", "columns": ["unsafe_prob"]},
+    }
+    config = CurateConfig.model_validate({"steps": steps})
+    told = [("read", []), *((name, rules_for(name, step)) for name, step in config.steps.items())]
+    assert scorers_by_step(config, told) == {
+        "read": ("read",),
+        "size": (),
+        "likes": ("watermark",),
+        "mine": ("unsafe", "pixel"),  # whoever is left has the pixel measures
+    }
+
+
+def test_bounds_of_a_target_are_measured_for_all_who_come_to_the_first(drawn: Path, tmp_path: Path) -> None:
+    steps = {"sharpness": {"min_quantile": "target"}, "watermark": {"max_quantile": "target"}}
+    config = CurateConfig.model_validate({"steps": steps, "target": 10})
+    run = run_funnel(drawn, tmp_path / "run", config=config)
+    plan = plan_curation(pool_of(drawn), config, run, pool_size=None, num_measured=8)
+    _, sharpness, watermark = plan.steps
+    assert watermark.scorers == ("watermark",) and watermark.entered < 0.7 * sharpness.entered
+    assert watermark.scored == sharpness.entered
 
 
 def test_look_alikes_by_embedding_grow_with_the_square() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -13,11 +12,13 @@ from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.records import Sample
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table, write_table
+from photogenic.curate.columns import column_sql
 from photogenic.curate.config import PoolConfig
 from photogenic.curate.ledger import Ledger
 from photogenic.curate.pool import index
 from photogenic.curate.scorers import Scorer, Values
-from photogenic.curate.scores import Scores
+from photogenic.curate.scores import Scored, Scores
+from photogenic.curate.tables import POOL, literal
 from photogenic.engines.here import InProcess
 from photogenic.engines.local import LocalPool, engine_for
 
@@ -59,24 +60,42 @@ def ledger(run: Run) -> Iterator[Ledger]:
         yield ledger
 
 
+def saying(*texts: str) -> str:
+    """The condition of having one of the texts."""
+    return f"{column_sql(POOL, 'alt_text')} IN ({', '.join(map(literal, texts))})"
+
+
+def fill(scores: Scores, scorer: Scorer, ledger: Ledger, *texts: str) -> tuple[Scored, pa.Table]:
+    """Score those with one of the texts; who could not be, and the scores of the whole pool."""
+    scored = scores.attach(scorer, ledger, saying(*texts))
+    columns = {name: column_sql(scorer.folder_name, name) for name in (*scorer.columns, "undecodable")}
+    table = ledger.tables.table(ledger.tables.select(columns))
+    ledger.detach(scorer.folder_name)
+    return scored, table
+
+
+def ids_of(ledger: Ledger) -> list[str]:
+    query = ledger.tables.select({"id": column_sql(POOL, "sample_id")})
+    return [str(row[0]) for row in ledger.tables.rows(query)]
+
+
 def test_whatever_a_sample_does_the_others_are_scored(run: Run, ledger: Ledger) -> None:
     with LocalPool(2) as pool:
         scores = Scores(run.folder / "scores", run.sources(), pool, timeout_s=45)
-        scored = scores.fill(SCORER, ledger, ledger.alive)
-    ids = dict(zip(ledger.ids, TEXTS, strict=True))
+        scored, table = fill(scores, SCORER, ledger, *TEXTS)
+    ids = dict(zip(ids_of(ledger), TEXTS, strict=True))
     assert {ids[key]: reason for key, reason in scored.broke.items()} == {
         "kills": "its worker was killed by SIGKILL",
         "raises": "ZeroDivisionError: one over nothing",
     }
     assert [ids[key] for key in scored.unreachable] == ["gone"]
-    assert scored.table["length"].to_pylist() == [1, 2, None, 4, None, 2, None, 1, None, 2]
-    assert scored.table["undecodable"].to_pylist() == [None] * 6 + ["cannot be read"] + [None] * 3
+    assert table["length"].to_pylist() == [1, 2, None, 4, None, 2, None, 1, None, 2]
+    assert table["undecodable"].to_pylist() == [None] * 6 + ["cannot be read"] + [None] * 3
 
 
 def test_only_what_is_missing_or_stale_is_scored(run: Run, ledger: Ledger) -> None:
     scores = Scores(run.folder / "scores", run.sources(), InProcess(), timeout_s=45)
-    which = np.isin(ledger.texts, ["a", "bb", "dd"])
-    table = scores.fill(SCORER, ledger, which).table
+    _, table = fill(scores, SCORER, ledger, "a", "bb", "dd")
     assert table["length"].to_pylist() == [1, 2, None, None, None, 2, None, None, None, None]
     for path in run.sources().roots["pool"].glob("*.png"):
         path.unlink()
@@ -86,19 +105,19 @@ def test_only_what_is_missing_or_stale_is_scored(run: Run, ledger: Ledger) -> No
         run.folder / "pool" / "manifest" / "00000.parquet", pa.Table.from_pylist(manifest, POOL_SCHEMA)
     )
     with closing(Ledger(run.folder / "pool" / "manifest", run.folder)) as changed:
-        again = scores.fill(SCORER, changed, which)
-    assert again.table["length"].to_pylist() == [1, None, None, None, None, 2, None, None, None, None]
-    assert list(again.unreachable) == [ledger.ids[1]]  # its text changed, and its bytes are gone
+        again, table = fill(scores, SCORER, changed, "a", "another text", "dd")
+    assert table["length"].to_pylist() == [1, None, None, None, None, 2, None, None, None, None]
+    ids = ids_of(ledger)
+    assert list(again.unreachable) == [ids[1]]  # its text changed, and its bytes are gone
     stored = read_table(run.folder / "scores" / SCORER.folder_name)
-    assert stored["sample_id"].to_pylist() == [ledger.ids[0], ledger.ids[5]]
+    assert stored["sample_id"].to_pylist() == [ids[0], ids[5]]
 
 
 def test_another_revision_is_another_table(run: Run, ledger: Ledger) -> None:
     scores = Scores(run.folder / "scores", run.sources(), InProcess(), timeout_s=45)
-    which = ledger.texts == "a"
-    scores.fill(SCORER, ledger, which)
+    fill(scores, SCORER, ledger, "a")
     other = Scorer("length", measure, COLUMNS, "2", basis="uid and text")
-    assert scores.fill(other, ledger, which).table["length"].to_pylist()[0] == 1
+    assert fill(scores, other, ledger, "a")[1]["length"].to_pylist()[0] == 1
     assert sorted(path.name for path in scores.folder.glob("length-*")) == ["length-1", "length-2"]
 
 
@@ -120,6 +139,6 @@ def test_broken_code_ends_the_run_and_is_no_pictures_failure(
     scorer = Scorer("broken", function, COLUMNS, "1", basis="uid and text", samples_per_task=4)
     with closing(engine_for(workers)) as engine, pytest.raises(RunError) as caught:
         scores = Scores(run.folder / "scores", run.sources(), engine, timeout_s=45)
-        scores.fill(scorer, ledger, ledger.alive)
+        scores.attach(scorer, ledger)
     assert "The scorer 'broken' cannot work" in caught.value.what
     assert "no_such_" in caught.value.what and "test_scores.py" in caught.value.what

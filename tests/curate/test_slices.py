@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from photogenic.core.errors import PhotogenicError, RunError
+from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.run import Run
-from photogenic.core.shards import read_json, read_table
+from photogenic.core.shards import read_json, read_table, write_table
 from photogenic.curate.config import PoolConfig
 from photogenic.curate.funnel import curate
 from photogenic.curate.pool import index
-from photogenic.curate.slices import Slice, score_slice
+from photogenic.curate.slices import Slice, rows_of, score_slice
 
 from .funnels import config_of, run_funnel
 
@@ -41,6 +43,18 @@ def test_a_slice_is_written_i_of_n_from_one() -> None:
     for wrong in ("0/8", "9/8", "3", "a/b", "3/8/1", "-1/2", ""):
         with pytest.raises(PhotogenicError, match="no slice"):
             Slice.parse(wrong)
+
+
+def test_a_slice_is_cut_out_of_the_shards_that_hold_it(tmp_path: Path) -> None:
+    rows = [{"sample_id": f"{number:024x}", "member": str(number), "fields": "{}"} for number in range(10)]
+    run = Run(tmp_path)
+    for shard, start in enumerate((0, 4, 8)):
+        part = pa.Table.from_pylist(rows[start : start + 4], POOL_SCHEMA)
+        write_table(tmp_path / "pool" / "manifest" / f"{shard:05d}.parquet", part)
+    for of in (1, 2, 3, 4, 10, 12):
+        cut = [batch for number in range(1, of + 1) for batch in rows_of(Slice(number, of), run)]
+        assert pa.Table.from_batches(cut)["member"].to_pylist() == [str(number) for number in range(10)]
+        assert max(batch.num_rows for batch in rows_of(Slice(of, of), run)) <= -(-10 // of)
 
 
 def test_slices_in_any_order_and_a_last_run_give_the_tables_of_one_run(

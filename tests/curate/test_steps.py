@@ -12,6 +12,8 @@ from photogenic.core.errors import RecipeError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, read_table
 from photogenic.curate.config import CurateConfig, PoolConfig
+from photogenic.curate.explore.funnel import Explorer
+from photogenic.curate.explore.pool import ExploredPool
 from photogenic.curate.finishing import finish_scorer
 from photogenic.curate.funnel import curate, inputs
 from photogenic.curate.pool import index
@@ -30,7 +32,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         Image.fromarray(pixels).save(folder / name)
         row = {"file_name": name, "alt_text": f"noise of number {number}" if number else "DSC_0001"}
         row |= {"likes": number, "group": "cats" if number < 12 else "dogs", "licence": LICENCES[number % 4]}
-        row |= {"opt_out": {1: True, 2: "false", 5: "yes"}.get(number)}
+        row |= {"opt_out": {1: True, 2: "false", 3: False, 4: 0.0, 5: "yes"}.get(number)}
+        row |= {"kind": number % 2 if number < 20 else None}
         rows.append(json.dumps(row) + "\n")
     (folder / "metadata.jsonl").write_text("".join(rows))
     run = Run(tmp_path_factory.mktemp("run"))
@@ -57,6 +60,23 @@ def test_licences_and_opt_outs(run: Run) -> None:
     assert found[3] == ("licence", "licence all rights reserved is not allowed")
     lenient = decided(run, {"licence": {"allow": ["CC-BY*"], "keep_unknown": True}})
     assert kept(lenient) == {number for number in range(NUM) if number % 4 in (0, 2)}
+    for letters in ("cc[0]", "cc?", "cc\\0"):  # only `*` stands for something else
+        assert not kept(decided(run, {"licence": {"allow": [letters]}}))
+
+
+def test_the_class_0_is_a_class(run: Run) -> None:
+    found = decided(run, {"select": {"num": 9, "by": "fields.likes", "balance": "kind"}})
+    assert kept(found) == {14, 16, 18, 15, 17, 19, 21, 22, 23}
+    assert found[0] == ("select", "not among the best of kind '0' by fields.likes")
+    pool = ExploredPool.read(
+        run,
+        CurateConfig.model_validate(
+            {"steps": {"select": {"num": 9, "by": "fields.likes", "balance": "kind"}}}
+        ),
+    )
+    assert [count.left for count in Explorer(pool).counts({})][-1] == 9
+    page = (run.folder / "curate" / "report.html").read_text(encoding="utf-8")
+    assert all(f'<th scope="row">{kind}</th>' in page for kind in ("0", "1", "none"))
 
 
 def test_nothing_is_chosen_whose_text_names_what_is_held_out(run: Run, tmp_path: Path) -> None:
@@ -67,6 +87,12 @@ def test_nothing_is_chosen_whose_text_names_what_is_held_out(run: Run, tmp_path:
     found = decided(run, {"held_out": {"prompts": str(prompts), "challenge": "held out"}})
     assert kept(found) == set(range(NUM)) - {7, 12}, "17 is not 7, and one prompt has no challenge"
     assert found[7] == ("held_out", "held out: its text names number 7")
+    config = CurateConfig.model_validate({"steps": {"held_out": {"prompts": str(prompts)}}})
+    before, text = inputs(config), prompts.read_text()
+    prompts.write_text(text + "number 8,\n")
+    assert inputs(config) != before, "another text in the file is another result"
+    prompts.write_text(text)
+    assert inputs(config) == before
     everything = decided(run, {"held_out": {"prompts": str(prompts)}})
     assert kept(everything) == set(range(NUM)) - {1, 7, 12}
     with pytest.raises(RecipeError, match=r"No prompt of .* has the challenge 'hard'"):

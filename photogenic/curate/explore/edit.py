@@ -14,7 +14,7 @@ import yaml
 from photogenic.core.config import StrictModel
 from photogenic.core.errors import RecipeError
 from photogenic.core.shards import atomic_path
-from photogenic.curate.config import DEFAULT_STEPS
+from photogenic.curate.config import DEFAULT_STEPS, TARGET
 from photogenic.curate.filters import rules_for
 
 
@@ -28,9 +28,13 @@ def rule_fields(name: str, step: StrictModel) -> list[str]:
     found = [""] * len(rules)
     for setting in type(step).model_fields:
         value = getattr(step, setting)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if value == TARGET:
+            other: float = 0.5  # a quantile that is named is another one than that which is solved
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            other = value + 1
+        else:
             continue
-        changed = rules_for(name, step.model_copy(update={setting: value + 1}))
+        changed = rules_for(name, step.model_copy(update={setting: other}))
         for index, (before, after) in enumerate(zip(rules, changed, strict=True)):
             if before != after:
                 found[index] = setting

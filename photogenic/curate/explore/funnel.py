@@ -65,13 +65,10 @@ class Explorer:
         return counts
 
     def entering(self, rule_key: str, changes: Changes) -> Mask:
-        """Who comes to the rule's step, and within the step past the rules before it. [N]"""
+        """Who comes to the rule's step with a score for it: its quantile is of these. [N]"""
         self.counts(changes)
         place, index = self._find(rule_key)
-        step, alive = self.pool.steps[place], self._before[place][0].copy()
-        for number, rule in enumerate(step.rules[:index]):
-            alive, _ = self._rule(rule, alive, changes.get(f"{step.name}.{number}"))
-        return alive & self.pool.columns[step.rules[index].column].scored
+        return self._before[place][0] & self.pool.columns[self.pool.steps[place].rules[index].column].scored
 
     def histogram(self, rule_key: str, changes: Changes) -> dict[str, Any]:
         """Counts of the entering values in NUM_BINS bins, the outermost of which hold what lies beyond."""
@@ -96,6 +93,7 @@ class Explorer:
         threshold = self._threshold(rule, values[entering], changes.get(rule_key))
         if threshold is None:
             return {"below": [], "above": []}
+        entering &= self._past_the_rules_before(rule_key, changes)
         order = self._order(rule.column)
         side: Literal["left", "right"] = "left" if rule.side == "min" else "right"
         middle = int(np.searchsorted(values, float(np.float32(threshold)), side=side, sorter=order))
@@ -110,6 +108,15 @@ class Explorer:
         values = self.pool.columns[rule.column].values[self.entering(rule_key, changes)]
         values = values[~np.isnan(values)]
         return float((values < np.float32(threshold)).mean()) if values.size else 0.0
+
+    def _past_the_rules_before(self, rule_key: str, changes: Changes) -> Mask:
+        """Who of those that come to the rule's step breaks none of the step's rules before it. [N]"""
+        place, index = self._find(rule_key)
+        step, came = self.pool.steps[place], self._before[place][0]
+        left = came
+        for number, rule in enumerate(step.rules[:index]):
+            left, _ = self._rule(rule, came, left, changes.get(f"{step.name}.{number}"))
+        return left
 
     def rule(self, rule_key: str) -> Rule:
         """The rule as the run had it."""
@@ -135,23 +142,23 @@ class Explorer:
         if not all(map(can_move, step.rules)) or not step.rules:
             left = alive & step.came & ~step.gone  # as the run decided; of others nothing is known
             return left, int((alive & ~step.came).sum()), tuple(rule.threshold for rule in step.rules)
-        unscored, thresholds = 0, []
+        unscored, thresholds, came = 0, [], alive
         for number, rule in enumerate(step.rules):
             missing = int((alive & ~self.pool.columns[rule.column].scored & ~step.gone).sum())
-            alive, threshold = self._rule(rule, alive, changes.get(f"{step.name}.{number}"))
+            alive, threshold = self._rule(rule, came, alive, changes.get(f"{step.name}.{number}"))
             unscored += missing
             thresholds.append(threshold)
         return alive, unscored, tuple(thresholds)
 
-    def _rule(self, rule: Rule, alive: Mask, change: float | None) -> tuple[Mask, float | None]:
-        """Who is left, and the threshold."""
+    def _rule(self, rule: Rule, came: Mask, alive: Mask, change: float | None) -> tuple[Mask, float | None]:
+        """Who is left of those alive, and the threshold; a quantile is of all who came to the step."""
         column = self.pool.columns[rule.column]
-        scored = alive & column.scored
         threshold = change
         if change is None:
             wanted = rule.quantile is not None
-            threshold = self._threshold(rule, column.values[scored] if wanted else column.values, None)
-        return scored & ~_breaks(rule, threshold, column.values), threshold
+            values = column.values[came & column.scored] if wanted else column.values
+            threshold = self._threshold(rule, values, None)
+        return alive & column.scored & ~_breaks(rule, threshold, column.values), threshold
 
     def _threshold(self, rule: Rule, values: Values, change: float | None) -> float | None:
         """As given, as the recipe says it, or the quantile of `values`."""

@@ -18,7 +18,7 @@ from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, read_table
 from photogenic.curate.config import CurateConfig
-from photogenic.curate.filters import FIELD, Rule, number
+from photogenic.curate.filters import FIELD, Rule, number, text_of
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float32]
@@ -138,7 +138,7 @@ def _step(step: dict[str, Any], came: Mask, verdicts: pa.Table, ids: pa.ChunkedA
     if step["name"] == "duplicates":
         rows = np.flatnonzero(gone)
         reasons = verdicts["drop_reason"].take(pa.array(rows)).to_pylist()
-        stayed = pa.array([reason.rsplit(maxsplit=1)[1] for reason in reasons], pa.string())
+        stayed = pa.array([reason.rpartition(" ")[2] for reason in reasons], pa.string())
         stand_in = np.full(len(gone), -1, np.int64)
         stand_in[rows] = pc.fill_null(pc.index_in(stayed, ids), -1).to_numpy(zero_copy_only=False)
     rules = tuple(Rule(**rule) for rule in step["rules"])
@@ -151,6 +151,6 @@ def _choice(config: CurateConfig, reader: _Reader) -> Choice | None:
         return None
     groups = np.zeros(reader.manifest.num_rows, np.int64)
     if step.balance:
-        names = [str(value or "") for value in reader.words(step.balance)]
+        names = [text_of(value) or "" for value in reader.words(step.balance)]
         groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
     return Choice(step.num, reader.column(step.by).values, groups)

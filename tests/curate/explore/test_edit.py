@@ -89,12 +89,14 @@ def test_each_rule_finds_its_setting() -> None:
             "ocr": {"max_words": 5},
             "popularity": {"field": "likes", "min_quantile": 0.1},
             "appeal": {"min_quantile": 0.3},
+            "sharpness": {"min": 0.5, "min_quantile": "target"},
         }
     )
     found = {name: rule_fields(name, step) for name, step in steps.items()}
     assert found["exposure"] == ["min_luma", "max_luma", "max_dark_clip_ratio", "max_bright_clip_ratio"]
     assert found["colourfulness"] == ["min", "max_quantile", "max_grey_ratio"]
     assert found["ocr"] == ["max_words", "max_text_area_ratio"]
+    assert found["sharpness"] == ["min", "min_quantile"]
     assert found["popularity"] == found["appeal"] == ["min_quantile"]
     assert all(len(found[name]) == len(rules_for(name, step)) for name, step in steps.items())
 

@@ -61,6 +61,23 @@ def test_a_tightened_threshold_counts_what_curating_again_counts(
     assert explored(explorer, {rule: threshold}) == counted(again)
 
 
+def test_bounds_of_one_step_do_not_see_one_another(drawn: Path, tmp_path: Path) -> None:
+    config = config_of(
+        sharpness={"min": 0.8, "min_quantile": 0.4}, contrast={"min": 0.5, "max_quantile": 0.8}
+    )
+    run = run_funnel(drawn, tmp_path / "run", config=config)
+    explorer = Explorer(ExploredPool.read(run, config))
+    assert explored(explorer, {}) == counted(run)
+    for step, count in zip(explorer.pool.steps, explorer.counts({}), strict=True):
+        assert count.thresholds == pytest.approx([rule.threshold for rule in step.rules])
+    threshold = explorer.counts({})[5].thresholds[1]
+    assert threshold is not None
+    assert explorer.share_below("sharpness.1", threshold, {}) == pytest.approx(0.4, abs=0.03)
+    near = explorer.neighbours("sharpness.1", {})
+    values = explorer.pool.columns["sharpness_score"].values
+    assert (values[near["below"] + near["above"]] >= 0.8).all(), "the others went by the bound before"
+
+
 def test_a_loosened_threshold_says_what_is_not_scored(explorer: Explorer) -> None:
     before, after = explorer.counts({}), explorer.counts({"size.0": 1.0})
     by_name = {count.name: count for count in after}
