@@ -313,7 +313,10 @@ def _review_inputs(config: Any, road: Road) -> object:
 def _pretrain_inputs(config: Any, road: Road) -> object:
     weights = _named_weights(config)
     fingerprint_of_weights = None if weights is None else model_fingerprint(weights)
-    return [road.recipe.seed if config.trains else None, fingerprint_of_weights, *_text_encoders(config)]
+    # A CLIP that was trained before its tokenizer's second form did not hear a text to its end.
+    own_clip = [] if config.clip is None and config.judge is None else ["clip 2"]
+    seed = road.recipe.seed if config.trains else None
+    return [seed, fingerprint_of_weights, *_text_encoders(config), *own_clip]
 
 
 def _text_encoders(config: Any) -> list[str]:

@@ -12,18 +12,22 @@ from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
 Tensor = torch.Tensor
 
-PAD, BEGIN, END = "<pad>", "<begin>", "<end>"
+PAD, END, BEGIN = "<pad>", "<end>", "<begin>"  # ids 0, 1, 2: see `train_tokenizer`
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, max_length: int) -> PreTrainedTokenizerFast:
-    """A lower-casing byte-level BPE tokenizer that pads and truncates to `max_length` tokens."""
+    """A lower-casing byte-level BPE tokenizer that pads and truncates to `max_length` tokens.
+
+    The end of a text is not token 2: a CLIP of transformers whose configuration says so pools each text at
+    its highest id, as CLIP's first configurations need, and hears nothing of what follows the rarest word.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=[PAD, BEGIN, END],
+        special_tokens=[PAD, END, BEGIN],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

@@ -19,7 +19,7 @@ from photogenic.train.objectives.clip import ClipObjective
 
 def make_tokenizer(config: TokenizerConfig, haystack: Haystack, folder: Path) -> PreTrainedTokenizerFast:
     """The tokenizer of both text encoders, from the texts of the whole haystack."""
-    key = fingerprint("tokenizer", config, haystack.pictures.texts)
+    key = fingerprint("tokenizer 2", config, haystack.pictures.texts)
     world = current_world()
     if world.is_main and not is_done(folder, key):
         tokenizer = train_tokenizer(haystack.pictures.texts, config.vocab_size, config.max_length)
@@ -39,7 +39,7 @@ def train_clip(
 ) -> CLIPModel:
     """A small CLIP; with another `seed_offset` and split, the judge."""
     seed += config.seed_offset
-    key = fingerprint("clip", config, size_px, haystack.train.sample_ids, haystack.train.texts, seed)
+    key = fingerprint("clip 2", config, size_px, haystack.train.sample_ids, haystack.train.texts, seed)
     if is_done(folder, key):
         return CLIPModel.from_pretrained(folder / "model")
     torch.manual_seed(seed_for(seed, "clip"))
