@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
-    return int(loader.construct_scalar(node))
+    return int(loader.construct_scalar(node).replace("_", ""))
 
 
 _Loader.yaml_implicit_resolvers = {}

@@ -37,10 +37,13 @@ def read_prompts(prompts: Path | Sequence[str]) -> list[Prompt]:
     PartiPrompts. Tables need a column `prompt` (or `text`, `caption`) and may have `category`, `challenge`.
 
     Raises:
-        RecipeError: the file cannot be read, or holds no prompt.
+        RecipeError: the file cannot be read, or there is no prompt, blank ones not counted.
     """
     if not isinstance(prompts, Path):
-        return _with_ids({"text": text} for text in prompts)
+        found = _with_ids({"text": text} for text in prompts)
+        if not found:
+            raise RecipeError("There is no prompt: all are empty.", "Say what to draw.")
+        return found
     path = prompts.expanduser()
     try:
         found = _with_ids(_rows(path))

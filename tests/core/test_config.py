@@ -87,6 +87,7 @@ def test_scalars_follow_yaml_1_2(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, "name: no\n"), Whole).name == "no"
     assert load_config(write(tmp_path, "name: 2024-01-01\n"), Whole).name == "2024-01-01"
     assert load_config(write(tmp_path, "name: '12'\nseed: 010\n"), Whole).seed == 10
+    assert load_config(write(tmp_path, "name: a\nseed: 1__0_\n"), Whole).seed == 10
     assert load_config(write(tmp_path, "name: a\ntune:\n"), Whole).tune is None
 
 

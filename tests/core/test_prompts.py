@@ -100,3 +100,9 @@ def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
 def test_the_projects_own_list_reads() -> None:
     prompts = read_prompts(Path(__file__).parents[2] / "recipes" / "prompts" / "emu-tiny.txt")
     assert len(prompts) >= 55 and len({prompt.text for prompt in prompts}) == len(prompts)
+
+
+def test_blank_prompts_alone_are_no_prompts() -> None:
+    assert texts(read_prompts(["", "a fox", "  "])) == ["a fox"]
+    with pytest.raises(RecipeError, match="There is no prompt: all are empty"):
+        read_prompts([" ", ""])
