@@ -56,16 +56,40 @@ RetryFailedOption = Annotated[
 
 
 def run_folder(name: str, run: Path | None, overrides: list[str] | None) -> Run:
-    """A run folder named itself, or the one of a recipe."""
+    """A run folder named itself, or the one of a recipe.
+
+    Raises:
+        PhotogenicError: it is named, and `--run` names another.
+    """
     from photogenic.core.run import Run
 
-    return Run(Path(name)) if Path(name).is_dir() else open_road(name, run, overrides, None).run
+    if not Path(name).is_dir():
+        return open_road(name, run, overrides, None).run
+    _refuse_another(Path(name), run)
+    return Run(Path(name))
 
 
 def open_run_or_recipe(name: str, run: Path | None, overrides: list[str] | None) -> Road:
-    """As `open_road`; a run folder that is named itself has its recipe in it."""
+    """As `open_road`; a run folder that is named itself has its recipe in it.
+
+    Raises:
+        PhotogenicError: it is named, and `--run` names another.
+    """
     resolved = Path(name) / RESOLVED
-    return open_road(*((str(resolved), Path(name)) if resolved.is_file() else (name, run)), overrides, None)
+    if not resolved.is_file():
+        return open_road(name, run, overrides, None)
+    _refuse_another(Path(name), run)
+    return open_road(str(resolved), Path(name), overrides, None)
+
+
+def _refuse_another(named: Path, run: Path | None) -> None:
+    """Of two run folders one would silently mean nothing."""
+    from photogenic.core.errors import PhotogenicError
+
+    if run is not None and run.resolve() != named.resolve():
+        raise PhotogenicError(
+            f"{named} is a run folder, and --run names another, {run}.", "Name one of them, or a recipe."
+        )
 
 
 def open_road(
