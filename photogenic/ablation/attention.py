@@ -78,6 +78,10 @@ def attention_scores(config: Attention, haystack: Haystack, base: Path, folder: 
     """
     in_order = haystack.worst_first()
     num = min(config.num_calibration, len(in_order) // 4)
+    if not num:
+        raise RunError(
+            f"{len(in_order)} pictures with `{haystack.by}` have no two ends to learn from.", "Measure more."
+        )
     low, high = in_order[:num], in_order[len(in_order) - num :]
     sampled = haystack.shuffled("ranked")[: config.num_sampled]
     ids = sorted({*haystack.candidates, *low, *high, *sampled} & haystack.usable)

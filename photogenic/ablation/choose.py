@@ -125,6 +125,8 @@ def choose(chosen: Chosen, haystack: Haystack, attention: Mapping[str, float] | 
         RunError: there are too few.
     """
     num = chosen.num or haystack.needles.num_rows
+    if not num:
+        raise RunError("Review chose no needles, so a variant has nothing to be tuned on.", "Set `num`.")
     match chosen.take:
         case "needles":
             ids = haystack.best_needles()

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from photogenic.ablation.attention import Listener, listen
+from photogenic.ablation.attention import Listener, attention_scores, listen
+from photogenic.ablation.choose import Haystack, choose
+from photogenic.ablation.config import Attention, Chosen
 from photogenic.core.errors import RunError
+from photogenic.core.manifest import NEEDLES_SCHEMA
+from photogenic.core.run import Run
+from photogenic.core.shards import write_table
 
 RNG = np.random.default_rng(0)
 
@@ -47,3 +56,15 @@ def test_where_nothing_tells_it_says_so() -> None:
     same = np.ones((10, 3))
     with pytest.raises(RunError, match="No word"):
         listen(same, same, 3)
+
+
+def test_too_few_measured_pictures_have_no_two_ends(tmp_path: Path) -> None:
+    few: Any = SimpleNamespace(worst_first=lambda: ["a", "b", "c"], by="appeal_score")
+    with pytest.raises(RunError, match="3 pictures with `appeal_score` have no two ends"):
+        attention_scores(Attention(), few, tmp_path, tmp_path)
+
+
+def test_a_review_that_chose_nothing_is_said(tmp_path: Path) -> None:
+    write_table(tmp_path / "review" / "needles.parquet", NEEDLES_SCHEMA.empty_table())
+    with pytest.raises(RunError, match="Review chose no needles"):
+        choose(Chosen(), Haystack(Run(tmp_path), None, "appeal_score", 0))
