@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from photogenic.core.errors import StorageError
 from photogenic.core.shards import atomic_path
 from photogenic.curate.gather import RowGroups
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MEMORY = "1GB"  # DuckDB's own; what does not fit is spilled to disk
 BATCH_ROWS = 50_000
 ROWS_PER_GROUP = 100_000  # of a parquet file
+NO_SPACE = ("No space left on device", "Disk quota exceeded", "failed to offload")  # as DuckDB says it
 
 POOL, ROWS = "pool", "rows"
 
@@ -76,16 +78,21 @@ def files_of(paths: Sequence[Path]) -> str:
 
 
 class Tables:
-    """A DuckDB connection with named, aligned relations. `folder` takes what does not fit into memory."""
+    """A DuckDB connection with named, aligned relations. `folder` takes what does not fit into memory.
+
+    Whatever is asked of it raises StorageError where the disk is full.
+    """
 
     def __init__(self, folder: Path) -> None:
         import duckdb
 
         folder.mkdir(parents=True, exist_ok=True)
-        self._db: duckdb.DuckDBPyConnection = duckdb.connect(str(folder / "tables.duckdb"))
-        self._db.execute(f"SET memory_limit = '{MEMORY}'")
-        self._db.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
-        self._db.execute("SET enable_progress_bar = false")
+        self._folder = folder
+        with self._space():
+            self._db: duckdb.DuckDBPyConnection = duckdb.connect(str(folder / "tables.duckdb"))
+            self._db.execute(f"SET memory_limit = '{MEMORY}'")
+            self._db.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
+            self._db.execute("SET enable_progress_bar = false")
         self._relations: dict[str, str] = {}
         self._paths: dict[str, list[Path]] = {}
         self._starts: dict[str, list[int]] = {}  # the first row of each file, and the number of all
@@ -110,7 +117,8 @@ class Tables:
 
     def number_rows(self, num: int) -> None:
         """A relation `rows` with the column `row`: 0 to num - 1."""
-        self._db.execute(f"CREATE OR REPLACE TABLE rows AS SELECT range AS row FROM range({num})")
+        with self._space():
+            self._db.execute(f"CREATE OR REPLACE TABLE rows AS SELECT range AS row FROM range({num})")
         self._relations[ROWS] = ROWS
 
     def from_clause(self, *sql: str) -> str:
@@ -160,7 +168,8 @@ class Tables:
 
     def table(self, query: str) -> pa.Table:
         """The whole result, in memory."""
-        return self._db.sql(query).to_arrow_table()
+        with self._space():
+            return self._db.sql(query).to_arrow_table()
 
     def table_with(self, name: str, table: pa.Table, query: str) -> pa.Table:
         """As `table`; the query may speak of one more table, which is in memory."""
@@ -172,12 +181,28 @@ class Tables:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The whole result, as Python's own values."""
-        return list(self._db.execute(query).fetchall())
+        with self._space():
+            return list(self._db.execute(query).fetchall())
 
     def batches(self, query: str, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The result bit by bit. Another query may be run meanwhile."""
-        with self._db.cursor() as cursor:
+        with self._space(), self._db.cursor() as cursor:
             yield from cursor.sql(query).to_arrow_reader(batch_rows)
+
+    @contextmanager
+    def _space(self) -> Iterator[None]:
+        """Says in a sentence that there is none left: to DuckDB that is one of many errors."""
+        import duckdb
+
+        try:
+            yield
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            if not any(sign in str(error) for sign in NO_SPACE):
+                raise
+            raise StorageError(
+                f"The disk is full: {self._folder} takes what does not fit into memory.",
+                "Free some space and run the same command again.",
+            ) from error
 
 
 # What a score is computed from -> its stamp, as Scorer.stamp has it.
