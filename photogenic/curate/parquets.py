@@ -189,9 +189,11 @@ def _member(path: object, root: Root) -> str | None:
     """The path from the root; None where it is none or leads out of it, be it by a link."""
     if not isinstance(path, str) or not path or "\0" in path or ".." in PurePosixPath(path).parts:
         return None
+    path = path.removeprefix(f"{root}/") if isinstance(root, RemotePath) else path
+    if is_url(path):  # of another place: nothing is downloaded
+        return None
     if isinstance(root, RemotePath):
-        inner = path.removeprefix(f"{root}/")
-        return None if is_url(inner) or inner.startswith("/") else PurePosixPath(inner).as_posix()
+        return None if path.startswith("/") else PurePosixPath(path).as_posix()
     whole = root / path  # an absolute path replaces the root
     if not whole.is_relative_to(root) or not Path(os.path.realpath(whole)).is_relative_to(root):
         return None

@@ -114,9 +114,9 @@ def test_rows_with_paths(folder: Path, tmp_path: Path, run: Run) -> None:
         "images/link.png",
         "../secret.png",
     ]
-    paths += [str(tmp_path / "secret.png"), None, "images/red.png"]
+    paths += [str(tmp_path / "secret.png"), None, "images/red.png", "https://example.org/images/red.png"]
     pq.write_table(
-        pa.table({"file": paths, "text": list("abcdefgh"), "key": list("ABCDEFGH")}), folder / "t.parquet"
+        pa.table({"file": paths, "text": list("abcdefghi"), "key": list("ABCDEFGHI")}), folder / "t.parquet"
     )
     samples = pool(run, folder / "t.parquet", path_column="file")
     assert [(sample.member, sample.key, sample.alt_text) for sample in samples] == [
@@ -129,7 +129,7 @@ def test_rows_with_paths(folder: Path, tmp_path: Path, run: Run) -> None:
     with pytest.raises(StorageError):
         run.sources().read(samples[0].locator)
     log = (run.folder / "log.txt").read_text()
-    assert "left out 4: row without a path, or with one that leads out of the pool" in log
+    assert "left out 5: row without a path, or with one that leads out of the pool" in log
     assert "left out 1: row for a file that has one" in log
 
 

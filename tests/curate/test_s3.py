@@ -109,10 +109,21 @@ def test_parquet_with_bytes_and_with_paths(address: str, bucket: Any, tmp_path: 
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     red, blue = picture("red"), picture("blue")
     pq.write_table(pa.table({"image": [red, blue], "text": ["red", "blue"]}), tmp_path / "a.parquet")
-    pq.write_table(pa.table({"file": ["p/red.png", "../out.png", "gone.png"]}), tmp_path / "b.parquet")
+    at = f"s3://{bucket.bucket}/paths"
+    files = [
+        "p/red.png",
+        f"{at}/p/blue.png",
+        "../out.png",
+        "gone.png",
+        f"{at}s/p/x.png",
+        "https://x.org/y.png",
+    ]
+    pq.write_table(pa.table({"file": files}), tmp_path / "b.parquet")
     bucket.put(str(tmp_path / "a.parquet"), f"{bucket.bucket}/bytes/a.parquet")
     bucket.put(str(tmp_path / "b.parquet"), f"{bucket.bucket}/paths/b.parquet")
-    bucket.pipe(f"{bucket.bucket}/paths/p/red.png", red)
+    bucket.pipe(
+        {f"{bucket.bucket}/paths/p/{name}.png": data for name, data in (("red", red), ("blue", blue))}
+    )
     run = Run(tmp_path / "run")
     rows = list(iter_samples(index(pool_at(address, f"{bucket.bucket}/bytes"), run)))
     assert [run.sources().read(sample.locator) for sample in rows] == [red, blue]
@@ -121,9 +132,10 @@ def test_parquet_with_bytes_and_with_paths(address: str, bucket: Any, tmp_path: 
     rows = list(iter_samples(index(pool_at(address, f"{bucket.bucket}/paths", path_column="file"), run)))
     assert [(sample.member, sample.size_bytes) for sample in rows] == [
         ("gone.png", -1),
+        ("p/blue.png", len(blue)),
         ("p/red.png", len(red)),
     ]
-    assert run.sources().read(rows[1].locator) == red
+    assert [run.sources().read(sample.locator) for sample in rows[1:]] == [blue, red]
 
 
 def test_side_cars_and_what_only_a_bucket_can_hold(address: str, bucket: Any, tmp_path: Path) -> None:
