@@ -93,8 +93,8 @@ def gathered(model: Model) -> Model:
 
 @torch.no_grad()
 def put(parameter: Tensor, values: Tensor) -> None:
-    """Copy a whole tensor into a parameter; of one that is split each process takes its part."""
-    if isinstance(parameter, DTensor):
+    """Copy a tensor into a parameter; of a whole one each process takes its part where that is split."""
+    if isinstance(parameter, DTensor) and not isinstance(values, DTensor):
         values = distribute_tensor(
             values.to(parameter.device, parameter.dtype),
             parameter.device_mesh,

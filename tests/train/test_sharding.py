@@ -50,7 +50,9 @@ class Denoising:
         self.groups: np.ndarray | None = None
         self.on_step = on_step
 
-    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
+    def losses(
+        self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
+    ) -> dict[str, torch.Tensor]:
         self.on_step(global_step, self.module)
         return {"loss": self._error(indices, global_step)}
 
@@ -140,17 +142,22 @@ def test_two_processes_that_share_everything_agree_with_one(tmp_path: Path, nurs
         halves = [shard[f"{kind}/{name}"].shape[0] for shard in shards]
         assert halves == [16, 16]
 
-    # Three processes go on from what two have written.
-    nursery.together(3, "test_sharding:longer", tmp_path / "two" / "cut")
-    assert len(losses(tmp_path / "two" / "cut")) == LOOP.max_steps + 1
+    # Three processes go on from what two have written, one from that, whole, and two from its file.
+    longer(str(tmp_path / "one"), "4", "7")
+    folder = tmp_path / "two" / "cut"
+    nursery.together(3, "test_sharding:longer", folder, 4, 5)
+    longer(str(folder), "5", "6")
+    assert (folder / "checkpoints" / "step-0000006.safetensors").is_file()
+    nursery.together(2, "test_sharding:longer", folder, 6, 7)
+    assert losses(folder) == pytest.approx(losses(tmp_path / "one"), rel=1e-3)
 
 
-def longer(folder: str) -> None:
+def longer(folder: str, begin: str, end: str) -> None:
     seen: list[int] = []
     objective = Denoising(lambda step, module: seen.append(step))
-    loop = LOOP.model_copy(update={"max_steps": LOOP.max_steps + 1})
+    loop = LOOP.model_copy(update={"max_steps": int(end)})
     train(objective, loop, Path(folder), key="k", seed=0, description="test")
-    assert set(seen) == {LOOP.max_steps}
+    assert set(seen) == set(range(int(begin), int(end)))
 
 
 def test_a_tuning_that_is_split_ends_as_one_that_is_not(

@@ -11,7 +11,7 @@ from torch import nn
 from photogenic.train.config import OptimizerConfig
 from photogenic.train.ema import PowerEma
 from photogenic.train.optim import make_optimizer
-from photogenic.train.state import TrainState, restore_latest, save_checkpoint
+from photogenic.train.state import TrainState, latest_checkpoint, restore_latest, save_checkpoint
 
 MUON = OptimizerConfig(learning_rate=0.01, matrix_learning_rate=0.02)
 FORMATS = [torch.contiguous_format, torch.channels_last]
@@ -69,3 +69,29 @@ def test_moments_lie_in_memory_as_their_weights_do(tmp_path: Path) -> None:
     for parameter in restored.parameters.values():
         for name in ("exp_avg", "exp_avg_sq"):
             assert restored.optimizer.state[parameter][name].stride() == parameter.stride()
+
+
+def test_what_another_configuration_left_behind_does_not_cost_the_newest_checkpoint(tmp_path: Path) -> None:
+    """A training that diverged leaves its last good weights; with other numbers one begins below them."""
+    _, state = begun(OptimizerConfig(), torch.contiguous_format)
+    for key, global_step in (("old", 400), ("old", 500), ("new", 100), ("new", 200), ("new", 300)):
+        state.global_step = global_step
+        path = save_checkpoint(tmp_path, state, key)
+        assert latest_checkpoint(tmp_path, key) == path
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-0000200.safetensors",
+        "step-0000300.safetensors",
+    ]
+
+
+def test_a_damaged_checkpoint_is_no_reason_to_remove_the_one_before(tmp_path: Path) -> None:
+    _, state = begun(OptimizerConfig(), torch.contiguous_format)
+    for global_step in (100, 200, 300):
+        state.global_step = global_step
+        path = save_checkpoint(tmp_path, state, "k")
+        if global_step == 200:
+            path.write_bytes(path.read_bytes()[:100])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-0000100.safetensors",
+        "step-0000300.safetensors",
+    ]
