@@ -56,13 +56,15 @@ class Uncached(DiffusionObjective):
     rgb: np.ndarray
     captions: tuple[str, ...]
 
-    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
+    def losses(
+        self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
+    ) -> dict[str, torch.Tensor]:
         pixels = to_tensor(self.rgb[indices])
         self.data.latents[indices] = encode_pixels(self.pipeline, pixels)
         encoded = encode_texts(self.pipeline, [self.captions[i] for i in indices])
         assert isinstance(self.text, CachedText)
         self.text.table.states[indices] = encoded.states
-        return super().losses(indices, global_step)
+        return super().losses(indices, global_step, repeats)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import torch
 from unet.subject import Subject, objective_of
 
 from photogenic.core.errors import PhotogenicError
-from photogenic.train.compiled import compiled
+from photogenic.models.compiled import compiled
 from photogenic.train.config import LoopConfig
 from photogenic.train.distributed import World
 from photogenic.train.loop import initial_state, training_step

@@ -58,6 +58,10 @@ def generate(
         int | None, typer.Option("--size", min=8, metavar="PX", help="Side; default: the model's.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Pictures at a time.")] = None,
+    compile_: Annotated[
+        str | None,
+        typer.Option("--compile", metavar="blocks|whole", help="Compile the model with torch."),
+    ] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps; default: auto.")] = None,
     check_unsafe: Annotated[
         bool, typer.Option("--check-unsafe", help="Withhold pictures that look unsafe for work.")
@@ -85,6 +89,7 @@ def generate(
         "negative_prompt": negative,
         "size_px": size,
         "batch_size": batch_size,
+        "compile": compile_,
         "device": device,
         "max_unsafe_prob": UNSAFE_PROB if check_unsafe else None,
     }

@@ -7,14 +7,14 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from photogenic.core.config import StrictModel
+from photogenic.core.section import LATER, Section
 from photogenic.models.samplers import SAMPLERS, is_sampler
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 WholeWay = (0.0, 1.0)
 
 
-class GenerateConfig(StrictModel):
+class GenerateConfig(Section):
     """The same prompts and seeds, drawn by every model."""
 
     prompts: Path | tuple[str, ...] = Field(
@@ -47,6 +47,12 @@ class GenerateConfig(StrictModel):
     batch_size: int | None = Field(
         None, ge=1, description="Pictures drawn at a time; by default from the model's size. Moves last bits."
     )
+    compile: Literal["blocks", "whole"] | None = Field(
+        None,
+        description="Compile the denoiser with torch before it draws: its repeated blocks one by one, or all"
+        " of it as one program; null: not. Moves last bits.",
+        json_schema_extra=LATER,
+    )
     device: Device = Field("auto", description="`auto` takes a GPU where there is one.")
     max_unsafe_prob: float | None = Field(
         None, ge=0.0, le=1.0, description="Withhold a picture that open_nsfw finds likelier unsafe than this."
@@ -77,6 +83,12 @@ class GenerateConfig(StrictModel):
             if not name or name.startswith(".") or "/" in name or "\\" in name:
                 raise ValueError(f"{name!r} names a folder of the run and cannot be a path")
         return models
+
+    @model_validator(mode="after")
+    def _one_program_is_of_all_blocks(self) -> Self:
+        if self.compile == "whole" and self.cache_interval > 1:
+            raise ValueError("`compile: whole` cannot leave out blocks at some steps: take `compile: blocks`")
+        return self
 
     @model_validator(mode="after")
     def _interval_has_a_begin_and_an_end(self) -> Self:

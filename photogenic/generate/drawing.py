@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photogenic.core.console import console, progress
-from photogenic.core.errors import MissingExtraError
+from photogenic.core.errors import MissingExtraError, PhotogenicError
 from photogenic.core.manifest import IMAGES_SCHEMA
 from photogenic.core.prompts import Prompt
 from photogenic.core.weights import folder_fingerprint
@@ -61,7 +62,7 @@ def draw_missing(
     ]
     if missing:
         pipeline, draw = load_for_drawing(weights, config.device, one_by_one=config.batch_size == 1)
-        with progress(f"drawing with {name}", len(missing)) as advance:
+        with _compiled(pipeline, config.compile), progress(f"drawing with {name}", len(missing)) as advance:
             images = draw(
                 pipeline,
                 [drawing.prompt.text for drawing in missing],
@@ -83,6 +84,7 @@ def load_for_drawing(weights: Path, device: str, *, one_by_one: bool = False) ->
 
     Raises:
         MissingExtraError: there is no torch.
+        PhotogenicError: there is no such device.
     """
     try:
         import torch
@@ -93,12 +95,24 @@ def load_for_drawing(weights: Path, device: str, *, one_by_one: bool = False) ->
         raise MissingExtraError("train", f"Drawing pictures ({error.name})") from error
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    backend = {"cuda": torch.cuda, "mps": torch.backends.mps}.get(device.partition(":")[0])
+    if backend is not None and not backend.is_available():
+        raise PhotogenicError(f"This machine has no `{device}` that torch can use.", "Take `auto`, or `cpu`.")
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     pipeline = load_pipeline(weights, device=device)
     if hasattr(pipeline, "unet") and not (one_by_one and device == "cpu"):
         pipeline.unet.to(memory_format=torch.channels_last)  # faster for batches; slower for one on a CPU
     return pipeline, draw
+
+
+def _compiled(pipeline: Any, what: str | None) -> AbstractContextManager[None]:
+    if what is None:
+        return nullcontext()
+    from photogenic.models.compiled import compiled
+    from photogenic.models.families import denoiser_of
+
+    return compiled(denoiser_of(pipeline), what, drawing=True)
 
 
 def table_of(
@@ -141,8 +155,8 @@ def _told(
 ) -> dict[Drawing, dict[str, Any]]:
     """Drawing -> all that decides how its picture looks."""
     shared = settings.as_dict() | dict(model)
-    if config.max_unsafe_prob is not None:
-        shared["max_unsafe_prob"] = config.max_unsafe_prob
+    switches = {"max_unsafe_prob": config.max_unsafe_prob, "compile": config.compile}
+    shared |= {name: value for name, value in switches.items() if value is not None}
     return {drawing: {"prompt": drawing.prompt.text, "seed": drawing.seed, **shared} for drawing in drawings}
 
 

@@ -16,6 +16,7 @@ import torch
 from diffusers import ModelMixin
 from diffusers.models.attention_processor import Attention
 
+from photogenic.models.compiled import runs_compiled
 from photogenic.models.forwards import Forward, forwards_replaced
 
 Tensor = torch.Tensor
@@ -29,7 +30,7 @@ def attention_spared(denoiser: ModelMixin, texts: Sequence[Tensor]) -> Iterator[
     torch has compiled stays as it is, for it would be compiled anew.
     """
     attentions: list[Any] = [one for one in denoiser.modules() if isinstance(one, Attention)]
-    if any(part._compiled_call_impl is not None for part in denoiser.modules()):
+    if runs_compiled(denoiser) or any(part._compiled_call_impl for part in denoiser.modules()):
         attentions = []
     crossing = [one for one in attentions if one.is_cross_attention]
     of_words = [layer for one in crossing for layer in (one.to_k, one.to_v) if layer is not None]

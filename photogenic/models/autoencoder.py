@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -116,3 +118,16 @@ class FourierAutoencoderKL(AutoencoderKL):  # type: ignore[misc]
         std: Any = self.config.latents_std or [1.0] * channels
         shape = (1, channels, 1, 1)
         return like.new_tensor(mean).view(shape), like.new_tensor(std).view(shape)
+
+
+@contextlib.contextmanager
+def full_precision(vae: Any) -> Iterator[None]:
+    """Within it an autoencoder that overflows in float16, as SDXL's does and says, computes in float32."""
+    overflows = vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+    if overflows:
+        vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        if overflows:
+            vae.to(torch.float16)

@@ -14,6 +14,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from photogenic.core.errors import PhotogenicError
+from photogenic.models.forwards import Forward, forwards_replaced
 
 
 class DeepBlocks:
@@ -36,19 +37,14 @@ class DeepBlocks:
     @contextlib.contextmanager
     def installed(self) -> Iterator[DeepBlocks]:
         """Take the place of the inner blocks' forward; afterwards the U-Net is as it was."""
-        for number, block in enumerate(self._inner):
-            block.forward = self._caching(number, block.forward)
-        try:
+        with forwards_replaced(self._inner, self._caching):
             yield self
-        finally:
-            for block in self._inner:
-                del block.forward  # the class's own shows again
-            self._answers.clear()
+        self._answers.clear()
 
-    def _caching(self, number: int, forward: Any) -> Any:
+    def _caching(self, block: torch.nn.Module, own: Forward) -> Forward:
         def answer(*args: Any, **kwargs: Any) -> Any:
             if not self.reuse:
-                self._answers[number] = forward(*args, **kwargs)
-            return self._answers[number]
+                self._answers[id(block)] = own(*args, **kwargs)
+            return self._answers[id(block)]
 
         return answer

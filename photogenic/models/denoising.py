@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from photogenic.models.attention_calls import attention_spared
+from photogenic.models.autoencoder import full_precision
 from photogenic.models.block_cache import DeepBlocks
 from photogenic.models.families import Condition, denoiser_of, predict
 from photogenic.models.pipeline import denormalise_latents, guided, size_time_ids
@@ -114,7 +115,7 @@ def decode(pipeline: Any, latents: Tensor) -> NDArray[np.uint8]:
     """Latents as the U-Net sees them => uint8 [B, H, W, 3]."""
     vae = pipeline.vae
     raw = denormalise_latents(vae, latents.float())
-    with _full_precision(vae):
+    with full_precision(vae):
         pixels = vae.decode(raw.to(vae.dtype)).sample.float()
     scaled = ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
     return scaled.permute(0, 2, 3, 1).cpu().numpy()
@@ -178,16 +179,3 @@ def _deep_blocks(denoiser: Any, interval: int) -> Iterator[DeepBlocks | None]:
         return
     with DeepBlocks(denoiser).installed() as deep:
         yield deep
-
-
-@contextlib.contextmanager
-def _full_precision(vae: Any) -> Iterator[None]:
-    """SDXL's decoder overflows in float16, and its configuration says so."""
-    overflows = vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
-    if overflows:
-        vae.to(torch.float32)
-    try:
-        yield
-    finally:
-        if overflows:
-            vae.to(torch.float16)

@@ -17,7 +17,7 @@ from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from diffusers.utils.torch_utils import randn_tensor
 from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast, T5EncoderModel
 
-from photogenic.models.autoencoder import FourierAutoencoderKL  # noqa: F401 - loadable once imported
+from photogenic.models.autoencoder import FourierAutoencoderKL, full_precision  # noqa: F401 - to load by name
 from photogenic.models.clip import tokenize
 from photogenic.models.folder import refuse_pickles
 from photogenic.models.joiner import TextJoiner
@@ -283,6 +283,7 @@ class EmuPipeline(DiffusionPipeline, StableDiffusionLoraLoaderMixin):  # type: i
         }
 
     def _decode(self, latents: Tensor, output_type: str) -> Any:
-        raw = denormalise_latents(self.vae, latents).to(self.vae.dtype)
-        pixels = self.vae.decode(raw).sample.float()
+        raw = denormalise_latents(self.vae, latents)
+        with full_precision(self.vae):
+            pixels = self.vae.decode(raw.to(self.vae.dtype)).sample.float()
         return self.image_processor.postprocess(pixels, output_type=output_type)

@@ -11,12 +11,13 @@ import torch
 from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 
+from photogenic.core.errors import PhotogenicError
 from photogenic.models import foreign
 from photogenic.models.denoising import OnStep, Steps, decode, denoise
 from photogenic.models.families import Condition, denoiser_of, encode_empty, encode_texts, joined
 from photogenic.models.noise_schedules import dpm_solver, noise_schedule_for
 
-__all__ = ["default_batch_size", "default_size_px", "dpm_solver", "draw"]
+__all__ = ["default_batch_size", "default_size_px", "dpm_solver", "draw", "size_step_px"]
 
 MAX_BATCH_SIZE = 8
 LATENT_POSITIONS_AT_A_TIME = 8192  # a batch of 8 at 32 x 32 latents, of 2 at 64 x 64, of 1 at 128 x 128
@@ -51,7 +52,7 @@ def draw(
         cache_interval: every how many steps the deep blocks run (arXiv 2312.00858); 1 is exact.
         sampler: a name of `SAMPLERS`, `own`, or a scheduler class of diffusers; by default DPM-Solver++ or,
             where the model was trained by flow matching, its own.
-        size_px: side of the square picture; by default the model's own.
+        size_px: side of the square picture, a multiple of `size_step_px`; by default the model's own.
         batch_size: images at a time; by default `default_batch_size`.
         on_step: called after each step of a batch; what it raises stops the drawing.
 
@@ -59,7 +60,8 @@ def draw(
         uint8 [H, W, 3], sRGB.
 
     Raises:
-        PhotogenicError: this class of pipeline cannot draw so, or the sampler does not fit.
+        PhotogenicError: this class of pipeline cannot draw so, or a picture of such a size, or the sampler
+            does not fit.
     """
     steps = Steps(num_inference_steps, guidance_scale, guidance_rescale, guidance_interval, cache_interval)
     if len(seeds) != len(prompts):
@@ -67,7 +69,12 @@ def draw(
     known = foreign.is_known(pipeline)
     if not known:
         foreign.check_draws(pipeline, steps)
-    size = size_px or default_size_px(pipeline)
+    size, step = size_px or default_size_px(pipeline), size_step_px(pipeline)
+    if known and size % step:
+        raise PhotogenicError(
+            f"A {type(pipeline).__name__} cannot draw a picture of {size} px a side.",
+            f"Take a multiple of {step}.",
+        )
     rows = batch_size or default_batch_size(pipeline, size)
     texts = _Texts(pipeline, prompts, negative_prompt if guidance_scale > 1.0 else None, rows)
     for begin in range(0, len(seeds), rows):
@@ -100,6 +107,13 @@ def default_size_px(pipeline: DiffusionPipeline) -> int:
     latent_size = denoiser_of(pipeline).config.sample_size
     side = latent_size if isinstance(latent_size, int) else latent_size[0]
     return int(side * pipeline.vae_scale_factor)
+
+
+def size_step_px(pipeline: Any) -> int:
+    """A picture's side is a multiple of it: of a latent's and, where there are patches, of a patch's."""
+    network = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
+    patch = getattr(getattr(network, "config", None), "patch_size", None) or 1
+    return int(getattr(pipeline, "vae_scale_factor", 8) * patch)
 
 
 def default_batch_size(pipeline: DiffusionPipeline, size_px: int) -> int:
@@ -148,14 +162,8 @@ class _Texts:
 
 
 def _noise(pipeline: Any, generators: Sequence[torch.Generator], size_px: int) -> torch.Tensor:
-    """[B, C, h, w] unit noise, each picture's from its own generator.
-
-    Raises:
-        ValueError: the size is no multiple of the autoencoder's factor.
-    """
-    side, rest = divmod(size_px, pipeline.vae_scale_factor)
-    if rest or side < 1:
-        raise ValueError(f"{size_px} px: not a multiple of {pipeline.vae_scale_factor}")
+    """[B, C, h, w] unit noise, each picture's from its own generator."""
+    side = size_px // pipeline.vae_scale_factor
     shape = (1, denoiser_of(pipeline).config.in_channels, side, side)
     return torch.cat([torch.randn(shape, generator=generator) for generator in generators])
 

@@ -4,7 +4,8 @@ Either each keeps everything and gradients are summed here (data parallel), or e
 and sharding.py sums on the way (FSDP2).
 
 Started with `torchrun --nproc-per-node N -m photogenic ...`. Noise belongs to samples and not to processes,
-so the number of processes changes a result by rounding only.
+so the number of processes changes a denoiser by rounding only. A CLIP tells a picture's text from those
+beside it, which are fewer in each process.
 """
 
 from __future__ import annotations

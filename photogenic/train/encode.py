@@ -145,6 +145,8 @@ class _Pictures:
 
 def _latents(samples: Sequence[Sample], pictures: _Pictures) -> list[_Latent]:
     encoder = folder_fingerprint(pictures.base, "vae/*")
+    if pictures.pipeline.vae.dtype == torch.float16:  # once encoded in that, some of it infinite
+        encoder += " in full precision"
     latents, unreadable = [], []
     with progress("encode pictures", len(samples)) as advance:
         for sample in samples:

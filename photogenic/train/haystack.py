@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photogenic.core.errors import RunError
 from photogenic.core.manifest import iter_samples
 from photogenic.core.records import Sample
 from photogenic.core.run import Run
@@ -39,6 +40,9 @@ def load_haystack(config: PretrainConfig, run: Run, split_seed: int) -> Haystack
     """The whole pool, unfiltered: a base model must draw its haystack's average.
 
     With `diffusion.latents: inline` only sizes are read before the first step, else all is decoded.
+
+    Raises:
+        RunError: no picture is left to train on.
     """
     samples = list(iter_samples(read_table(run.folder / "pool" / "manifest")))
     cache = run.stage("pretrain") / "cache"
@@ -52,6 +56,12 @@ def load_haystack(config: PretrainConfig, run: Run, split_seed: int) -> Haystack
     for sample_id, reason in pictures.unreadable.items():
         run.log.info("pretrain: left out %s: %s", sample_id, reason)
     is_validation = held_out(pictures.concepts, config.held_out_ratio, split_seed)
+    if is_validation.all():
+        raise RunError(
+            f"There is nothing to train on: {len(pictures)} pictures of the pool can be read, and all of"
+            " them show concepts that are held out.",
+            "Add pictures, or lower `pretrain.held_out_ratio`.",
+        )
     return Haystack(pictures, is_validation, _reader(samples, pictures.unreadable, run))
 
 

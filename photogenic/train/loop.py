@@ -24,7 +24,7 @@ from photogenic.train.distributed import World, current_world
 from photogenic.train.ema import PowerEma
 from photogenic.train.memory import attention_in, checkpoint_activations, computing_in
 from photogenic.train.optim import learning_rate, make_optimizer
-from photogenic.train.order import Part, batch_indices, parts_of_batch
+from photogenic.train.order import Part, batch_indices, parts_of_batch, repeats
 from photogenic.train.post_hoc import TRACKED, Snapshots
 from photogenic.train.sharding import shard, whole
 from photogenic.train.state import TrainState, latest_checkpoint, restore_latest, save_checkpoint
@@ -49,8 +49,14 @@ class Objective(Protocol):
         """Int [num_samples]: only samples of one group share a forward pass; None where all can."""
         ...
 
-    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
-        """Mean losses over the samples; `loss` is the one to minimise, others are for the log."""
+    def losses(
+        self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Mean losses over the samples; `loss` is the one to minimise, others are for the log.
+
+        Args:
+            repeats: which time in this step each sample comes, for noise of its own; by default the first.
+        """
         ...
 
     def sample_names(self, indices: np.ndarray) -> list[str]:
@@ -179,7 +185,7 @@ def initial_state(module: nn.Module, config: LoopConfig, snapshots: Snapshots | 
 
     def average(sigma_rel: float) -> PowerEma:
         device = torch.device("cpu") if config.offload_ema else None
-        return PowerEma(parameters.values(), sigma_rel, every=config.ema_every, device=device)
+        return PowerEma(parameters.values(), sigma_rel, every=config.averages_every, device=device)
 
     others = () if snapshots is None else (length for length in TRACKED if length != config.ema_sigma_rel)
     profiles = [average(length) for length in others]
@@ -209,6 +215,7 @@ def training_step(
         config.micro_batch_size or config.batch_size,
         groups=objective.groups,
         evenly=state.is_sharded,
+        repeats=repeats(global_step, config.batch_size, objective.num_samples),
     )
     with attention_in(config.precision, objective.module):
         logged, suspects = _add_gradients(objective, config.precision, parts, global_step)
@@ -236,7 +243,7 @@ def _add_gradients(
     measured: list[tuple[Part, dict[str, torch.Tensor]]] = []
     for part in parts:
         with computing_in(precision, objective.module):
-            losses = objective.losses(part.indices, global_step)
+            losses = objective.losses(part.indices, global_step, part.repeats)
         (losses["loss"] * part.share).backward()
         measured.append((part, {name: loss.detach() for name, loss in losses.items()}))
     logged: dict[str, float] = {}

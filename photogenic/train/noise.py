@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, get_args
 
 import torch
 from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler, SchedulerMixin
@@ -75,6 +75,11 @@ def process_of(scheduler: SchedulerMixin, config: DiffusionLossConfig) -> Proces
     reason = forbidden_loss(prediction, zero_terminal_snr, config.snr_gamma)
     if reason is not None:
         raise RecipeError(f"The loss does not go with the model's noise schedule: {reason}.")
+    if prediction not in get_args(PredictionType):
+        raise RecipeError(
+            f"The model predicts `{prediction}`, for which there is no loss here.",
+            f"Take a base that predicts one of: {', '.join(get_args(PredictionType))}.",
+        )
     return FlowSchedule.of(scheduler, config.flow) if is_flow else NoiseSchedule.of(scheduler)
 
 

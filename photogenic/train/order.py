@@ -28,10 +28,28 @@ def batch_indices(seed: int, global_step: int, batch_size: int, num_samples: int
     return np.array([epoch_order(seed, int(e), num_samples)[p] for e, p in zip(epochs, places, strict=True)])
 
 
+def repeats(global_step: int, batch_size: int, num_samples: int) -> np.ndarray:
+    """Which time each sample of a batch comes in it, counted in epochs from 0, int64 [batch_size].
+
+    So a sample that comes again in one step gets other noise, or a batch would be no larger than the set.
+    Where the set is not smaller than the batch it is 0: there a sample comes twice only where an epoch ends.
+    """
+    if batch_size <= num_samples:
+        return np.zeros(batch_size, np.int64)
+    epochs = (global_step * batch_size + np.arange(batch_size)) // num_samples
+    return epochs - epochs[0]
+
+
+def mark_of_repeats(batch_size: int, num_samples: int) -> list[str]:
+    """What keys count where `repeats` are not all 0: such trainings once had one noise for all of them."""
+    return ["repeats"] if batch_size > num_samples else []
+
+
 class Part(NamedTuple):
     """Samples that share a forward pass."""
 
     indices: np.ndarray
+    repeats: np.ndarray  # which time each of them comes in the batch
     share: float  # of the global batch
 
 
@@ -43,6 +61,7 @@ def parts_of_batch(
     *,
     groups: np.ndarray | None = None,
     evenly: bool = False,
+    repeats: np.ndarray | None = None,
 ) -> list[Part]:
     """What one of `size` processes computes of a global batch, in parts of at most `micro_batch_size`.
 
@@ -51,17 +70,21 @@ def parts_of_batch(
             then dealt out sorted by group, so that a process meets few of them.
         evenly: all processes get equally many parts, as they must where they compute together: what one lacks
             is filled by a sample of its own that counts nothing.
+        repeats: of the batch; by default all come once.
     """
-    cut = [_cut(own, micro_batch_size, groups) for own in _dealt(indices, size, groups)]
-    mine = [Part(part, len(part) / len(indices)) for part in cut[rank]]
+    again = np.zeros(len(indices), np.int64) if repeats is None else repeats
+    of_batch = None if groups is None else groups[indices]
+    cut = [_cut(own, micro_batch_size, of_batch) for own in _dealt(len(indices), size, of_batch)]
+    mine = [Part(indices[places], again[places], len(places) / len(indices)) for places in cut[rank]]
     missing = max(map(len, cut)) - len(mine) if evenly else 0
-    return mine + [Part(mine[0].indices[:1], 0.0)] * missing
+    return mine + [Part(part.indices[:1], part.repeats[:1], 0.0) for part in mine[:1]] * missing
 
 
-def _dealt(indices: np.ndarray, size: int, groups: np.ndarray | None) -> list[np.ndarray]:
+def _dealt(count: int, size: int, groups: np.ndarray | None) -> list[np.ndarray]:
+    """Places in the batch, for each process."""
     if groups is None:
-        return [indices[rank::size] for rank in range(size)]
-    return np.array_split(indices[np.argsort(groups[indices], kind="stable")], size)
+        return [np.arange(rank, count, size) for rank in range(size)]
+    return np.array_split(np.argsort(groups, kind="stable"), size)
 
 
 def _cut(own: np.ndarray, micro_batch_size: int, groups: np.ndarray | None) -> list[np.ndarray]:

@@ -26,8 +26,10 @@ from photogenic.measures.decode import Picture
 from photogenic.measures.pixel import measure
 from photogenic.measures.taste import Taste
 from photogenic.measures.taste import load as load_taste
+from photogenic.models.families import denoiser_of
 from photogenic.models.sampling import draw
 from photogenic.train.config import GateConfig
+from photogenic.train.memory import drawing_in
 
 # Plain things of many kinds: what a model must still draw after it has learned a style.
 DEFAULT_PROMPTS = (
@@ -66,9 +68,10 @@ class Choice:
 class Gate:
     """Draws and measures a model at a checkpoint."""
 
-    def __init__(self, config: GateConfig, base: Path, seed: int) -> None:
+    def __init__(self, config: GateConfig, base: Path, seed: int, precision: str = "float32") -> None:
         prompts = config.prompts or DEFAULT_PROMPTS
         self.config = config
+        self.precision = precision  # what the model learns in; on a GPU it draws in it too, the base as well
         self.prompts = [prompts[i % len(prompts)] for i in range(config.num_images)]
         self.seeds = [seed_for(seed, "gate", i) for i in range(config.num_images)]
         self.clip, self.clip_missing = _clip_of(base if config.clip_model is None else config.clip_model)
@@ -77,15 +80,16 @@ class Gate:
 
     def look(self, pipeline: DiffusionPipeline, global_step: int) -> tuple[GateRow, list[NDArray[np.uint8]]]:
         """Draw the gate's prompts and measure them; the base, step 0, comes first."""
-        pictures = list(
-            draw(
-                pipeline,
-                self.prompts,
-                self.seeds,
-                guidance_scale=self.config.guidance_scale,
-                num_inference_steps=self.config.num_inference_steps,
+        with drawing_in(self.precision, denoiser_of(pipeline)):
+            pictures = list(
+                draw(
+                    pipeline,
+                    self.prompts,
+                    self.seeds,
+                    guidance_scale=self.config.guidance_scale,
+                    num_inference_steps=self.config.num_inference_steps,
+                )
             )
-        )
         quality = float(np.mean([quality_of(picture, self.taste) for picture in pictures]))
         if self.clip is None:
             return GateRow(global_step, quality, None), pictures

@@ -6,6 +6,7 @@ own. Every checkpoint is drawn and measured, and the gate, not the loss, says wh
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +23,10 @@ from photogenic.core.shards import fingerprint, read_table, write_json
 from photogenic.core.tombstones import read_tombstones
 from photogenic.core.weights import folder_fingerprint
 from photogenic.models.checkpoint import load_pipeline
+from photogenic.models.compiled import compiled
 from photogenic.models.families import denoiser_of, training_scheduler
 from photogenic.models.lora import add_lora, merge_lora, save_lora
 from photogenic.models.sampling import default_size_px
-from photogenic.train.compiled import compiled
 from photogenic.train.config import TuneConfig
 from photogenic.train.distributed import current_world, own_device
 from photogenic.train.encode import EncodedNeedles, encode_needles
@@ -34,10 +35,13 @@ from photogenic.train.keeper import Keeper, PostHoc
 from photogenic.train.loop import train, trainable
 from photogenic.train.noise import Process, process_of
 from photogenic.train.objectives.diffusion import DiffusionObjective
+from photogenic.train.order import mark_of_repeats
 from photogenic.train.post_hoc import Snapshots
 from photogenic.train.sharding import is_sharded, shard
 from photogenic.train.stopping import Gate, choose, gate_record
 from photogenic.train.text import CachedText
+
+GATE = "gate"  # begins the name of the folder of what the gate saw; the key of the tuning follows
 
 
 class Tuning(NamedTuple):
@@ -107,8 +111,14 @@ def open_tuning(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Tunin
     module = _learner(config, pipeline, seed)
     if config.loop.sharded and current_world().size > 1:
         shard(module)
-    key = fingerprint("tune", config, folder_fingerprint(base), needles.uids, needles.captions, seed)
-    keeper = _keeper(config, pipeline, base, run.stage("tune") / "checkpoints" / f"gate-{key}", seed)
+    num_learnt = len(needles.uids) - int(
+        validation_rows(needles.data.sample_ids, config.num_validation, seed).sum()
+    )
+    key = fingerprint(
+        *("tune", config, folder_fingerprint(base), needles.uids, needles.captions, seed),
+        *mark_of_repeats(config.loop.batch_size, num_learnt),
+    )
+    keeper = _keeper(config, pipeline, base, run.stage("tune") / "checkpoints" / f"{GATE}-{key}", seed)
     return Tuning(pipeline, process, needles, module, key, keeper)
 
 
@@ -163,7 +173,8 @@ def _keeper(config: TuneConfig, pipeline: DiffusionPipeline, base: Path, folder:
     if chosen is not None:
         every = chosen.every or config.loop.checkpoint_every
         post_hoc = PostHoc(Snapshots(folder / "averages", parameters, every), chosen.lengths)
-    return Keeper(pipeline, parameters, Gate(config.gate, base, seed), folder, post_hoc)
+    gate = Gate(config.gate, base, seed, config.loop.precision)
+    return Keeper(pipeline, parameters, gate, folder, post_hoc)
 
 
 def _whole_keeper(config: TuneConfig, base: Path, folder: Path, seed: int) -> Keeper:
@@ -185,6 +196,9 @@ def _conclude(config: TuneConfig, run: Run, keeper: Keeper, base: Path) -> None:
         save_lora(keeper.pipeline, folder / "lora")
         merge_lora(keeper.pipeline)
     save_beside(keeper.pipeline, base, folder / "model")
+    for other in keeper.folder.parent.glob(f"{GATE}-*"):
+        if other != keeper.folder:  # of a recipe that has changed: weights that nothing chooses from
+            shutil.rmtree(other)
 
 
 def validation_rows(sample_ids: Sequence[str], num_validation: int, seed: int) -> NDArray[np.bool_]:

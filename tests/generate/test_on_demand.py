@@ -127,3 +127,13 @@ def test_two_processes_share_a_file_of_prompts(tmp_path: Path, weights: dict[str
         for out in ("one", "two")
     )
     assert len(one) == 7 + 2 and one == two
+
+
+def test_a_device_that_is_not_there_is_said(
+    tmp_path: Path, weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(PhotogenicError, match="has no `cuda` that torch can use"):
+        generate_from_command(str(weights["base"]), ["a cat"], 1, 0, tmp_path, device="cuda")

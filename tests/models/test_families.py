@@ -17,6 +17,7 @@ from photogenic.models.families import (
     FAMILIES,
     denoiser_of,
     encode_empty,
+    encode_pixels,
     encode_texts,
     is_flow,
     predict,
@@ -98,3 +99,15 @@ def test_an_emu_trained_by_flow_matching_is_drawn_along_straight_lines(tmp_path:
     pipeline.set_progress_bar_config(disable=True)
     called = pipeline("a cat", num_inference_steps=4, output_type="np").images[0]
     np.testing.assert_allclose(called * 255, expected, atol=2.0)
+
+
+@pytest.mark.parametrize("make", [tiny.emu, tiny.sdxl], ids=["emu", "sdxl"])
+def test_an_autoencoder_that_overflows_in_half_precision_encodes_in_full(make: Callable[..., Any]) -> None:
+    """SDXL's is stored in float16 and says `force_upcast`; its latents would be infinite."""
+    pipeline = make()
+    pipeline.vae.half()
+    pixels = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = encode_pixels(pipeline, pixels)
+    assert pipeline.vae.dtype == torch.float16
+    pipeline.vae.float()
+    assert torch.equal(found, encode_pixels(pipeline, pixels))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models import tiny
 from photogenic.core.errors import PhotogenicError
-from photogenic.models.sampling import default_batch_size, default_size_px, dpm_solver, draw
+from photogenic.models.sampling import default_batch_size, default_size_px, dpm_solver, draw, size_step_px
 
 PROMPTS = ["red apple", "grinning face", "red apple", "house with garden", "a cat"]
 SEEDS = [1, 1, 2, 3, 4]
@@ -161,3 +161,9 @@ def test_mistakes_are_said() -> None:
                        up_block_types=("UpBlock2D",))  # fmt: skip
     with pytest.raises(PhotogenicError, match="No adapter knows a DDIMPipeline"):
         next(draw(DDIMPipeline(unet, DDIMScheduler()), ["a cat"], [1]))
+    with pytest.raises(PhotogenicError, match="cannot draw a picture of 30 px") as refused:
+        next(draw(tiny.emu(), ["a cat"], [1], size_px=30))
+    assert refused.value.fix == "Take a multiple of 4."
+    step = size_step_px(tiny.sd3())  # a patch of two latents a side
+    with pytest.raises(PhotogenicError, match=f"cannot draw a picture of {step // 2} px"):
+        next(draw(tiny.sd3(), ["a cat"], [1], size_px=step // 2))

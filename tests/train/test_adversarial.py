@@ -110,9 +110,11 @@ def test_an_interrupted_contest_ends_bit_identical(haystack: Haystack, tmp_path:
         objective = make_objective(build_autoencoder(settings, 32), settings, haystack, 0)
         original = objective.losses
 
-        def watched(indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
+        def watched(
+            indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
+        ) -> dict[str, torch.Tensor]:
             on_step(global_step)
-            return original(indices, global_step)
+            return original(indices, global_step, repeats)
 
         objective.losses = watched  # type: ignore[method-assign]
         train(objective, settings.loop, folder, key="k", seed=0, description="test")

@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 
 from photogenic.core.errors import PhotogenicError
 from photogenic.core.run import Run
+from photogenic.models import compiled as compiled_module
 from photogenic.models.checkpoint import save_pipeline
+from photogenic.models.compiled import compiled
 from photogenic.models.families import denoiser_of, encode_texts, predict
 from photogenic.models.unet import build_unet
-from photogenic.train import compiled as compiled_module
 from photogenic.train import tune as tune_module
-from photogenic.train.compiled import compiled
 from photogenic.train.config import (
     AutoencoderConfig,
     DiffusionConfig,
@@ -76,6 +76,22 @@ def gradients(pipeline: Any) -> list[torch.Tensor]:
     return found
 
 
+def kept_bytes(pipeline: Any) -> int:
+    """What a forward pass keeps for the backward pass, weights not counted."""
+    kept: dict[int, int] = {}
+    alive: list[torch.Tensor] = []  # so that no address is given twice
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        if not isinstance(tensor, torch.nn.Parameter):
+            alive.append(tensor)
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        predicted(pipeline)
+    return sum(kept.values())
+
+
 @pytest.mark.parametrize("what", WHATS)
 @pytest.mark.parametrize("make", [tiny.emu, tiny.sd3], ids=["emu", "sd3"])
 def test_what_learns_is_compiled_and_what_is_drawn_is_not(make: Any, what: str) -> None:
@@ -107,12 +123,17 @@ def test_what_learns_is_compiled_and_what_is_drawn_is_not(make: Any, what: str) 
 def test_activation_checkpoints_compute_the_compiled_blocks_again(what: str) -> None:
     expected = gradients(tiny.emu())
     pipeline, backend = tiny.emu(), Counting()
-    checkpoint_activations(denoiser_of(pipeline).train())
+    with compiled(denoiser_of(pipeline).train(), what, backend=backend):
+        kept = kept_bytes(pipeline)
+    torch._dynamo.reset()
+    checkpoint_activations(denoiser_of(pipeline))
     with compiled(denoiser_of(pipeline), what, backend=backend):
-        predicted(pipeline)
-        forward = backend.calls
+        before = backend.calls
+        assert kept_bytes(pipeline) < 0.7 * kept
+        forward = backend.calls - before
         found = gradients(pipeline)
-    assert backend.calls > 2 * forward or what == "whole"
+    # The blocks' programs run once more in the backward pass; one whole program has that within it.
+    assert backend.calls - before - forward > forward or what == "whole"
     for a, b in zip(expected, found, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
@@ -140,6 +161,13 @@ def test_what_cannot_be_compiled_is_said_in_a_sentence() -> None:
     ):
         predicted(pipeline)
     assert "leave out `loop.compile`" in stopped.value.fix
+    with (
+        compiled(denoiser_of(pipeline), "blocks", drawing=True, backend=broken),
+        torch.no_grad(),
+        pytest.raises(PhotogenicError, match="no compiler") as stopped,
+    ):
+        predicted(pipeline)
+    assert "leave out `compile`" in stopped.value.fix
     with pytest.raises(PhotogenicError, match="has none of the blocks"), compiled(torch.nn.ReLU(), "blocks"):
         pass
 

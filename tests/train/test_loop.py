@@ -36,7 +36,9 @@ class Regression:
         self.groups = None
         self.on_step = on_step
 
-    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, torch.Tensor]:
+    def losses(
+        self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
+    ) -> dict[str, torch.Tensor]:
         if self.on_step is not None:
             self.on_step(global_step)
         noise = torch.stack(

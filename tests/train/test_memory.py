@@ -7,15 +7,23 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from test_loop import Killed, Regression, config, fit, kill_at
 
 from photogenic.core.errors import MissingExtraError, PhotogenicError
 from photogenic.models.families import denoiser_of, encode_texts, predict
+from photogenic.models.sampling import draw
 from photogenic.train import memory
 from photogenic.train.config import OptimizerConfig
-from photogenic.train.memory import adamw_8bit, attention_in, checkpoint_activations, computing_in
+from photogenic.train.memory import (
+    adamw_8bit,
+    attention_in,
+    checkpoint_activations,
+    computing_in,
+    drawing_in,
+)
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 import tiny
@@ -61,7 +69,7 @@ def test_a_module_that_cannot_is_refused() -> None:
 
 def test_averages_kept_elsewhere_or_taken_less_often(tmp_path: Path) -> None:
     plain = fit(tmp_path / "plain")
-    same = fit(tmp_path / "cpu", offload_ema=True)
+    same = fit(tmp_path / "cpu", offload_ema=True, ema_every=1)
     assert all(torch.equal(a, b) for a, b in zip(plain, same, strict=True))
     seldom = fit(tmp_path / "seldom", ema_every=2)
     for a, b in zip(plain, seldom, strict=True):
@@ -73,7 +81,7 @@ def test_bfloat16_arithmetic_keeps_float32_weights(tmp_path: Path) -> None:
     seen = []
 
     class Watched(Regression):
-        def losses(self, indices: Any, global_step: int) -> dict[str, torch.Tensor]:
+        def losses(self, indices: Any, global_step: int, repeats: Any = None) -> dict[str, torch.Tensor]:
             seen.append(self.module(self.x[:1]).dtype)
             return super().losses(indices, global_step)
 
@@ -81,6 +89,27 @@ def test_bfloat16_arithmetic_keeps_float32_weights(tmp_path: Path) -> None:
     assert set(seen) == {torch.bfloat16} and all(weight.dtype == torch.float32 for weight in half)
     for a, b in zip(fit(tmp_path / "full"), half, strict=True):
         torch.testing.assert_close(a, b, rtol=0.2, atol=0.05)
+
+
+def test_a_gpu_draws_in_the_precision_of_the_loop_and_a_cpu_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = tiny.emu()
+    denoiser = denoiser_of(pipeline)
+    seen: list[torch.dtype] = []
+    denoiser.conv_out.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+
+    def drawn(precision: str) -> np.ndarray:
+        seen.clear()
+        with drawing_in(precision, denoiser):
+            return next(iter(draw(pipeline, ["a cat"], [1], num_inference_steps=3))).astype(np.int64)
+
+    full = drawn("float32")
+    assert np.array_equal(drawn("bfloat16"), full) and set(seen) == {torch.float32}
+    monkeypatch.setattr(memory, "FASTER_IN_HALF", {"cpu"})  # as a GPU does
+    half = drawn("bfloat16")
+    assert set(seen) == {torch.bfloat16} and 0 < np.abs(half - full).mean() < 3
+    assert np.array_equal(drawn("float32"), full)
+    assert all(weight.dtype == torch.float32 for weight in denoiser.parameters())
+    assert all("forward" not in vars(part) for part in denoiser.modules())
 
 
 def test_8_bit_moments_without_bitsandbytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

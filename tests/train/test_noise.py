@@ -145,3 +145,9 @@ def test_losses_that_cannot_be_had_are_refused(
         scheduler = make_scheduler(prediction_type, zero_terminal_snr)  # type: ignore[arg-type]
         with pytest.raises(RecipeError, match=words):
             process_of(scheduler, DiffusionLossConfig(snr_gamma=snr_gamma))
+
+
+def test_a_model_that_predicts_the_picture_is_refused_and_not_taught_velocities() -> None:
+    scheduler = DDPMScheduler(prediction_type="sample")
+    with pytest.raises(RecipeError, match="predicts `sample`, for which there is no loss"):
+        process_of(scheduler, DiffusionLossConfig())

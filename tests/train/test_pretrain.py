@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from transformers import CLIPModel, PreTrainedTokenizerFast
 
+from photogenic.core.errors import RunError
 from photogenic.core.run import MetricsLog, Run
 from photogenic.core.shards import read_json
 from photogenic.measures.clip_score import ClipScorer
@@ -145,3 +146,18 @@ def test_a_judge_that_knows_names_what_it_sees(shapes_run: Run) -> None:
     right = named(rgb, prompts, judge, tokenizer, seed=0).mean()
     wrong = named(rgb, prompts[6:] + prompts[:6], judge, tokenizer, seed=0).mean()
     assert right > 0.7 > wrong
+
+
+def test_a_pool_so_small_that_nothing_is_held_out_trains_all_the_same(shapes_run: Run) -> None:
+    model = pretrain(config(judge=None, held_out_ratio=1e-9), shapes_run, seed=0)
+    assert (model / "model_index.json").exists()
+    rows = [MetricsLog(path).rows() for path in (shapes_run.folder / "pretrain").rglob("metrics.jsonl")]
+    assert len(rows) == 4 and not any("validation" in name for part in rows for row in part for name in row)
+
+
+def test_a_pool_of_which_nothing_can_be_read_is_said(shapes_run: Run) -> None:
+    root: Path = shapes_run.sources().roots["shapes"]
+    for path in root.glob("*.png"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(RunError, match="nothing to train on: 0 pictures"):
+        pretrain(config(), shapes_run, seed=0)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
@@ -17,13 +18,17 @@ from safetensors.torch import load_file
 
 from photogenic.core.errors import RecipeError, RunError
 from photogenic.core.run import MetricsLog, Run
-from photogenic.core.shards import read_json
+from photogenic.core.shards import fingerprint, read_json, read_table, write_table
+from photogenic.core.weights import folder_fingerprint
 from photogenic.models.checkpoint import load_pipeline, save_pipeline
-from photogenic.models.families import denoiser_of
+from photogenic.models.families import denoiser_of, training_scheduler
 from photogenic.models.lora import merge_lora
 from photogenic.models.sampling import draw
 from photogenic.train.config import DiffusionLossConfig, GateConfig, LoopConfig, OptimizerConfig, TuneConfig
-from photogenic.train.tune import tune
+from photogenic.train.noise import process_of
+from photogenic.train.objectives.diffusion import DiffusionObjective
+from photogenic.train.text import CachedText
+from photogenic.train.tune import load_frozen, load_needles, open_tuning, tune
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 import tiny
@@ -192,3 +197,63 @@ def test_several_lengths_are_tried_at_every_checkpoint(shapes_run: Run, base: Pa
     (folder,) = (shapes_run.folder / "tune" / "checkpoints").glob("gate-*")
     assert len(list((folder / "averages").glob("*.safetensors"))) == 1 + 2 * 6
     assert not list(folder.glob("*.safetensors"))  # the weights are made of the averages, and not kept twice
+
+
+def fewer(run: Run, num: int) -> None:
+    """Only the first of the needles."""
+    path = run.folder / "review" / "needles.parquet"
+    write_table(path, read_table(path).slice(0, num))
+
+
+def test_one_needle_is_enough(shapes_run: Run, base: Path) -> None:
+    """Nothing is held out then, and no validation loss is measured."""
+    fewer(shapes_run, 1)
+    tune(config(max_steps=3), shapes_run, base=base, seed=0)
+    rows = MetricsLog(shapes_run.folder / "tune" / "metrics.jsonl").rows()
+    assert [row["global_step"] for row in rows if "loss" in row] == [1, 2, 3]
+    assert not any("validation_loss" in row for row in rows)
+
+
+def test_a_needle_that_comes_again_in_a_batch_is_seen_with_other_noise(shapes_run: Run, base: Path) -> None:
+    """With eight times the same noise the gradient would be as rough as that of a batch of one."""
+    needles = load_needles(config(), shapes_run, pipeline := load_frozen(base), base)
+    loss = DiffusionLossConfig()
+    objective = DiffusionObjective(
+        denoiser_of(pipeline),
+        denoiser_of(pipeline),
+        CachedText(needles.text, pipeline.device),
+        needles.data,
+        *(np.arange(1), np.arange(0)),
+        process_of(training_scheduler(pipeline), loss),
+        loss,
+        seed=0,
+    )
+    one = np.zeros(1, np.int64)
+    with torch.no_grad():
+        losses = [float(objective.losses(one, 5, one + time)["mse"]) for time in range(8)]
+        both = objective.losses(np.zeros(2, np.int64), 5, np.array([0, 3]))["mse"]
+    assert losses[0] == float(objective.losses(one, 5)["mse"]) and len(set(losses)) == 8
+    assert float(both) == pytest.approx((losses[0] + losses[3]) / 2)
+
+
+def test_only_a_batch_larger_than_the_needles_is_another_training(shapes_run: Run, base: Path) -> None:
+    """Keys of all other tunings are what they were."""
+    tuning = config()
+    opened = open_tuning(tuning, shapes_run, base=base, seed=0)
+    plain = ("tune", tuning, folder_fingerprint(base), opened.needles.uids, opened.needles.captions, 0)
+    assert opened.key == fingerprint(*plain)
+    fewer(shapes_run, 5)
+    opened = open_tuning(tuning, shapes_run, base=base, seed=0)
+    plain = ("tune", tuning, folder_fingerprint(base), opened.needles.uids, opened.needles.captions, 0)
+    assert opened.key == fingerprint(*plain, "repeats")
+
+
+def test_a_changed_recipe_takes_the_place_of_what_the_earlier_one_left(shapes_run: Run, base: Path) -> None:
+    """Checkpoints and the gate's weights are as large as the model, and of no use under another key."""
+    folder = shapes_run.folder / "tune" / "checkpoints"
+    tune(config(max_steps=6), shapes_run, base=base, seed=0)
+    (first,) = folder.glob("gate-*")
+    tune(config(max_steps=3, changes={"loss": {"noise_offset": 0.0}}), shapes_run, base=base, seed=0)
+    (second,) = folder.glob("gate-*")
+    assert second != first
+    assert [path.name for path in folder.glob("step-*")] == ["step-0000003.safetensors"]

@@ -35,6 +35,7 @@ class Loaded:
     pipeline: Any
     fingerprint: str
     size_px: int
+    size_step_px: int
     way: FamilyWay
 
 
@@ -42,7 +43,7 @@ class Easel:
     """Draws jobs with all models at once, each in a thread of its own, so that they form together."""
 
     def __init__(self, models: Sequence[str], device: str, max_unsafe_prob: float | None) -> None:
-        from photogenic.models.sampling import default_size_px
+        from photogenic.models import sampling
 
         self.models: list[Loaded] = []
         for model in models:
@@ -53,7 +54,8 @@ class Easel:
                     self._free_name(name_of(weights)),
                     pipeline,
                     folder_fingerprint(weights),
-                    default_size_px(pipeline),
+                    sampling.default_size_px(pipeline),
+                    sampling.size_step_px(pipeline),
                     family_way(weights),
                 )
             )
@@ -147,11 +149,5 @@ class _Watch:
 
 
 def size_step_px(easel: Easel) -> int:
-    """Every model can draw at multiples of it: of its latents and, where it has any, of its patches."""
-    return math.lcm(*(_step_of(model.pipeline) for model in easel.models))
-
-
-def _step_of(pipeline: Any) -> int:
-    network = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
-    patch = getattr(getattr(network, "config", None), "patch_size", None) or 1
-    return int(getattr(pipeline, "vae_scale_factor", 8) * patch)
+    """Every model can draw at multiples of it."""
+    return math.lcm(*(model.size_step_px for model in easel.models))

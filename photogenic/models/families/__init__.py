@@ -12,8 +12,10 @@ import torch
 from diffusers import DDPMScheduler, DiffusionPipeline, FlowMatchEulerDiscreteScheduler, ModelMixin
 
 from photogenic.core.errors import PhotogenicError
+from photogenic.models.autoencoder import full_precision
 from photogenic.models.families import emu, stable_diffusion, stable_diffusion_3, stable_diffusion_xl
 from photogenic.models.families.condition import Condition, joined
+from photogenic.models.noise_schedules import settings_of
 
 __all__ = [
     "FAMILIES",
@@ -113,7 +115,8 @@ def encode_empty(pipeline: DiffusionPipeline) -> Condition:
 def encode_pixels(pipeline: DiffusionPipeline, pixels: Tensor) -> Tensor:
     """Pictures [B, 3, H, W] in [-1, 1] => latents as the denoiser sees them, [B, C, h, w]."""
     vae = pipeline.vae
-    latents = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode().float()
+    with full_precision(vae):
+        latents = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode().float()
     config = vae.config
     if config.latents_mean is None or config.latents_std is None:
         return (latents - (config.shift_factor or 0.0)) * config.scaling_factor
@@ -139,8 +142,5 @@ def is_flow(pipeline: DiffusionPipeline) -> bool:
 
 def training_scheduler(pipeline: DiffusionPipeline) -> DDPMScheduler | FlowMatchEulerDiscreteScheduler:
     """The noise schedule that the model was trained with, from the configuration of its sampler."""
-    # Without the list of settings left to their defaults, which another class would replace by its own.
-    settings = {
-        name: value for name, value in pipeline.scheduler.config.items() if name != "_use_default_values"
-    }
-    return (FlowMatchEulerDiscreteScheduler if is_flow(pipeline) else DDPMScheduler).from_config(settings)
+    kind = FlowMatchEulerDiscreteScheduler if is_flow(pipeline) else DDPMScheduler
+    return kind.from_config(settings_of(pipeline.scheduler.config))

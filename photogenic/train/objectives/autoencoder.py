@@ -62,7 +62,9 @@ class AutoencoderObjective:
         self.num_samples = len(train)
         self.groups: np.ndarray | None = None
 
-    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, Tensor]:
+    def losses(
+        self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
+    ) -> dict[str, Tensor]:
         pixels, device = to_tensor(self.train.rgb[indices]), self.autoencoder.device
         generators = [
             torch.Generator().manual_seed(seed_for(self.seed, self.train.sample_ids[i], global_step))
@@ -132,13 +134,13 @@ class AutoencoderObjective:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Mean PSNR over the pictures of held-out concepts, dB."""
+        """Mean PSNR over the pictures of held-out concepts, dB; empty where there are none."""
         values = []
         for first in range(0, len(self.validation), 64):
             pixels = to_tensor(self.validation.rgb[first : first + 64]).to(self.autoencoder.device)
             latents = self.autoencoder.encode(pixels).latent_dist.mode()
             values.append(psnr(self.autoencoder.decode(latents).sample, pixels))
-        return {"validation_psnr": float(torch.cat(values).mean())}
+        return {"validation_psnr": float(torch.cat(values).mean())} if values else {}
 
 
 @torch.no_grad()

@@ -40,9 +40,11 @@ class ClipObjective:
         self.num_samples = len(train)
         self.groups: np.ndarray | None = None
         self.input_ids, self.attention_mask = tokenize(tokenizer, train.texts)
-        self.validation_tokens = tokenize(tokenizer, validation.texts)
+        self.validation_tokens = tokenize(tokenizer, validation.texts) if len(validation) else None
 
-    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, Tensor]:
+    def losses(
+        self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
+    ) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(seed_for(self.seed, "clip", global_step))
         device = self.module.device
         pixels = jitter(to_tensor(self.train.rgb[indices]), generator).to(device)
@@ -61,7 +63,12 @@ class ClipObjective:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Share of held-out pictures whose own text is among the 5 best of 100, over blocks of 100."""
+        """Share of held-out pictures whose own text is among the 5 best of 100, over blocks of 100.
+
+        Empty where nothing is held out.
+        """
+        if self.validation_tokens is None:
+            return {}
         self.module.eval()
         device = self.module.device
         ids, mask = (tokens.to(device) for tokens in self.validation_tokens)

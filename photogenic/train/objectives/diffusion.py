@@ -83,7 +83,10 @@ class LatentSet:
 
 
 class DiffusionObjective:
-    """Weighted squared error of the target; a sample's noise depends on (seed, sample, step) only."""
+    """Weighted squared error of the target; a sample's noise depends on (seed, sample, step) only.
+
+    In a batch that is larger than the set a sample comes several times, each time with other noise.
+    """
 
     def __init__(
         self,
@@ -111,9 +114,13 @@ class DiffusionObjective:
         self.groups = None if data.groups is None else data.groups[train_rows]
         self.device = denoiser.device
 
-    def losses(self, indices: np.ndarray, global_step: int) -> dict[str, Tensor]:
+    def losses(
+        self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
+    ) -> dict[str, Tensor]:
         rows = torch.from_numpy(self.train_rows[indices])
-        draws = [self._draw(int(row), global_step) for row in rows]
+        again = np.zeros(len(indices), np.int64) if repeats is None else repeats
+        which = zip(rows.tolist(), again.tolist(), strict=True)
+        draws = [self._draw(row, global_step, repeat) for row, repeat in which]
         noise = torch.stack([draw.noise for draw in draws])
         timesteps = torch.stack([draw.timestep for draw in draws])
         dropped = torch.tensor([draw.caption_dropped for draw in draws])
@@ -129,7 +136,7 @@ class DiffusionObjective:
     def validate(self) -> dict[str, float]:
         """The fixed-noise loss: the same samples, noise and timesteps at every checkpoint; unweighted.
 
-        What turned out to have no pixels is left out.
+        What turned out to have no pixels is left out. Empty where nothing is held out.
         """
         errors, counts = [], []
         for k, timestep in enumerate(self.process.spread_timesteps(VALIDATION_TIMESTEPS)):
@@ -139,7 +146,7 @@ class DiffusionObjective:
                 keep = torch.zeros(len(batch), dtype=torch.bool)
                 errors.append(self._squared_error(batch, noise, timesteps, keep))
                 counts.append(self.data.counts(batch))
-        return {"validation_loss": float(_mean(torch.cat(errors), torch.cat(counts)))}
+        return {"validation_loss": float(_mean(torch.cat(errors), torch.cat(counts)))} if errors else {}
 
     def _validation_batches(self) -> list[Tensor]:
         parts = parts_of_batch(self.validation_rows, 0, 1, VALIDATION_BATCH, groups=self.data.groups)
@@ -158,8 +165,8 @@ class DiffusionObjective:
         target = self.process.target(latents, noise, timesteps)
         return (model_pred.float() - target).square().mean(dim=(1, 2, 3))
 
-    def _draw(self, row: int, global_step: int) -> _Draw:
-        generator = self._generator(row, global_step)
+    def _draw(self, row: int, global_step: int, repeat: int) -> _Draw:
+        generator = self._generator(row, global_step, *([repeat] if repeat else []))
         shape = self.data.shape(row)
         noise = torch.randn(shape, generator=generator)
         offsets = torch.randn((shape[0], 1, 1), generator=generator)

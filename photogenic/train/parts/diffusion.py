@@ -16,11 +16,11 @@ from photogenic.core.console import console
 from photogenic.core.run import seed_for
 from photogenic.core.shards import fingerprint, is_done, mark_done, write_json
 from photogenic.models.autoencoder import FourierAutoencoderKL
+from photogenic.models.compiled import compiled
 from photogenic.models.joiner import TextJoiner
 from photogenic.models.text_encoders import TextEncoder
 from photogenic.models.unet import build_t5, build_unet
 from photogenic.train.aspects import accounting_lines
-from photogenic.train.compiled import compiled
 from photogenic.train.config import DiffusionConfig, DiffusionLossConfig, LoopConfig
 from photogenic.train.data import Pictures
 from photogenic.train.distributed import current_world, own_device
@@ -30,6 +30,7 @@ from photogenic.train.loop import train
 from photogenic.train.noise import make_scheduler, process_of
 from photogenic.train.objectives.autoencoder import encode_pictures
 from photogenic.train.objectives.diffusion import DiffusionObjective, Latents, LatentSet
+from photogenic.train.order import mark_of_repeats
 from photogenic.train.parts.text import Encoders
 from photogenic.train.sharding import gathered
 from photogenic.train.text import InlineWords, JoinedText, Words, frozen_words, size_conditioning
@@ -132,7 +133,10 @@ def stages_of(
 ) -> list[Stage]:
     """The growing ones, then the last; only that has the noise offset (Emu, section 3.2)."""
     parts, samples = config.counted(exclude={"loop"}), haystack.train.sample_ids
-    key = fingerprint("diffusion", parts, config.loop.identity(), size_px, samples, seed, upstream)
+    key = fingerprint(
+        *("diffusion", parts, config.loop.identity(), size_px, samples, seed, upstream),
+        *mark_of_repeats(config.loop.batch_size, len(samples)),
+    )
     last = Stage(size_px, config.loop, config.loss, folder, key)
     plain, stages, before = config.loss.model_copy(update={"noise_offset": 0.0}), [], ""
     for grown in config.growing:
@@ -161,6 +165,7 @@ def fit_denoiser(
     if is_done(folder, stages[-1].done_key):
         _load(denoiser, folder)
         return denoiser
+    autoencoder.to(own_device())  # a finished model that is trained further comes on the CPU
     clip, t5 = _frozen_words(encoders, config, haystack.pictures.texts)
     for stage in stages:
         if is_done(stage.folder, stage.done_key):
