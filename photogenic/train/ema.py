@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import nn
 
 
+@lru_cache(maxsize=256)  # asked for each pair of the stored averages
 def gamma_for(sigma_rel: float) -> float:
     """The exponent of the profile whose relative standard deviation is `sigma_rel` (EDM2, equation 126).
 

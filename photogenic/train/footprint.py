@@ -93,7 +93,7 @@ def _growing(
             {"optimizer": loop.optimizer.model_copy(update={"eight_bit": True})},
         ),
     )
-    for key, update in changes:
+    for key, update in changes[1:2] if loop.sharded else changes:  # the others need whole tensors
         changed = loop.model_copy(update=dict(update))
         if changed != loop:
             keys, loop = (*keys, key), changed

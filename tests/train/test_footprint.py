@@ -52,6 +52,11 @@ def test_switches_are_named_until_it_fits(has: int, last: str) -> None:
     assert fewer is None or len(fewer.keys) > len(found.keys)
 
 
+def test_what_a_split_training_refuses_is_not_named() -> None:
+    found = switches_that_fit(EMU, LOOP.model_copy(update={"sharded": True}), 70 * GIB)
+    assert found is not None and found.keys == ("loop.activation_checkpoints=true",)
+
+
 @pytest.mark.parametrize("make", [tiny.emu, tiny.sd], ids=["emu", "sd"])
 def test_arithmetic_in_half_precision_keeps_copies_of_the_weights(make: Any) -> None:
     denoiser = denoiser_of(make()).train()

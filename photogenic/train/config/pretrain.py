@@ -93,6 +93,12 @@ class DiffusionConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _averages_are_of_their_step(self) -> Self:
+        for stage in self.growing:
+            self.loop.refuse_stale_averages(**{"growing.max_steps": stage.max_steps})
+        return self
+
+    @model_validator(mode="after")
     def _shapes_are_few(self) -> Self:
         if self.loop.compile is not None and self.aspects is not None:
             raise ValueError(
@@ -122,7 +128,7 @@ class PretrainParts(NamedTuple):
 class PretrainConfig(Section):
     """Either `weights` (a model that exists, to be trained further with `diffusion`), or all parts of one."""
 
-    weights: str | None = Field(None, description="Packaged name, folder or Hugging Face id of a base model.")
+    weights: str | None = Field(None, description="Packaged name or folder of a base model.")
     size_px: int = Field(64, gt=0, multiple_of=8, description="Side of the pictures that the model draws.")
     held_out_ratio: float = Field(0.05, gt=0, lt=0.5, description="Share of concepts kept for validation.")
     concept_field: str = Field(

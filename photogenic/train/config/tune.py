@@ -104,6 +104,13 @@ class TuneConfig(Section):
     num_validation: int = Field(24, gt=0, description="Needles held out for the fixed-noise validation loss.")
     gate: GateConfig = Field(default_factory=lambda: GateConfig(), description="The stopping rule.")
 
+    @model_validator(mode="after")
+    def _averages_are_of_their_step(self) -> Self:
+        post_hoc = self.ema.post_hoc
+        if post_hoc is not None and post_hoc.every is not None:
+            self.loop.refuse_stale_averages(**{"ema.post_hoc.every": post_hoc.every})
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _paper_defaults(cls, values: object) -> object:
