@@ -40,19 +40,6 @@ class Sample:
         return Locator(self.source, self.member, self.offset, self.size_bytes)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a filter answers for one sample. `value` and `threshold` are what decided, where numbers did."""
-
-    kept: bool
-    reason: str = ""
-    value: float | None = None
-    threshold: float | None = None
-
-
-KEEP = Verdict(kept=True)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Vote:
     """One rater's answer to one question about one pair of pictures, left and right as they were shown.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photogenic.core.config import StrictModel
-from photogenic.core.records import KEEP, Verdict
 from photogenic.curate.config import (
     TARGET,
     AspectStep,
@@ -96,15 +95,6 @@ class Rule:
         return dataclasses.replace(
             self, is_target=False, quantile=quantile if self.side == "min" else 1 - quantile
         )
-
-
-def verdict(rules: Sequence[Rule], row: Mapping[str, float | None]) -> Verdict:
-    """What the rules say of one sample: the first one that it breaks decides."""
-    for rule in rules:
-        value = row.get(rule.column)
-        if rule.breaks(np.array([np.nan if value is None else value], dtype=np.float64))[0]:
-            return Verdict(kept=False, reason=rule.sentence, value=value, threshold=rule.threshold)
-    return KEEP
 
 
 # Steps of one column: the column, what is said below the lower bound, what is said above the upper one.

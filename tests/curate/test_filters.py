@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from photogenic.core.records import KEEP, Verdict
 from photogenic.curate.config import (
     ClipScoreStep,
     ColumnStep,
@@ -13,24 +12,17 @@ from photogenic.curate.config import (
     SizeStep,
     StepsConfig,
 )
-from photogenic.curate.filters import RANGES, Rule, rules_for, verdict
+from photogenic.curate.filters import RANGES, Rule, rules_for
 
 
-def test_a_row_gets_the_verdict_of_the_first_rule_it_breaks() -> None:
-    rules = rules_for("ocr", OcrStep(max_words=2, max_text_area_ratio=0.1))
-    assert verdict(rules, {"num_words": 2, "text_area_ratio": 0.1}) == KEEP
-    assert verdict(rules, {"num_words": 3, "text_area_ratio": 0.5}) == Verdict(
-        False, "too many words in the picture (num_words above 2)", 3, 2.0
-    )
-    assert verdict(rules, {"num_words": 0, "text_area_ratio": 0.5}).threshold == 0.1
-    assert verdict(rules, {"num_words": None, "text_area_ratio": None}) == KEEP
-
-
-def test_columns_and_rows_agree() -> None:
+def test_a_value_on_the_bound_is_kept_and_so_is_one_that_was_not_measured() -> None:
+    words, area = rules_for("ocr", OcrStep(max_words=2, max_text_area_ratio=0.1))
+    assert words.sentence == "too many words in the picture (num_words above 2)"
+    assert words.breaks(np.array([2, 3, np.nan])).tolist() == [False, True, False]
+    assert (area.column, area.threshold) == ("text_area_ratio", 0.1)
+    assert area.breaks(np.array([0.1, 0.5, np.nan])).tolist() == [False, True, False]
     rule = Rule("contrast", "min", "flat", 0.3)
-    values = np.array([0.1, 0.3, np.nan, 0.9])
-    assert rule.breaks(values).tolist() == [True, False, False, False]
-    assert [not verdict([rule], {"contrast": value}).kept for value in values] == rule.breaks(values).tolist()
+    assert rule.breaks(np.array([0.1, 0.3, np.nan, 0.9])).tolist() == [True, False, False, False]
 
 
 def test_a_quantile_drops_its_share_of_what_was_measured() -> None:

@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from photogenic.curate import lookalikes
+from photogenic.curate.lookalikes import look_alikes
 from photogenic.curate.select import best_first, equal_parts, hamming_distance, keepers, top
 
 
@@ -71,3 +74,14 @@ def test_top_takes_the_best_of_each_group_and_tells_the_last_score_taken() -> No
     without_groups = top(scores, strings(*"abcde"), strings(*[""] * 5), 3).selected
     assert everyone.sum() == without_groups.sum() == 3
     assert without_groups.tolist() == [True, True, True, False, False]
+
+
+def test_cosines_are_those_with_whoever_stands_for_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    angles = np.array([0.0, 0.1, 0.2, 0.3, 2.0, 2.05, 4.0])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    scores, ids = np.array([1.0, 4.0, 3.0, 2.0, 1.0, 2.0, 1.0]), np.arange(7, dtype=np.uint64)
+    keeper, cosines = look_alikes(vectors, scores, ids, float(np.cos(0.12)))
+    assert keeper.tolist() == [1, 1, 1, 3, 5, 5, 6], "the chain's end is not like its best"
+    assert cosines.tolist() == pytest.approx(np.cos(angles - angles[keeper]).tolist(), abs=1e-6)
+    monkeypatch.setattr(lookalikes, "BLOCK_ROWS", 3)
+    assert look_alikes(vectors, scores, ids, float(np.cos(0.12)))[1].tolist() == cosines.tolist()
