@@ -28,7 +28,6 @@ from photogenic.road import Road, base_model
 from photogenic.sizes import ModelSizes, model_sizes, planned_sizes
 from photogenic.train.config import TuneConfig
 from photogenic.train.footprint import Trained, as_table, footprint, switches_that_fit
-from photogenic.train.profiles import TRACKED
 
 TRAINING_BYTES = 20  # per trained parameter: weight 4, gradient 4, AdamW's moments 8, average 4
 CHECKPOINT_BYTES = 16  # the same without the gradient
@@ -260,13 +259,16 @@ def _gpu(road: Road, stages: Sequence[str]) -> Iterator[Check]:
 
 def tuning_check(what: str, trained: Trained, config: TuneConfig, has_bytes: int) -> Check:
     """Whether tuning fits a device, and else what to switch."""
-    num_averages = 1 if config.ema.post_hoc is None else len({config.loop.ema_sigma_rel, *TRACKED})
-    needs = footprint(trained, config.loop, num_averages)
+    needs = footprint(trained, config.loop, config.num_averages)
     if needs.total <= has_bytes:
         return Check(what, f"{_size(needs.total)}: {as_table(needs)}", _size(has_bytes), "yes")
     # Attention's matrices at rank 16 are about a hundredth of a denoiser.
     found = switches_that_fit(
-        trained, config.loop, has_bytes, num_averages=num_averages, lora_numbers=trained.learning // 100
+        trained,
+        config.loop,
+        has_bytes,
+        num_averages=config.num_averages,
+        lora_numbers=trained.learning // 100,
     )
     advice = "no switch would make it fit: lower `tune.loop.micro_batch_size`, or take a larger GPU"
     if found is not None:

@@ -89,7 +89,8 @@ def plan_training(config: PretrainConfig, tune: TuneConfig | None, gpus: int) ->
         cost = _cost(unet, autoencoder, config.size_px, text)
         cached = _Cost(cost.denoiser, 0.0, 0.0)
         trained = Trained(count, frozen, 0, int(kept * (config.size_px / 256) ** 2))
-        stages.append(_stage("tuning", needles, cached, gpus, gpu_bytes(trained, tune.loop, gpus), count))
+        needs = gpu_bytes(trained, tune.loop, gpus, tune.num_averages)
+        stages.append(_stage("tuning", needles, cached, gpus, needs, count))
     return TrainingPlan(tuple(stages), _assumptions(gpus, parts.diffusion, text))
 
 
@@ -111,9 +112,9 @@ def resolutions(config: DiffusionConfig, size_px: int) -> list[tuple[int, float]
     return [*grown, (size_px, samples)]
 
 
-def gpu_bytes(trained: Trained, loop: LoopConfig, gpus: int) -> int:
+def gpu_bytes(trained: Trained, loop: LoopConfig, gpus: int, num_averages: int = 1) -> int:
     """On each device; what is split over them (`loop.sharded`) is all but activations and frozen encoders."""
-    needs = footprint(trained, loop)
+    needs = footprint(trained, loop, num_averages)
     if not loop.sharded:
         return needs.total
     frozen = FROZEN * trained.frozen
@@ -218,8 +219,9 @@ def _assumptions(gpus: int, config: DiffusionConfig, text: TextSizes) -> tuple[s
         f"CLIP and T5 {_text_words(text)}; CLIP's own operations are left out (below 1 %).",
         f"A picture is read with {PICTURE_BYTES / 1000:.0f} kB on the average, and once for each use.",
         f"Memory: {memory if config.loop.sharded else 'every GPU holds everything (data parallel)'} in"
-        " pre-training; one sample at a time in bfloat16 without activation checkpoints; the autoencoder's"
-        " activations, its discriminator and LPIPS are not counted.",
+        " pre-training; one sample at a time in bfloat16, with activation checkpoints and averages in the"
+        " CPU's memory where the recipe has them; the autoencoder's activations, its discriminator and LPIPS"
+        " are not counted.",
     )
 
 

@@ -9,7 +9,7 @@ import torch
 
 from photogenic.models.unet import build_unet
 from photogenic.recipe import find_recipe, load_recipe
-from photogenic.train.config import LoopConfig
+from photogenic.train.config import EmaConfig, LoopConfig, PostHocConfig
 from photogenic.train.footprint import Trained, footprint
 from photogenic.train.planning import (
     PEAK,
@@ -82,3 +82,12 @@ def test_what_is_split_is_divided_by_the_gpus() -> None:
     split = 20 * trained.learning
     assert gpu_bytes(trained, loop, 256) == footprint(trained, loop).total - split + split // 256
     assert gpu_bytes(trained, LoopConfig(max_steps=1), 256) == footprint(trained, loop).total
+
+
+def test_a_tuning_with_averages_post_hoc_is_planned_with_both_of_them() -> None:
+    recipe: Any = load_recipe(find_recipe("emu-tiny-pretrain"))
+    tune: Any = load_recipe(find_recipe("emu-tiny")).tune
+    post_hoc = tune.model_copy(update={"ema": EmaConfig(post_hoc=PostHocConfig())})
+    assert (tune.num_averages, post_hoc.num_averages) == (1, 2)
+    one, two = (plan_training(recipe.pretrain, each, 1).stages[-1] for each in (tune, post_hoc))
+    assert two.gpu_bytes - one.gpu_bytes == one.checkpoint_bytes // 4  # of which one average is a fourth

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from photogenic.core.section import LATER, Section
 from photogenic.train.config.loop import LoopConfig
 from photogenic.train.config.loss import DiffusionLossConfig
+from photogenic.train.profiles import TRACKED
 
 
 class PostHocConfig(Section):
@@ -103,6 +104,11 @@ class TuneConfig(Section):
     )
     num_validation: int = Field(24, gt=0, description="Needles held out for the fixed-noise validation loss.")
     gate: GateConfig = Field(default_factory=lambda: GateConfig(), description="The stopping rule.")
+
+    @property
+    def num_averages(self) -> int:
+        """How many averages are tracked while it learns."""
+        return 1 if self.ema.post_hoc is None else len({self.loop.ema_sigma_rel, *TRACKED})
 
     @model_validator(mode="after")
     def _averages_are_of_their_step(self) -> Self:
