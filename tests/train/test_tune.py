@@ -199,6 +199,12 @@ def test_several_lengths_are_tried_at_every_checkpoint(shapes_run: Run, base: Pa
     assert not list(folder.glob("*.safetensors"))  # the weights are made of the averages, and not kept twice
 
 
+def test_averages_that_come_after_the_first_look_at_them_are_refused() -> None:
+    """With none up to the first checkpoint the gate would have stopped the training there."""
+    with pytest.raises(ValueError, match=r"after 3 steps, and the first are stored after 4"):
+        config(changes={"ema": {"post_hoc": {"every": 4}}})
+
+
 def fewer(run: Run, num: int) -> None:
     """Only the first of the needles."""
     path = run.folder / "review" / "needles.parquet"

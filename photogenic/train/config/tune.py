@@ -113,8 +113,14 @@ class TuneConfig(Section):
     @model_validator(mode="after")
     def _averages_are_of_their_step(self) -> Self:
         post_hoc = self.ema.post_hoc
-        if post_hoc is not None and post_hoc.every is not None:
-            self.loop.refuse_stale_averages(**{"ema.post_hoc.every": post_hoc.every})
+        if post_hoc is None or post_hoc.every is None:
+            return self
+        self.loop.refuse_stale_averages(**{"ema.post_hoc.every": post_hoc.every})
+        if post_hoc.every > self.loop.checkpoint_every:
+            raise ValueError(
+                f"the gate looks at averages after {self.loop.checkpoint_every} steps, and the first are stored"
+                f" after {post_hoc.every}: lower `ema.post_hoc.every`"
+            )
         return self
 
     @model_validator(mode="before")
