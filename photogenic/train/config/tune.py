@@ -118,8 +118,8 @@ class TuneConfig(Section):
         self.loop.refuse_stale_averages(**{"ema.post_hoc.every": post_hoc.every})
         if post_hoc.every > self.loop.checkpoint_every:
             raise ValueError(
-                f"the gate looks at averages after {self.loop.checkpoint_every} steps, and the first are stored"
-                f" after {post_hoc.every}: lower `ema.post_hoc.every`"
+                f"the gate looks at averages after {self.loop.checkpoint_every} steps, and the first are"
+                f" stored after {post_hoc.every}: lower `ema.post_hoc.every`"
             )
         return self
 
