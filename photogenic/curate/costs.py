@@ -19,7 +19,7 @@ def scorers_by_step(
 
     Whoever is left at the end has the pixel measures: if nothing asked for them, the last step pays.
     """
-    from photogenic.curate.funnel import all_scorers
+    from photogenic.curate.roster import all_scorers
 
     scorers, paid, last = all_scorers(config), set[str](), ""
     found: dict[str, tuple[str, ...]] = {}

@@ -6,9 +6,7 @@ kept. So the same command again goes on where it was interrupted, and a changed 
 
 from __future__ import annotations
 
-import difflib
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,17 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photogenic.core.config import StrictModel
-from photogenic.core.errors import RecipeError, StorageError
 from photogenic.core.run import Run
-from photogenic.core.shards import Sources, write_json
+from photogenic.core.shards import write_json
 from photogenic.core.tombstones import read_tombstones
 from photogenic.curate import agreement, neural, report
-from photogenic.curate.asked import asked_columns, pixels_for
-from photogenic.curate.captions import caption_scorer
+from photogenic.curate.asked import pixels_for
 from photogenic.curate.config import (
     AestheticStep,
     ClipScoreStep,
-    ColumnStep,
     ConceptStep,
     CurateConfig,
     DuplicatesStep,
@@ -35,28 +30,18 @@ from photogenic.curate.config import (
     HeldOutStep,
     LicenceStep,
     OptOutStep,
-    ScorerStep,
     SelectStep,
-    StepsConfig,
 )
 from photogenic.curate.filters import FIELD, Rule, columns_of, rules_for
-from photogenic.curate.finishing import finish_scorer
 from photogenic.curate.held_out import held_out_phrases
 from photogenic.curate.judging import take_vectors
 from photogenic.curate.ledger import DROPPED, FAILED, Ledger
-from photogenic.curate.own import drop_by_own, own_inputs, own_scorers
-from photogenic.curate.scorers import (
-    Scorer,
-    ocr_scorer,
-    pixel_scorer,
-    read_scorer,
-    unsafe_scorer,
-    watermark_scorer,
-)
+from photogenic.curate.own import drop_by_own
+from photogenic.curate.roster import all_scorers, check
+from photogenic.curate.scorers import Scorer, pixel_scorer, read_scorer
 from photogenic.curate.scores import SLICES, Scored, Scores
 from photogenic.curate.setwise import drop_duplicates, drop_look_alikes, drop_within, select_best
 from photogenic.curate.target import Solved, solve
-from photogenic.curate.tasting import taste_scorer
 from photogenic.engines.local import engine_for
 from photogenic.engines.tasks import EngineName
 
@@ -105,20 +90,6 @@ def curate(config: CurateConfig, run: Run, *, workers: int, engine: EngineName =
     shutil.rmtree(folder / SLICES, ignore_errors=True)  # what array jobs scored has been taken in
     for step in funnel.steps:
         run.log.info("curate: %s: %s", step.name, step.skipped or f"{step.dropped} of {step.entered} dropped")
-
-
-def inputs(config: CurateConfig) -> list[object]:
-    """What besides the configuration's values could change the result: the steps' order, how pixels are
-    measured, models, own code, texts that are held out.
-    """
-    steps = config.steps
-    by_embedding = steps.duplicates and neural.embedding_model(steps.duplicates)
-    scorers = [pixels_for(config), *([watermark_scorer()] if steps.watermark else []), *_taste(steps)]
-    if not asked_columns(steps).isdisjoint(finish_scorer().columns):
-        scorers.append(finish_scorer())
-    scorers += [*neural.neural_scorers(steps), *([neural.image_scorer(by_embedding)] if by_embedding else [])]
-    held_out = [held_out_phrases(step) for _, step in steps.items() if isinstance(step, HeldOutStep)]
-    return [steps.order, [scorer.folder_name for scorer in scorers], own_inputs(steps), *held_out]
 
 
 class Funnel:
@@ -290,58 +261,3 @@ class Funnel:
             )
             step.failed = sum(num for name, verdict, num in counts if (name, verdict) == (step.name, FAILED))
             left -= step.dropped + step.failed
-
-
-def all_scorers(config: CurateConfig) -> list[Scorer]:
-    """Whatever can make a column, cheap first; a classifier that the recipe names comes before ours."""
-    steps = config.steps
-    cheap = [read_scorer(), pixels_for(config), caption_scorer(), watermark_scorer()]
-    ours = [*cheap, finish_scorer(), ocr_scorer()]
-    return [*ours, *_taste(steps), *neural.neural_scorers(steps), *own_scorers(steps), unsafe_scorer()]
-
-
-def _taste(steps: StepsConfig) -> list[Scorer]:
-    return [] if steps.taste is None else [taste_scorer(steps.taste.path)]
-
-
-def check(config: CurateConfig, sources: Sources) -> None:
-    """Everything that would stop the funnel half-way is found before it begins."""
-    for name, root in sources.roots.items():
-        if not root.exists():
-            raise StorageError(
-                f"The pool's source {name!r} cannot be reached: {root} is not there.",
-                "Mount it, or set its path in the recipe and index the pool again.",
-            )
-    columns = [column for scorer in all_scorers(config) for column in scorer.columns]
-    for key, column in _read_columns(config.steps):
-        if column not in columns and not column.startswith(FIELD):
-            near = difflib.get_close_matches(column, columns, n=1)
-            raise RecipeError(
-                f"curate.steps.{key}: there is no column {column!r}.",
-                f"Did you mean {near[0]!r}?" if near else f"Side-car fields are written {FIELD}NAME.",
-            )
-    own = [(name, column) for scorer in own_scorers(config.steps) for name, column in _named(scorer)]
-    for name, column in own:
-        if columns.count(column) > 1:
-            raise RecipeError(f"curate.steps.{name}: there is a column {column!r} already.", "Rename it.")
-    inputs(config)  # finds the functions of one's own, and the files of texts that are held out
-
-
-def _named(scorer: Scorer) -> Iterator[tuple[str, str]]:
-    return ((scorer.name.removeprefix("own-"), column) for column in scorer.columns)
-
-
-def _read_columns(steps: StepsConfig) -> Iterator[tuple[str, str]]:
-    """(key of the recipe, column) of all columns that the recipe names."""
-    for name, step in steps.items():
-        match step:
-            case DuplicatesStep():
-                yield f"{name}.keep", step.keep
-            case SelectStep():
-                yield f"{name}.by", step.by
-            case ColumnStep():
-                yield f"{name}.name", step.name
-            case FilterStep():
-                yield from ((f"{name}.columns", column) for column in step.columns)
-            case ScorerStep() if step.column is not None:
-                yield f"{name}.column", step.column

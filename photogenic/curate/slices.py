@@ -74,7 +74,8 @@ def score_slice(
         RunError: the pool has not been indexed.
         StorageError: a source of the pool cannot be reached at all, or the disk is full.
     """
-    from photogenic.curate.funnel import Funnel, check
+    from photogenic.curate.funnel import Funnel
+    from photogenic.curate.roster import check
 
     sources = run.sources()
     check(config, sources)

@@ -8,7 +8,7 @@ from photogenic.core.errors import RecipeError
 from photogenic.core.shards import FOR_FINGERPRINT, fingerprint
 from photogenic.curate.asked import pixels_for
 from photogenic.curate.config import DEFAULT_STEPS, CurateConfig, StepsConfig
-from photogenic.curate.funnel import inputs
+from photogenic.curate.roster import inputs
 from photogenic.curate.scorers import pixel_scorer, watermark_scorer
 
 

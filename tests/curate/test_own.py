@@ -7,8 +7,9 @@ import pytest
 from photogenic.core.errors import PhotogenicError, RecipeError
 from photogenic.core.shards import read_table
 from photogenic.curate.config import CurateConfig, ScorerStep
-from photogenic.curate.funnel import curate, inputs
+from photogenic.curate.funnel import curate
 from photogenic.curate.own import find, own_scorer, picture_for
+from photogenic.curate.roster import inputs
 
 from .conftest import SIDE_PX
 from .funnels import run_funnel

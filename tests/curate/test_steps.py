@@ -15,8 +15,9 @@ from photogenic.curate.config import CurateConfig, PoolConfig
 from photogenic.curate.explore.funnel import Explorer
 from photogenic.curate.explore.pool import ExploredPool
 from photogenic.curate.finishing import finish_scorer
-from photogenic.curate.funnel import curate, inputs
+from photogenic.curate.funnel import curate
 from photogenic.curate.pool import index
+from photogenic.curate.roster import inputs
 
 NUM = 24
 LICENCES = ["CC-BY-4.0", "cc0", None, "all rights reserved"]
@@ -170,6 +171,34 @@ def test_the_report_says_what_each_step_asks(run: Run) -> None:
     page = (run.folder / "curate" / "report.html").read_text(encoding="utf-8")
     assert "Did people like it where it came from?" in page.split('<h2 id="likes">')[1].split("<h2")[0]
     assert "Does its text say anything?" in page.split('<h2 id="caption">')[1].split("<h2")[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "steps"),
+    [
+        ("column.name", {"column": {"name": "format", "min": 3}}),
+        ("select.by", {"select": {"num": 3, "by": "uid"}}),
+        ("duplicates.keep", {"duplicates": {"keep": "decoder"}}),
+        ("two.column", {"two": {"scorer": "MINE:both", "columns": ["a", "b"], "column": "mode", "min": 1}}),
+    ],
+)
+def test_a_column_of_words_is_no_number(
+    run: Run, tmp_path: Path, key: str, steps: dict[str, dict[str, object]]
+) -> None:
+    (tmp_path / "mine.py").write_text("def both(picture): return {'a': 1, 'b': 2}")
+    for step in steps.values():
+        if "scorer" in step:
+            step |= {"scorer": f"{tmp_path}/mine.py:both"}
+    with pytest.raises(RecipeError, match=rf"curate\.steps\.{key}: the column '\w+' holds no numbers"):
+        decided(run, dict(steps))
+
+
+@pytest.mark.parametrize("names", ["row", "score", "Uid", "contrast", "A a", "fields.a", "stamp"])
+def test_a_column_of_ones_own_takes_no_name_that_is_taken(run: Run, tmp_path: Path, names: str) -> None:
+    (tmp_path / "mine.py").write_text("def it(picture): return 1")
+    step = {"scorer": f"{tmp_path}/mine.py:it", "columns": names.split(), "min": 1}
+    with pytest.raises(RecipeError, match=r"curate\.steps\.mine: there is a column '.*' already"):
+        decided(run, {"mine": step})
 
 
 def test_hostile_names_stay_names(run: Run) -> None:
