@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from photogenic.core.names import RESOLVED
 from photogenic.engines.tasks import EngineName
 
 if TYPE_CHECKING:
     from photogenic.core.run import Run
     from photogenic.road import Road
-
-RESOLVED = "recipe.resolved.yaml"  # of a run folder: its recipe, every default filled in
 
 RecipeArgument = Annotated[
     str,

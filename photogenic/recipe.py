@@ -9,8 +9,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from photogenic.core.config import StrictModel, dump_config, load_config
+from photogenic.core.config import FolderName, StrictModel, dump_config, load_config
 from photogenic.core.errors import RecipeError
+from photogenic.core.names import RESOLVED
 from photogenic.core.shards import atomic_path
 from photogenic.curate.config import CurateConfig, PoolConfig
 from photogenic.evaluate.config import EvaluateConfig
@@ -28,9 +29,7 @@ ABLATIONS = "ablations"  # lies beside the recipes, and is a file of variants of
 class Recipe(StrictModel):
     """One section per stage; a stage whose section is left out is not part of the road."""
 
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Names the run folder: runs/<name>."
-    )
+    name: FolderName = Field(description="Names the run folder: runs/<name>.")
     seed: int = Field(0, ge=0, lt=2**31, description="Everything drawn at random begins here.")
     pool: PoolConfig | None = Field(None, description="The haystack: folders of pictures.")
     curate: CurateConfig | None = Field(None, description="The funnel: haystack -> candidates.")
@@ -86,8 +85,10 @@ class Recipe(StrictModel):
         measures_all = self.curate.pixel_measures == "all"
         if measures_all and set(by) <= {"appeal_score"}:
             return self
-        from photogenic.curate.asked import lacking  # with numpy, which most recipes do not need here
+        from photogenic.curate.asked import lacking, meant  # with numpy, which most recipes do not need here
 
+        for name, near in meant(self.curate, by).items():
+            raise ValueError(f"`review.by`: there is no column `{name}`; did you mean `{near}`?")
         if missing := lacking(self.curate, by):
             raise ValueError(
                 f"`review.by` ranks by `{missing[0]}`, which is not measured, because no step of `curate`"
@@ -108,7 +109,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def write_resolved(recipe: Recipe, folder: Path) -> None:
     """Save the recipe, every default filled in, as `folder/recipe.resolved.yaml`: a recipe itself."""
-    with atomic_path(folder / "recipe.resolved.yaml") as temporary:
+    with atomic_path(folder / RESOLVED) as temporary:
         temporary.write_text(dump_config(recipe), encoding="utf-8")
 
 
@@ -125,9 +126,16 @@ def find_recipe(name: str | Path) -> Path:
     stem = path.stem if path.parent.name in ("", "recipes") else ""
     if stem in packaged:
         return packaged[stem]
-    near = difflib.get_close_matches(path.stem, packaged, n=1)
-    hint = f"Did you mean `{near[0]}`?" if near else f"photogenic brings: {', '.join(sorted(packaged))}."
-    raise RecipeError(f"There is no recipe {path}.", hint)
+    if (path / RESOLVED).is_file():
+        raise RecipeError(
+            f"{path} is a run folder; this command takes a recipe.",
+            f"Name the recipe that the run was made with, or {path / RESOLVED}, which has all of it.",
+        )
+    beside = {file.name: str(file) for file in path.parent.glob("*.y*ml")}
+    near = [beside[name] for name in difflib.get_close_matches(path.name, beside, n=1)]
+    near = near or difflib.get_close_matches(path.stem, packaged, n=1)
+    brought = f"photogenic brings: {', '.join(sorted(packaged))}. `photogenic init FOLDER` writes one."
+    raise RecipeError(f"There is no recipe {path}.", f"Did you mean `{near[0]}`?" if near else brought)
 
 
 def packaged_recipes() -> dict[str, Path]:

@@ -66,6 +66,15 @@ def test_recipes_are_found_by_path_and_by_name(tmp_path: Path) -> None:
         find_recipe("recipes/nothing-like-it.yaml")
     with pytest.raises(RecipeError, match="There is no recipe"):
         find_recipe("elsewhere/emu-tiny.yaml")
+    with pytest.raises(RecipeError, match=f"Did you mean `{own}`"):
+        find_recipe(str(own.with_name(f"{own.stem}s.yaml")))
+
+
+def test_a_run_folder_is_no_recipe_and_has_one(tmp_path: Path) -> None:
+    write_resolved(load_recipe(write(tmp_path, "name: own\n")), tmp_path)
+    with pytest.raises(RecipeError, match="is a run folder") as caught:
+        find_recipe(str(tmp_path))
+    assert str(tmp_path / "recipe.resolved.yaml") in caught.value.fix
 
 
 def test_a_wrong_key_deep_in_a_stage_is_named_with_its_line(tmp_path: Path) -> None:
@@ -120,6 +129,15 @@ def test_a_ranking_by_a_step_that_was_taken_out_is_told_beforehand(tmp_path: Pat
     load_recipe(write(tmp_path, text + "{finish: {min_quantile: 0.5}}\n"))
     with pytest.raises(RecipeError, match=r"`review\.by` ranks by `finish_score`"):
         load_recipe(write(tmp_path, text + "{contrast: {min: 0.2}}\n"))
+
+
+def test_a_typo_in_a_ranking_is_told_beforehand(tmp_path: Path) -> None:
+    text = "name: own\npool: {sources: {mine: photos}}\ncurate:\n  steps: {finish: {min: 1}}\nreview: {by: "
+    with pytest.raises(RecipeError, match="no column `finishscore`; did you mean `finish_score`"):
+        load_recipe(write(tmp_path, text + "finishscore}\n"))
+    own = text.replace("{finish: {min: 1}}", "{mine: {scorer: m.py:f, min: 1, columns: [b, appeal_scores]}}")
+    load_recipe(write(tmp_path, own + "appeal_scores}\n"))  # a column of one's own scorer is no typo
+    load_recipe(write(tmp_path, text + "other_number}\n"))  # nobody knows what else a table may bring
 
 
 def test_own_needles_need_no_funnel(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from photogenic.core.config import StrictModel
+from photogenic.core.config import FolderName, StrictModel
 
 BASE = "base"  # the untuned model; no variant may be called so
 OF_ALL = ("tune.", "generate.", "evaluate.")  # sections that may be changed for all variants
@@ -90,7 +90,7 @@ class Attention(StrictModel):
 class Ablations(StrictModel):
     """A recipe, and the ways in which its tuning is varied."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Names the folder: runs/<name>.")
+    name: FolderName = Field(description="Names the folder: runs/<name>.")
     recipe: Path = Field(description="The recipe; its pool, funnel and review have been run.")
     run: Path | None = Field(
         None, description="The recipe's run folder, by default runs/<name of the recipe>."

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from photogenic.core.errors import RecipeError
@@ -18,11 +19,32 @@ from photogenic.core.placed_yaml import KeyPath, Place, Places, dotted, lay_over
 
 Model = TypeVar("Model", bound=BaseModel)
 
+# Mistakes that are said of a key; all others of a value, which several branches of a union may judge.
+SAID_OF_KEYS = ("extra_forbidden", "missing", "union_tag_not_found", "union_tag_invalid", "value_error")
+
 
 class StrictModel(BaseModel):
     """A part of the configuration: unknown keys are errors, and nothing changes it once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def as_folder_name(text: str) -> str:
+    """Letters a to z, digits, hyphens: "Ferien Überblick 2024" as "ferien-uberblick-2024"; may be empty."""
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def _folder_name(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        return text
+    such = f", such as `{near}`" if (near := as_folder_name(text)) else ""
+    raise ValueError(
+        f"it names a folder, so it has only letters from A to Z, digits, `.`, `_`, `-`{such}; not {text!r}"
+    )
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
 
 
 def load_config(path: Path, model: type[Model], overrides: Sequence[str] = ()) -> Model:
@@ -52,10 +74,15 @@ def _sentences(
     found = [(_key_path(error, values), error) for error in errors]
     key_paths = [key_path for key_path, _ in found]
     lines: list[tuple[Place, str]] = []
+    unmet: dict[KeyPath, list[ErrorDetails]] = {}  # all that a value could have been: a union's branches
     for key_path, error in found:
         if _in_another_branch(error, key_path, key_paths):
             continue
-        lines.append((_place(key_path, places), _sentence(error, key_path, model)))
+        if error["type"] in SAID_OF_KEYS:
+            lines.append((_place(key_path, places), _sentence(error, key_path, model)))
+        else:
+            unmet.setdefault(key_path, []).append(error)
+    lines += [(_place(key_path, places), _of_value(key_path, of_it)) for key_path, of_it in unmet.items()]
     return "\n".join(dict.fromkeys(f"{place.text}: {sentence}" for place, sentence in sorted(lines)))
 
 
@@ -99,11 +126,35 @@ def _sentence(error: ErrorDetails, key_path: KeyPath, model: type[BaseModel]) ->
     if kind == "union_tag_invalid":
         key, tag = str(context["discriminator"]).strip("'"), str(context["tag"])
         return f"unknown {key} `{tag}` in {name}{_suggestion(tag, _quoted(context['expected_tags']))}"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    if kind == "value_error":
-        return f"{name}: {message}"
-    near = _nearest(error["input"], _quoted(context.get("expected", "")))
-    return f"{name} {message}, not {_short(error['input'])}{f'; did you mean `{near}`?' if near else ''}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}"
+
+
+def _of_value(key_path: KeyPath, errors: Sequence[ErrorDetails]) -> str:
+    """What the value should be, by each branch of a union, and what it is."""
+    should = list(dict.fromkeys(map(_expectation, errors)))
+    value = errors[0]["input"]
+    near = next((near for error in errors if (near := _nearest(value, _allowed(error)))), "")
+    expected = ", or ".join([should[0], *(text.removeprefix("should ") for text in should[1:])])
+    suggestion = f"; did you mean `{near}`?" if near else ""
+    name = f"`{dotted(key_path)}`" if key_path else "the recipe"
+    return f"{name} {expected}, not {_short(value)}{suggestion}"
+
+
+def _expectation(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in ("dict_type", "mapping_type", "model_type", "model_attributes_type"):
+        return "should be a mapping"
+    if kind == "path_type":
+        return "should be a path"
+    if kind == "too_short":
+        least = context["min_length"]
+        return f"should have {least} {'entry' if least == 1 else 'entries'} or more"
+    return error["msg"].replace("Input should", "should")
+
+
+def _allowed(error: ErrorDetails) -> list[str]:
+    return _quoted(error.get("ctx", {}).get("expected", ""))
 
 
 def _quoted(text: object) -> list[str]:
@@ -111,10 +162,9 @@ def _quoted(text: object) -> list[str]:
 
 
 def _short(value: object) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
+    if isinstance(value, dict | list):
+        kind = "mapping" if isinstance(value, dict) else "list"
+        return f"a {kind}" if value else f"an empty {kind}"
     text = "null" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

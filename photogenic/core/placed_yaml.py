@@ -67,7 +67,8 @@ def read_placed(path: Path) -> tuple[dict[str, Any], Places]:
     except yaml.YAMLError as error:
         raise RecipeError(_yaml_sentence(path, error)) from None
     if not isinstance(values, dict):
-        raise RecipeError(f"{path}:1: a recipe is a mapping of sections, not a {type(values).__name__}.")
+        kind = "a list" if isinstance(values, list) else "a bare value"
+        raise RecipeError(f"{path}:1: a recipe is a mapping of sections, not {kind}.")
     return values, places
 
 
@@ -161,6 +162,11 @@ def _yaml_sentence(path: Path, error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     context = getattr(error, "context", None)
+    begun = getattr(error, "context_mark", None)
+    if r"'\t'" in problem:
+        context, problem = None, "a tab stands where only spaces may: indent with spaces"
+    elif context and begun is not None and mark is not None and begun.line != mark.line:
+        context += f" that begins in line {begun.line + 1}"
     line = f":{mark.line + 1}" if mark is not None else ""
     return f"{path}{line}: this is not YAML: {f'{context}, ' if context else ''}{problem}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from photogenic.curate.config import (
@@ -9,12 +10,26 @@ from photogenic.curate.config import (
     DuplicatesStep,
     FilterStep,
     PopularityStep,
+    ScorerStep,
     SelectStep,
     StepsConfig,
 )
 from photogenic.curate.filters import columns_of, rules_for
 from photogenic.curate.finishing import finish_scorer
-from photogenic.curate.scorers import Scorer, pixel_scorer
+from photogenic.curate.scorers import Scorer, pixel_scorer, read_scorer
+
+# What steps with a model write; the models themselves may be far away when this is asked.
+OF_MODELS = (
+    "clip_score",
+    "aesthetic_score",
+    "concept_prob",
+    "taste_prob",
+    "unsafe_prob",
+    "watermark_score",
+    "num_words",
+    "text_area_ratio",
+)
+TYPO = 0.85  # as alike as this two names are meant to be one
 
 
 def asked_columns(steps: StepsConfig) -> frozenset[str]:
@@ -52,3 +67,15 @@ def lacking(config: CurateConfig, wanted: Iterable[str]) -> list[str]:
     measured = {*pixels_for(config).columns, *asked_columns(config.steps)}
     told_here = {*pixel_scorer().columns, *finish_scorer().columns}
     return [name for name in wanted if name in told_here and name not in measured]
+
+
+def meant(config: CurateConfig, wanted: Iterable[str]) -> dict[str, str]:
+    """Names that no column has, each with the column whose name it nearly is."""
+    known = {*asked_columns(config.steps), *OF_MODELS}
+    for scorer in (read_scorer(), pixel_scorer(), finish_scorer()):
+        known.update(scorer.columns)
+    for name, step in config.steps.items():
+        if isinstance(step, ScorerStep):
+            known.update((name, *step.columns))
+    near = {name: difflib.get_close_matches(name, sorted(known), n=1, cutoff=TYPO) for name in wanted}
+    return {name: found[0] for name, found in near.items() if found and name not in known}

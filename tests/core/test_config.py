@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field, model_validator
 
-from photogenic.core.config import StrictModel, dump_config, load_config
+from photogenic.core.config import FolderName, StrictModel, as_folder_name, dump_config, load_config
 from photogenic.core.errors import RecipeError
 
 
@@ -57,6 +57,9 @@ class Whole(StrictModel):
     name: str
     seed: int = 0
     curate: Curate = Curate()
+    folder: FolderName = "here"
+    sources: dict[str, Path] = Field({"a": Path("a")}, min_length=1)
+    width: Annotated[float, Field(lt=1)] | Literal["target"] | None = None
     tune: Tune | None = None
 
 
@@ -169,6 +172,42 @@ def test_a_models_own_check(tmp_path: Path) -> None:
 def test_a_section_must_be_a_mapping(tmp_path: Path) -> None:
     assert sentence(tmp_path, "name: a\ncurate: yes please\n").startswith("recipe.yaml:2: `curate` should be")
     assert sentence(tmp_path, "- a\n- b\n") == "recipe.yaml:1: a recipe is a mapping of sections, not a list."
+
+
+def test_a_value_that_no_branch_of_a_union_takes_is_one_mistake(tmp_path: Path) -> None:
+    assert sentence(tmp_path, "name: a\nwidth: 1.5\n") == (
+        "recipe.yaml:2: `width` should be less than 1, or be 'target', not 1.5"
+    )
+    assert sentence(tmp_path, "name: a\nwidth: taget\n").endswith("not 'taget'; did you mean `target`?")
+
+
+def test_python_s_own_words_for_types_are_not_said(tmp_path: Path) -> None:
+    assert sentence(
+        tmp_path, "name: a\ncurate: 3\nsources: [1]\ntune: {learning_rate: 1, weights: []}\n"
+    ) == (
+        "recipe.yaml:2: `curate` should be a mapping, not 3\n"
+        "recipe.yaml:3: `sources` should be a mapping, not a list\n"
+        "recipe.yaml:4: `tune.weights` should be a path, not an empty list"
+    )
+    assert sentence(tmp_path, "name: a\nsources: {}\n") == (
+        "recipe.yaml:2: `sources` should have 1 entry or more, not an empty mapping"
+    )
+    assert sentence(tmp_path, "just words\n").endswith("a mapping of sections, not a bare value.")
+
+
+def test_a_folder_name_that_will_not_do_comes_with_one_that_will(tmp_path: Path) -> None:
+    said = sentence(tmp_path, "name: a\nfolder: Ferien Überblick 2024\n")
+    assert said.startswith("recipe.yaml:2: `folder`: ") and "such as `ferien-uberblick-2024`" in said
+    assert as_folder_name("Große Fahrt/2") == "grosse-fahrt-2"
+    assert as_folder_name("写真") == ""
+    assert "such as" not in sentence(tmp_path, "name: a\nfolder: 写真\n")
+
+
+def test_tabs_and_open_brackets_are_told_with_their_cure(tmp_path: Path) -> None:
+    assert sentence(tmp_path, "name: a\ncurate:\n\tocr: {}\n") == (
+        "recipe.yaml:3: this is not YAML: a tab stands where only spaces may: indent with spaces."
+    )
+    assert "that begins in line 2" in sentence(tmp_path, "name: a\ncurate: {ocr: {}\nseed: 3\n")
 
 
 def test_duplicate_key(tmp_path: Path) -> None:
