@@ -59,14 +59,18 @@ def histogram(
     """How often each value occurs; an upright line at each threshold.
 
     A few extreme values do not flatten the rest: what lies beyond the 0.5th and 99.5th percentile goes into
-    the outermost bars.
+    the outermost bars. Where values lie beyond the outermost threshold, there is a bar for them.
     """
     numbers = np.asarray(values, dtype=np.float64)
     numbers = numbers[np.isfinite(numbers)]
     if numbers.size == 0:
         return Markup('<p class="note">{}: nothing was measured.</p>').format(title or x_label)
     low, high = np.quantile(numbers, [0.005, 0.995])
-    x_range = _padded([float(low), float(high), *thresholds], 0.0)
+    ends = [float(low), float(high), *thresholds]
+    margin = (max(ends) - min(ends)) / num_bins
+    ends += [bound + margin for bound in thresholds if bound == max(ends) and (numbers > bound).any()]
+    ends += [bound - margin for bound in thresholds if bound == min(ends) and (numbers < bound).any()]
+    x_range = _padded(ends, 0.0)
     counts, edges = np.histogram(np.clip(numbers, *x_range), bins=num_bins, range=x_range)
     y_range = (0.0, float(counts.max()) * 1.05)
     bars = Markup("").join(

@@ -148,6 +148,15 @@ def test_histogram_counts_every_value() -> None:
     assert markup.count('class="marker"') == 1
 
 
+def test_what_lies_beyond_the_outermost_threshold_has_a_bar() -> None:
+    few_beyond = [*np.linspace(1, 1.9, 1990), *[2.5] * 5]
+    markup = histogram(few_beyond, [2.0], x_label="aspect_ratio")
+    low, high, count = re.findall(r"<title>([\d.]+) to ([\d.]+): (\d+)</title>", markup)[-1]
+    assert (float(low) <= 2.0 < float(high), count) == (True, "5")
+    mirrored = histogram([-value for value in few_beyond], [-2.0])
+    assert re.findall(r": (\d+)</title>", mirrored)[0] == "5"
+
+
 def test_bar_chart_lengths_and_whiskers() -> None:
     markup = bar_chart([("blur", 0.5), ("grey", -0.5)], number="{:.0%}", intervals=[(0.25, 1.5), (-0.5, 0.0)])
     spans = [span["style"] for span in Elements(markup).named("span")]
