@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photogenic.core.errors import RecipeError
+from photogenic.core.words import counted
 from photogenic.options import RecipeArgument, RunOption, SetOption, open_road
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ def plan(
     run: RunOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Say what curating a pool of N samples, or with --gpus the training, would take.
+    """Say what a larger pool, or the training, would take.
 
-    Time, machines and storage, step by step.
+    Time, machines and storage: of curating, step by step, or with --gpus of training.
 
     Measures some of the recipe's pictures on this machine; where its run folder holds a curated pool, the
     shares that pass are those. All assumptions are printed.
 
     \b
-    Example:
+    Examples:
       photogenic plan recipes/own-photographs.yaml --pool-size 1.1e9
       photogenic plan recipes/emu.yaml --gpus 256
     """
@@ -117,7 +118,7 @@ def _table(planned: CuratePlan) -> Table:
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("step", no_wrap=True)
     table.add_column("scored by", no_wrap=True)
-    for name in ("enter", "pass", "ms each", "core hours", "read"):
+    for name in ("enter", "pass", "ms each", "core time", "read"):
         table.add_column(name, justify="right")
     for step in planned.steps:
         share = step.left / step.entered if step.entered else 0.0
@@ -127,7 +128,7 @@ def _table(planned: CuratePlan) -> Table:
             in_count(step.entered),
             f"{100 * share:.1f} %",
             f"{1000 * step.seconds_each:,.1f}" if step.scorers else "",
-            f"{step.core_hours:,.1f}" if step.scorers else "",
+            in_core_time(step.core_hours) if step.scorers else "",
             in_bytes(step.read_bytes) if step.scorers else "",
         )
     return table
@@ -138,13 +139,17 @@ def _summary(planned: CuratePlan, days: float) -> list[str]:
     alone = in_time(planned.core_hours / planned.num_cores)
     tables = in_bytes(planned.pool_size * planned.row_bytes)
     rate = planned.read_bytes / (days * 86400)
+    reading = f"Reading: {in_bytes(planned.read_bytes)} in all"
     return [
-        f"Time: {planned.core_hours:,.1f} core hours; {alone} on this machine ({planned.num_cores} cores).",
-        f"Machines: {machines:,} like this one for {days:g} days, or {machines * planned.num_cores:,} such"
-        " cores (`--shard i/n` or `--engine ray`).",
+        f"Time: {in_core_time(planned.core_hours)} of one core; {alone} on this machine"
+        f" ({counted(planned.num_cores, 'core')}).",
+        "Machines: this one is enough."
+        if machines == 1
+        else f"Machines: {machines:,} like this one for {days:g} days, or"
+        f" {machines * planned.num_cores:,} such cores (`--shard i/n` or `--engine ray`).",
         f"Storage: {in_bytes(planned.pool_size * planned.picture_bytes)} of pictures, which stay where they"
         f" are; {tables} of tables in the run folder.",
-        f"Reading: {in_bytes(planned.read_bytes)} in all, {in_bytes(rate)}/s to be done in {days:g} days.",
+        f"{reading}." if machines == 1 else f"{reading}, {in_bytes(rate)}/s to be done in {days:g} days.",
         f"Kept: about {planned.steps[-1].left:,.0f}.",
     ]
 
@@ -163,8 +168,17 @@ def in_bytes(number: float) -> str:
     return f"{number:,.3g} PB"
 
 
+def in_core_time(hours: float) -> str:
+    """Hours as "36 s", "12 min" or "1,234 h"."""
+    if hours < 1 / 30:
+        return f"{3600 * hours:.0f} s"
+    return f"{60 * hours:.0f} min" if hours < 2 else f"{hours:,.0f} h"
+
+
 def in_time(hours: float) -> str:
-    """Hours as minutes, hours, days or years, whichever is read best."""
+    """Hours as seconds, minutes, hours, days or years, whichever is read best."""
+    if hours < 1 / 30:
+        return counted(round(3600 * hours), "second")
     if hours < 2:
         return f"{60 * hours:.0f} minutes"
     if hours < 72:

@@ -27,6 +27,7 @@ from photogenic.curate.filters import Rule
 from photogenic.measures.duplicates import expected_seconds
 
 WARM_UP = 4  # pictures, so that the loading of models is no picture's time
+FEW_HASHES = 100_000  # what they take is no reason to plan otherwise
 HASH_BYTES = 200  # of memory each while near-duplicates are looked for (docs/measures.md)
 HASH_ENTROPY = 50  # bits that the hashes of 16,000 drawings were worth; random ones 64
 VECTORS, VECTORS_S = 12_000, 1.1  # look-alikes by embedding: so many took so long; grows with the square
@@ -189,7 +190,8 @@ def _assumptions(
     pool_size: float,
 ) -> Iterator[str]:
     told = f"the run's {num_pool:,} samples" if from_run else f"the {num_measured:,} measured pictures"
-    yield f"Shares that pass are those of {told}: the large pool is like them in subject, size and format."
+    like = ": the large pool is like them in subject, size and format" if pool_size > num_pool else ""
+    yield f"Shares that pass are those of {told}{like}."
     yield (
         f"Seconds are of one core of this machine, measured now over {num_measured:,} pictures drawn from the"
         " whole pool, with models loaded; busy neighbours make them longer."
@@ -208,10 +210,16 @@ def _of_duplicates(step: DuplicatesStep, num: float) -> Iterator[str]:
     took, million, more = (
         _in_words(expected_seconds(size, step.max_distance, HASH_ENTROPY)) for size in (num, 1e6, 1e7)
     )
-    yield (
+    found = (
         "Near-duplicates are found over all survivors at once, on one core of one machine: about"
         f" {took} and {max(0.1, num * HASH_BYTES / 1e9):,.1f} GB of memory for {num:,.0f} hashes, not in the"
-        f" table. At max_distance {step.max_distance} a million takes {million}, ten times as many {more},"
+        " table."
+    )
+    if num < FEW_HASHES and not step.model:
+        yield found
+        return
+    yield (
+        f"{found} At max_distance {step.max_distance} a million takes {million}, ten times as many {more},"
         " where hashes are as much alike as those of drawings; of random ones less."
     )
     if step.model:

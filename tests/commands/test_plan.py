@@ -8,13 +8,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from photogenic.cli import app
-from photogenic.commands.plan import in_bytes, in_count, in_time
+from photogenic.commands.plan import in_bytes, in_core_time, in_count, in_time
 
 
 def test_numbers_are_said_as_they_are_read() -> None:
     assert [in_bytes(number) for number in (999, 1234, 5.6e9, 2e15)] == ["999 B", "1.23 kB", "5.6 GB", "2 PB"]
     assert [in_time(hours) for hours in (0.5, 30, 240)] == ["30 minutes", "30 hours", "10 days"]
-    assert in_time(24 * 3650) == "10.0 years"
+    assert in_time(24 * 3650) == "10.0 years" and in_time(5 / 3600) == "5 seconds"
+    assert [in_core_time(hours) for hours in (5 / 3600, 0.5, 1234)] == ["5 s", "30 min", "1,234 h"]
     assert [in_count(number) for number in (1234, 1.1e9)] == ["1,234", "1,100 M"]
 
 
@@ -41,7 +42,7 @@ def test_plan_prints_steps_totals_and_assumptions(recipe: Path, tmp_path: Path) 
     for word in (
         "read",
         "size",
-        "core hours",
+        "core time",
         "Machines:",
         "Storage:",
         "Assumptions",
@@ -49,6 +50,15 @@ def test_plan_prints_steps_totals_and_assumptions(recipe: Path, tmp_path: Path) 
     ):
         assert word in said
     assert not (tmp_path / "run" / "curate").exists()
+
+
+def test_a_small_pool_is_planned_in_small_numbers(recipe: Path, tmp_path: Path) -> None:
+    given = ["plan", str(recipe), "--run", str(tmp_path / "run"), "--set", "curate.steps.duplicates={}"]
+    said = " ".join(CliRunner().invoke(app, given).output.split())
+    assert "Curating 12 samples" in said and "Machines: this one is enough." in said
+    assert "Near-duplicates are found over all survivors" in said
+    for of_large_pools in ("B/s", "the large pool", "ten times as many", "several pools", "core hours"):
+        assert of_large_pools not in said
 
 
 def test_a_recipe_without_a_funnel_is_a_sentence(tmp_path: Path) -> None:
