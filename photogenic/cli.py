@@ -66,6 +66,8 @@ class Sentences(TyperGroup):
                 typer.echo(f"Free some space; the same command goes on:\n  {_again()}", err=True)
             elif error.filename is not None:
                 typer.secho(f"{error.filename}: {error.strerror}.", fg="red", err=True)
+                if advice := _place_advice(error):
+                    typer.echo(advice, err=True)
             else:
                 raise
             raise typer.Exit(ERROR_EXIT) from error
@@ -74,6 +76,14 @@ class Sentences(TyperGroup):
                 f"\nStopped. What is finished is kept; the same command goes on:\n  {_again()}", err=True
             )
             raise typer.Exit(STOPPED_EXIT) from None
+
+
+def _place_advice(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "A folder is wanted there; name another one (a run's: --run)."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "You may not read or write there; allow it, or name another place (a run's: --run)."
+    return ""
 
 
 def _again() -> str:
@@ -111,7 +121,8 @@ def photogenic() -> None:
     Examples:
       photogenic demo                                the whole road, in minutes, on a laptop
       photogenic init ~/Pictures                     a recipe for your own photographs
-      photogenic run my-pictures.yaml --dry-run      what it would do, and what it needs
+      photogenic run pictures.yaml --dry-run         what it would do, and what it needs
+      photogenic run pictures.yaml                   all of it; the last line says where the report is
     """
 
 
@@ -133,7 +144,14 @@ def run(
       photogenic run recipes/emu-tiny.yaml --set tune.loop.max_steps=100
       photogenic run big.yaml --shard 3/8             one of eight jobs that only score; then run big.yaml
     """
+    from photogenic.outcome import what_next
+
     road = open_road(recipe, run, overrides, workers, engine)
+    if not road.recipe.stages():
+        raise PhotogenicError(
+            f"{recipe} has no section, so there is nothing to run.",
+            f"Sections are {', '.join(STAGE_HELP)}; `photogenic init FOLDER` writes all of them.",
+        )
     if dry_run:
         _show_plan(road, road.recipe.stages())
         return
@@ -146,6 +164,8 @@ def run(
     if not road.travel():
         typer.echo("Everything is done.")
     typer.echo(f"The whole story: {road.run.folder / 'report.html'}")
+    for line in what_next(road.recipe.stages(), road.run.folder):
+        typer.echo(line)
 
 
 def _stage_command(name: str) -> Callable[..., None]:
@@ -252,19 +272,25 @@ def status(
 def init(
     photographs: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of pictures.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to write the recipe.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to write the recipe; default: <the folder>.yaml."),
     ] = None,
 ) -> None:
     """Write a first recipe for a folder of your own pictures.
 
     \b
-    Example:
-      photogenic init ~/Pictures/holidays --out holidays.yaml
+    Examples:
+      photogenic init ~/Pictures                          writes pictures.yaml
+      photogenic init ~/Pictures/2024 --out norway.yaml   its run folder is runs/norway
     """
+    from photogenic.core.words import counted
     from photogenic.starter import write_starter
 
-    path = write_starter(photographs, out)
-    typer.echo(f"Wrote {path}. Read it, then: photogenic run {shlex.quote(str(path))} --dry-run")
+    written = write_starter(photographs, out)
+    for note in written.notes:
+        typer.secho(note, fg="yellow", err=True)
+    typer.echo(f"Wrote {written.path}, for {counted(written.num_pictures, 'picture')}.")
+    typer.echo(f"Read it, then: photogenic run {shlex.quote(str(written.path))} --dry-run")
 
 
 @app.command()

@@ -103,12 +103,15 @@ def export(
 
 
 def _table(run: Run, what: str, to: str) -> pa.Table:
-    for given, allowed in ((what, TABLES), (to, FORMS)):
+    for option, given, allowed in (("--what", what, TABLES), ("--to", to, FORMS)):
         if given not in allowed:
-            raise RunError(f"There is no export of or to {given!r}.", f"Choose one of: {', '.join(allowed)}.")
+            raise RunError(f"{option} {given} is not known.", f"Choose one of: {', '.join(allowed)}.")
     path = run.folder / TABLES[what]
     if not path.exists():
-        raise RunError(f"{run.folder} has no {what}.", f"Run the stage `{path.parent.name}` first.")
+        raise RunError(
+            f"{run.folder} has no {what}.",
+            f"`photogenic run RECIPE` makes them, in its stage `{path.parent.name}`.",
+        )
     return read_table(path)
 
 

@@ -24,6 +24,7 @@ from photogenic.core.manifest import iter_samples
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, write_json
 from photogenic.core.tombstones import Tombstone, add_tombstones, read_tombstones
+from photogenic.core.words import counted
 from photogenic.curate.scorers import read_scorer
 from photogenic.curate.tables import BATCH_ROWS, write_batches
 from photogenic.export import EXPORTS, RECORDS, export
@@ -158,7 +159,7 @@ def _work(run: Run, ids: set[str], forgotten: Forgotten) -> Iterator[tuple[Chang
             continue
         num = _num_rows(path, ids)
         if num:
-            yield Change(path, f"{num} rows"), lambda path=path: _without(path, ids)
+            yield Change(path, counted(num, "row")), lambda path=path: _without(path, ids)
     for stone in forgotten.stones:  # small pictures are named after their bytes
         for path in sorted((run.folder / "review").rglob(f"{(stone.uid or 'no uid')[:32]}*")):
             yield Change(path, "a picture of it"), path.unlink

@@ -87,6 +87,7 @@ def preflight(road: Road, stages: Sequence[str]) -> list[Check]:
     return [
         *_packages(stages),
         *_pool_sources(road, stages),
+        *_decisions(road, stages),
         *_base_model(road, stages),
         *_text_encoders(road, stages),
         *_perceptual(road, stages),
@@ -140,6 +141,16 @@ def _pool_sources(road: Road, stages: Sequence[str]) -> Iterator[Check]:
         yield Check(
             f"pool source {name}", "pictures, tars or parquet files", str(path) if is_file else found, fits
         )
+
+
+def _decisions(road: Road, stages: Sequence[str]) -> Iterator[Check]:
+    """The table or folder that decides; people may still be writing it while the funnel runs."""
+    config = road.recipe.review
+    if "review" not in stages or config is None or not isinstance(config.decisions, Path):
+        return
+    path = config.decisions.expanduser()
+    found = str(path) if path.exists() else f"{path} is not there yet: `review` will stop and ask for it"
+    yield Check("decisions", "a table, or a folder of needles", found, "yes" if path.exists() else "unknown")
 
 
 def _reached(place: RemotePath) -> tuple[str, Answer]:

@@ -22,10 +22,14 @@ import pyarrow.parquet as pq
 
 from photogenic.core.console import console
 from photogenic.core.errors import MissingModelError, RunError
+from photogenic.core.names import RESOLVED
+from photogenic.core.placed_yaml import read_placed
 from photogenic.core.run import Run
 from photogenic.core.shards import fingerprint, is_done, mark_done, read_json, write_json
+from photogenic.core.words import counted
 from photogenic.engines.tasks import EngineName
 from photogenic.inputs import listing_of, model_fingerprint
+from photogenic.outcome import came_to
 from photogenic.recipe import Recipe, write_resolved
 from photogenic.together import helps, must_share
 
@@ -77,8 +81,9 @@ class Road:
     def travel(self) -> bool:
         """Run every stage that is not done, then write the whole story; False: nothing was to be done."""
         must_share("run")
+        self._stay_outside()
         with run_lock(self.run.folder):
-            write_resolved(self.recipe, self.run.folder)
+            self._write_recipe()
             finished = [self._finish(stage) for stage in self.stages()]
             return self._tell(any(finished)) or any(finished)
 
@@ -92,6 +97,7 @@ class Road:
         must_share(name)
         if helps():
             return self._help(STAGES[name])
+        self._stay_outside()
         with run_lock(self.run.folder):
             missing = [
                 needed for needed in self.recipe.needs(name) if not self.state(needed).startswith("done")
@@ -102,8 +108,31 @@ class Road:
                     f"{_listed([self.state(needed) for needed in missing])}.",
                     f"Run `photogenic {missing[0]} RECIPE` first, or all of it: `photogenic run RECIPE`.",
                 )
-            write_resolved(self.recipe, self.run.folder)
+            self._write_recipe()
             return self._finish(STAGES[name])
+
+    def _stay_outside(self) -> None:
+        """Nothing is written where the haystack's own pictures lie, not even a run folder that is refused."""
+        if self.recipe.pool is not None and not self.run.folder.exists():
+            from photogenic.curate.pool import refuse_run_inside
+
+            refuse_run_inside(self.recipe.pool, self.run)
+
+    def _write_recipe(self) -> None:
+        """Save the recipe in the run folder; not in another recipe's, whose results would be lost.
+
+        Raises:
+            RunError: it is another recipe's.
+        """
+        path = self.run.folder / RESOLVED
+        own = self.recipe.name
+        name = read_placed(path)[0].get("name") if path.exists() else own
+        if name != own:
+            raise RunError(
+                f"{self.run.folder} holds the run of another recipe, `{name}`; this one is `{own}`.",
+                "Give this run a folder of its own with --run, or remove that one.",
+            )
+        write_resolved(self.recipe, self.run.folder)
 
     def retry_failed(self) -> bool:
         """Try those pictures again that the last run of `curate` could not judge; False: there are none.
@@ -178,10 +207,14 @@ class Road:
         mark_done(folder, key)
         write_json(self.run.folder / "times.json", self.seconds() | {stage.name: round(took, 1)})
         self.run.log.info("%s done in %.1f s", stage.name, took)
+        for line in came_to(self.run.folder, stage.name):
+            console.print(line)
         console.print(f"{stage.name}: done in {took:.1f} s")
         failed = self._failed(stage.name)
         if failed:
-            console.print(f"{stage.name}: {len(failed)} pictures failed; the same command tries them again,")
+            console.print(
+                f"{stage.name}: {counted(len(failed), 'picture')} failed; the same command tries again,"
+            )
             console.print("and --retry-failed does nothing else.")
         return True
 

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-import re
+import os
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
+from photogenic.core.config import as_folder_name
 from photogenic.core.errors import RecipeError
+from photogenic.core.words import counted
+from photogenic.curate.readers import CAMERA_RAW, HEIC, IMAGE_SUFFIXES, split_suffix
 from photogenic.recipe import find_recipe
 
 TEMPLATE = "own-photographs"
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"))
+
+INSIDE = "You are inside that folder, where no run folder may lie: run it elsewhere, or with --run DIR."
 
 
-def write_starter(folder: Path, out: Path | None) -> Path:
+@dataclass(frozen=True)
+class Starter:
+    """A recipe that was written, and what lies in the folder that it is for."""
+
+    path: Path
+    num_pictures: int
+    notes: tuple[str, ...] = ()  # sentences on what would surprise later
+
+
+def write_starter(folder: Path, out: Path | None) -> Starter:
     """Write a recipe for the pictures below `folder` to `out`, or to <name of the folder>.yaml.
+
+    The recipe, and so its run folder, has the file's name: two folders of the same name do not share one.
 
     Raises:
         RecipeError: there is no such folder, it holds no picture, or the recipe is there already.
@@ -21,9 +38,14 @@ def write_starter(folder: Path, out: Path | None) -> Path:
     folder = folder.expanduser()
     if not folder.is_dir():
         raise RecipeError(f"{folder} is no folder.", "Give the folder that holds your pictures.")
-    if not any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*")):
-        raise RecipeError(f"There is no picture in {folder}.", f"Known are {', '.join(sorted(SUFFIXES))}.")
-    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "pictures"
+    suffixes = _suffixes(folder)
+    readable = IMAGE_SUFFIXES - HEIC
+    num_pictures = sum(suffixes[suffix] for suffix in readable)
+    left_out = _left_out(suffixes)
+    if not num_pictures:
+        known = f"Known are {', '.join(sorted(readable))}."
+        raise RecipeError(f"There is no picture in {folder}.", f"{left_out}\n{known}".strip())
+    name = as_folder_name(out.stem if out is not None else folder.resolve().name) or "pictures"
     path = out or Path(f"{name}.yaml")
     if path.exists():
         raise RecipeError(f"{path} is there already.", "Remove it, or give another name with --out.")
@@ -32,7 +54,24 @@ def write_starter(folder: Path, out: Path | None) -> Path:
     text = text.replace("path: photographs", f"path: {_quoted(str(folder.resolve()))}")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    return path
+    inside = "" if not Path.cwd().is_relative_to(folder.resolve()) else INSIDE
+    return Starter(path, num_pictures, tuple(note for note in (left_out, inside) if note))
+
+
+def _suffixes(folder: Path) -> Counter[str]:
+    """How many files below `folder` have each suffix; hidden ones are nobody's pictures."""
+    names = (name for _, _, files in os.walk(folder) for name in files if not name.startswith("."))
+    return Counter(split_suffix(name)[1].lower() for name in names)
+
+
+def _left_out(suffixes: Counter[str]) -> str:
+    kinds = (("HEIC", HEIC), ("camera raw", CAMERA_RAW))
+    nums = [(sum(suffixes[suffix] for suffix in known), kind) for kind, known in kinds]
+    named = " and ".join(counted(num, f"{kind} file") for num, kind in nums if num)
+    if not named:
+        return ""
+    one = sum(num for num, _ in nums) == 1
+    return f"{named} there {'is' if one else 'are'} not read: export {'it' if one else 'them'} as JPEG first."
 
 
 def _quoted(text: str) -> str:

@@ -48,7 +48,9 @@ def verdict(
         typer.Option("--export", metavar="FILE", help="Also write the votes as .jsonl, .csv or .parquet."),
     ] = None,
 ) -> None:
-    """Count the raters' votes: who was preferred, how surely, and how far raters agree.
+    """Count raters' votes: who was preferred, and how surely.
+
+    And how far raters agree.
 
     \b
     Example:
@@ -81,12 +83,15 @@ def export(
     run: RunOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Write the needles or the candidates for other programs: the original bytes, captions and scores.
+    """Write needles or candidates as files for other programs.
+
+    The original bytes, with captions and scores beside them.
 
     The same command again goes on where it was stopped, and tries again what could not be read.
 
     \b
-    Example:
+    Examples:
+      photogenic export pictures.yaml --to folder --out best      the chosen pictures, bytes as they were
       photogenic export runs/demo --to webdataset --out needles
     """
     from photogenic.export import export as write

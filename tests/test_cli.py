@@ -93,6 +93,15 @@ def test_the_overview_names_every_command() -> None:
     assert all(f"\n  {command} " in overview for command in COMMANDS)
 
 
+def test_the_overview_cuts_no_sentence_off() -> None:
+    narrow = {**PLAIN, "COLUMNS": "80"}
+    command = [sys.executable, "-m", "photogenic", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, env=narrow, check=True).stdout
+    commands = shown.partition("Commands:")[2].strip().splitlines()
+    assert len(commands) >= len(COMMANDS)
+    assert not [line for line in commands if line.endswith("...")]
+
+
 def test_a_mistake_is_a_sentence(recipe: Path) -> None:
     done = photogenic("run", str(recipe), "--set", "curate.steps.size.min_sid_px=3", cwd=recipe.parent)
     assert done.returncode == 2
@@ -104,6 +113,8 @@ def test_run_status_and_why(recipe: Path) -> None:
     done = photogenic("run", "mine.yaml", "--workers", "1", cwd=recipe.parent)
     assert done.returncode == 0, done.stderr
     assert "runs/mine/report.html" in done.stdout.replace("\n", "")
+    assert "pool: 3 pictures" in done.stderr and "curate: 2 of 3 are candidates" in done.stderr
+    assert "photogenic export" not in done.stdout, "nothing was chosen"
     status = photogenic("status", "runs/mine", cwd=recipe.parent)
     rows = [line.split() for line in status.stdout.splitlines()]
     assert any(row[:2] == ["curate", "done"] for row in rows)
@@ -113,6 +124,22 @@ def test_run_status_and_why(recipe: Path) -> None:
     assert "dropped at the step size" in why.stdout
     again = photogenic("run", "mine.yaml", cwd=recipe.parent)
     assert "Everything is done." in again.stdout and "curate: done" in again.stderr
+
+
+def test_a_walk_that_chose_says_what_is_to_be_had(recipe: Path) -> None:
+    chosen = ("--set", "review.num_needles=1")
+    done = photogenic("run", "mine.yaml", "--workers", "1", *chosen, cwd=recipe.parent)
+    assert done.returncode == 0 and "review: 1 needle\n" in done.stderr
+    (command,) = re.findall(r"photogenic (export .*)", done.stdout)
+    exported = photogenic(*command.split(), cwd=recipe.parent)
+    assert exported.returncode == 0 and (recipe.parent / "best" / "metadata.jsonl").exists(), exported.stderr
+
+
+def test_a_recipe_without_a_section_is_told_and_makes_no_folder(recipe: Path) -> None:
+    recipe.write_text("name: mine\npool:\n", encoding="utf-8")
+    done = photogenic("run", "mine.yaml", cwd=recipe.parent)
+    assert done.returncode == 2 and "no section" in done.stderr
+    assert not (recipe.parent / "runs").exists()
 
 
 def test_why_of_an_unknown_picture(recipe: Path) -> None:
@@ -140,6 +167,7 @@ def test_a_run_folder_that_cannot_be_made(recipe: Path) -> None:
     done = photogenic("run", "mine.yaml", "--run", "mine.yaml/run", cwd=recipe.parent)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr and "Not a directory" in done.stderr
+    assert "A folder is wanted there" in done.stderr
 
 
 def test_a_stage_without_its_section(recipe: Path) -> None:
@@ -156,6 +184,26 @@ def test_init_writes_a_recipe_that_loads(photos: Path) -> None:
     assert "with 3 files" in plan.stdout
     again = photogenic("init", photos.name, cwd=photos.parent)
     assert again.returncode == 2 and "is there already" in again.stderr
+
+
+def test_init_counts_what_is_read_and_names_what_is_not(photos: Path) -> None:
+    for name in ("a.HEIC", "b.CR3", "c.nef", "._3.jpg", "notes.txt"):
+        (photos / name).write_bytes(b"x")
+    done = photogenic("init", photos.name, "--out", "Süd Tirol.yaml", cwd=photos.parent)
+    assert "for 3 pictures" in done.stdout
+    assert "1 HEIC file and 2 camera raw files there are not read: export them as JPEG" in done.stderr
+    assert "name: sud-tirol\n" in (photos.parent / "Süd Tirol.yaml").read_text(encoding="utf-8")
+
+
+def test_init_among_the_pictures_says_that_no_run_may_lie_there(photos: Path) -> None:
+    assert "run it elsewhere" in photogenic("init", ".", cwd=photos).stderr
+    assert "run it elsewhere" not in photogenic("init", photos.name, cwd=photos.parent).stderr
+
+
+def test_init_of_heic_alone_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "one.heic").write_bytes(b"x")
+    done = photogenic("init", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2 and "1 HEIC file there is not read: export it as JPEG" in done.stderr
 
 
 def test_init_of_no_pictures(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def test_a_sample_and_its_copy_are_gone_from_everything_and_stay_out(
 def test_a_dry_run_says_the_same_and_changes_nothing(run: Run) -> None:
     before = contents(run)
     told = forget(run, ["3.png"], dry_run=True)
+    assert {change.what for change in told.changes if change.path.suffix == ".parquet"} == {"1 row"}
     assert contents(run) == before
     done = forget(run, ["3.png"])
     assert {change.path for change in told.changes} == {change.path for change in done.changes}

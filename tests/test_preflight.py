@@ -71,6 +71,23 @@ def test_a_missing_clip_is_told(tmp_path: Path) -> None:
     assert found["CLIP of curate"].fits == "no" and "no-such-clip" in found["CLIP of curate"].has
 
 
+def test_decisions_that_are_not_there_yet_stop_nothing_and_are_told(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    path, table = tmp_path / "own.yaml", tmp_path / "decisions.csv"
+    path.write_text(
+        f"name: own\npool: {{sources: {{mine: {tmp_path / 'photos'}}}}}\nreview: {{decisions: {table}}}\n",
+        encoding="utf-8",
+    )
+
+    def told() -> Check:
+        found = preflight(Road(load_recipe(path), Run(tmp_path / "run")), ["pool", "review"])
+        return next(check for check in found if check.what == "decisions")
+
+    assert told().fits == "unknown" and f"{table} is not there yet" in told().has
+    table.write_text("key,keep\n", encoding="utf-8")
+    assert told().fits == "yes"
+
+
 def test_parameters_are_counted_from_headers(model: Path) -> None:
     assert num_parameters(model / "unet" / "diffusion_pytorch_model.safetensors") == 3012
     sizes = model_sizes(model)

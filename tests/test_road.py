@@ -226,6 +226,26 @@ def test_a_single_stage_says_what_it_lacks(recipe: Path) -> None:
     assert not road(recipe).only("review")
 
 
+def test_a_run_among_the_pictures_is_refused_and_leaves_nothing_there(recipe: Path) -> None:
+    inside = recipe.parent / "photos" / "runs" / "little"
+    walk = Road(load_recipe(recipe), Run(inside))
+    for begin in (walk.travel, lambda: walk.only("pool")):
+        with pytest.raises(RunError, match="lies inside the pool's source 'mine'"):
+            begin()
+    assert not inside.parent.exists()
+
+
+def test_another_recipe_s_run_is_not_overwritten(recipe: Path) -> None:
+    road(recipe).travel()
+    candidates = (recipe.parent / "run" / "curate" / "candidates.parquet").read_bytes()
+    other = road(recipe, "name=other", "curate.steps.size.min_side_px=70")
+    for walk in (other.travel, lambda: other.only("pool")):
+        with pytest.raises(RunError, match="another recipe, `little`; this one is `other`"):
+            walk()
+    assert states(road(recipe)) == ["done"] * 3
+    assert (recipe.parent / "run" / "curate" / "candidates.parquet").read_bytes() == candidates
+
+
 def test_one_process_at_a_time(recipe: Path) -> None:
     one = road(recipe)
     with run_lock(one.run.folder), pytest.raises(RunError, match=f"process {os.getpid()}"):

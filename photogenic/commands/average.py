@@ -17,7 +17,7 @@ def average(
         list[float] | None, typer.Option("--share", help="How much each counts; repeatable, in all 1.")
     ] = None,
 ) -> None:
-    """Average the weights of models that were tuned from the same base.
+    """Average the weights of models tuned from the same base.
 
     Tunings on other needles, with other seeds, or of other lengths: their average often draws better than any
     of them (Diffusion Soup), and costs no training.

@@ -27,7 +27,7 @@ def copies(
     run: RunOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Look for copies of training pictures among what a base model draws.
+    """Look for training pictures in what a base model draws.
 
     It draws names that training pictures carry. Each drawing's nearest training picture is held against what
     real held-out pictures have for a nearest one, and against as many held-out pictures; and how varied the

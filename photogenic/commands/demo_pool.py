@@ -46,7 +46,7 @@ def demo_pool(
     to it (DIR.truth.jsonl), where no stage comes across it; only the closing story reads it.
 
     \b
-    Example:
+    Examples:
       photogenic demo-pool runs/haystack
       photogenic demo-pool runs/stickers --sources all --max-openclipart 0 --node-modules node_modules
     """

@@ -9,7 +9,9 @@ from photogenic.options import RecipeArgument, RunOption, SetOption, open_road
 
 
 def encode(recipe: RecipeArgument, run: RunOption = None, overrides: SetOption = None) -> None:
-    """Encode the needles and captions of RECIPE for tuning; what is encoded already is not touched.
+    """Encode needles and captions for tuning, beforehand.
+
+    What is encoded already is not touched.
 
     Tuning does this itself where it was not done. As a command of its own it can run beforehand, on another
     machine of the same kind, or beside a cluster that waits. A needle that cannot be read is named. The same

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photogenic.core.errors import PhotogenicError
-from photogenic.options import RESOLVED, DryRunOption, RunOption, SetOption, open_run_or_recipe
+from photogenic.core.names import RESOLVED
+from photogenic.options import DryRunOption, RunOption, SetOption, open_run_or_recipe
 
 if TYPE_CHECKING:
     from photogenic.evaluate.poll import Poll
@@ -87,7 +88,9 @@ def evaluate(
     overrides: SetOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Measure the drawn pictures, model against model; with `judges: people` also serve a page to vote on.
+    """Hold models against each other, by measures or blind votes.
+
+    Measures what they drew, model against model; with `judges: people` also serves a page to vote on.
 
     \b
     Examples:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photogenic.core.errors import RecipeError, RunError
-from photogenic.options import RESOLVED, RunOption, RunOrRecipeArgument, run_folder
+from photogenic.core.names import RESOLVED
+from photogenic.options import RunOption, RunOrRecipeArgument, run_folder
 
 if TYPE_CHECKING:
     from photogenic.recipe import Recipe
@@ -25,7 +26,7 @@ def explore(
         int, typer.Option("--port", min=0, max=65535, help="On this machine; default: a free one.")
     ] = 0,
 ) -> None:
-    """Drag the funnel's thresholds, and see counts and pictures change.
+    """Drag the funnel's thresholds; counts and pictures follow.
 
     Opens nothing that was not scored, and says what would have to be. What you decide is written back to the
     recipe file, after you have seen the difference. The page is served to this machine alone.
@@ -41,6 +42,8 @@ def explore(
 
     found = run_folder(name, run, None)
     resolved = found.folder / RESOLVED
+    if not resolved.exists() and Path(name) != found.folder:
+        raise RunError(f"{name} has not been curated.", f"Run `photogenic curate {name}` first.")
     if not resolved.exists():
         raise RunError(f"{found.folder} is no run folder.", "Name a run folder, or a recipe that was run.")
     loaded = load_recipe(resolved)

@@ -21,7 +21,9 @@ def forget(
     run: RunOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Take samples out of pool, scores, needles, caches, reports and exports: opt-outs, takedowns.
+    """Take pictures out of everything in a run, for good.
+
+    Out of pool, scores, needles, caches, reports and exports: for opt-outs and takedowns.
 
     Copies with the same bytes go with them. A tombstone stays (sample_id, SHA-256, when, why), and no later
     run lets them in again. There is no undo. Models that were trained on them are named: they cannot forget.
@@ -32,10 +34,13 @@ def forget(
       photogenic forget holidays/0017.jpg holidays/0018.jpg holidays.yaml
     """
     from photogenic.core.errors import RunError
+    from photogenic.core.words import counted
     from photogenic.forget import forget as take_out
 
     if len(names) < 2:
-        raise RunError("Name at least one sample, and then the run.", "photogenic forget ID runs/demo")
+        raise RunError(
+            "Name at least one sample, and then the run.", "For example: photogenic forget ID runs/demo"
+        )
     done = take_out(run_folder(names[-1], run, overrides), names[:-1], reason=reason, dry_run=dry_run)
     would = "would be " if dry_run else ""
     for stone in done.stones:
@@ -45,7 +50,7 @@ def forget(
             else "its bytes could not be read: a copy will not be known"
         )
         typer.echo(f"{stone.sample_id}  {uid}")
-    typer.echo(f"{len(done.stones)} samples {would}taken out, for good; {would}changed:")
+    typer.echo(f"{counted(len(done.stones), 'sample')} {would}taken out, for good; {would}changed:")
     for change in done.changes:
         typer.echo(f"  {change.path}: {change.what}")
     for model in done.models:

@@ -70,7 +70,9 @@ def generate(
     overrides: SetOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Draw pictures: from a model and prompts, or the same prompts and seeds from each model of a recipe.
+    """Draw pictures, from a model or from each model of a recipe.
+
+    With a model: the prompts that are given. With a recipe: the same prompts and seeds from each model.
 
     \b
     Examples:

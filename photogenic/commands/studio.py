@@ -23,7 +23,9 @@ def studio(
         bool, typer.Option("--check-unsafe/--no-check-unsafe", help="Withhold pictures that look unsafe.")
     ] = True,
 ) -> None:
-    """Serve a page where a prompt becomes pictures of each model, from the same seed, as they form.
+    """Serve a page where models draw a prompt side by side.
+
+    From the same seed, and as the pictures form.
 
     \b
     Examples:

@@ -128,6 +128,15 @@ def _forget_rewritten(surveys: Iterable[Survey], run: Run) -> None:
     write_table(path, now)
 
 
+def refuse_run_inside(config: PoolConfig, run: Run) -> None:
+    """Before anything is written there.
+
+    Raises:
+        RunError: the run folder lies inside a source of the pool.
+    """
+    _refuse_run_inside(places(config), run)
+
+
 def _refuse_run_inside(sources: list[Place], run: Run) -> None:
     for place in sources:
         if isinstance(place.path, Path) and run.folder.resolve().is_relative_to(place.path):

@@ -28,6 +28,8 @@ from photogenic.curate.rows_on_disk import RowsOnDisk
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif")
 )
+HEIC = frozenset((".heic", ".heif"))  # of the above: listed, and dropped at the step `read`
+CAMERA_RAW = frozenset((".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"))
 HIDDEN = "hidden"
 
 

@@ -17,10 +17,12 @@ from rich.text import Text
 
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
+from photogenic.core.tombstones import read_tombstones
 from photogenic.curate.evidence import Evidence, StepRecord
 from photogenic.curate.filters import Rule
 from photogenic.curate.ledger import FAILED, KEPT
 from photogenic.curate.left_out import reason_for
+from photogenic.curate.readers import CAMERA_RAW
 
 PASSED, NOT_REACHED, LEFT_OUT = "passed", "not reached", "left out"
 COLOURS = {PASSED: "green", KEPT: "green", "dropped": "red", FAILED: "yellow"}
@@ -81,17 +83,29 @@ def why(run: Run, name: str) -> list[Story]:
     evidence = Evidence.read(run)
     rows = find(evidence, run, name)
     if not rows:
-        if reason := reason_for(run.folder / "pool" / "left_out.parquet", name):
-            raise RunError(f"{name} was left out of the pool: {reason}.", "Nothing looked at it.")
-        keys = evidence.column("key").to_pylist()
-        near = difflib.get_close_matches(name, keys, n=3)
-        hint = f"Near it: {', '.join(near)}." if near else "Give a key, a path, a sample_id or a uid."
-        raise RunError(f"There is no sample {name!r} in the pool of {run.folder}.", hint)
+        raise _unknown(evidence, run, name)
     samples = evidence.rows(rows).to_pylist()
     return [
         Story(sample, tuple(_lines(evidence, sample, row)), tuple(_values(evidence, sample)))
         for row, sample in zip(rows, samples, strict=True)
     ]
+
+
+def _unknown(evidence: Evidence, run: Run, name: str) -> RunError:
+    """What is known of a name that no sample of the pool has."""
+    for stone in read_tombstones(run.folder).stones:
+        if name in (stone.sample_id, stone.uid):
+            reason = f": {stone.reason}" if stone.reason else ""
+            what = f"{name} was taken out for good on {stone.when[:10]}{reason}."
+            return RunError(what, "This is all that is left of it.")
+    if reason := reason_for(run.folder / "pool" / "left_out.parquet", name):
+        return RunError(f"{name} was left out of the pool: {reason}.", "Nothing looked at it.")
+    what = f"There is no sample {name!r} in the pool of {run.folder}."
+    if Path(name).suffix.lower() in CAMERA_RAW:
+        return RunError(what, "Camera raw files are left out: export them as JPEG first.")
+    if near := difflib.get_close_matches(name, evidence.column("key").to_pylist(), n=3):
+        return RunError(what, f"Near it: {', '.join(near)}.")
+    return RunError(what, "Give a key, a path, a sample_id or a uid.")
 
 
 def _values(evidence: Evidence, sample: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -178,6 +192,6 @@ def _measured(evidence: Evidence, rule: Rule, row: int) -> str:
 
 def _passed(step: StepRecord, sample: dict[str, Any]) -> str:
     if step.name == "read":
-        size = f"{sample['width_px']} x {sample['height_px']} px, {sample['size_bytes']} bytes"
+        size = f"{sample['width_px']} x {sample['height_px']} px, {sample['size_bytes']:,} bytes"
         return f"{sample['format']} {size}, decoder {sample['decoder'] or 'not run'}"
     return {"duplicates": "the best of its look-alikes", "select": "among the best"}.get(step.name, "")

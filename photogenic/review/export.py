@@ -51,7 +51,9 @@ def write_needles(needles: Needles, run: Run) -> pa.Table:
     """
     if needles.rows.num_rows == 0:
         raise RunError(
-            "The review found no needles.", "Loosen the funnel under `curate`, or look at the decisions."
+            "The review found no needles.",
+            "`photogenic status RUN` tells which step dropped the pictures: loosen it under `curate`, or look"
+            " at the decisions.",
         )
     table = needles_table(replace(needles, rows=_with_uids(needles.rows, run)))
     table = read_tombstones(run.folder).without(table)

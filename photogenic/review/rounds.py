@@ -49,7 +49,8 @@ def review(config: ReviewConfig, run: Run, *, seed: int) -> None:
     else:
         raise RunError(
             f"There are no decisions at {path}.",
-            "Set `review.decisions` to `auto`, to a CSV, or to a folder of your own needles.",
+            "Set `review.decisions` to `auto`, `stars` or `people`, to a table (CSV, JSONL, parquet), or to a"
+            " folder of your own needles.",
         )
 
 

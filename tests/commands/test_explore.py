@@ -26,6 +26,13 @@ def test_a_run_that_was_not_curated_is_a_sentence(tmp_path: Path) -> None:
     assert result.exit_code != 0 and "There is no recipe" in result.output
 
 
+def test_a_recipe_that_was_not_run_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(TEXT)
+    result = CliRunner().invoke(app, ["explore", "mine.yaml"])
+    assert result.exit_code != 0 and "photogenic curate mine.yaml" in result.output
+
+
 def test_the_recipe_of_a_run_is_found_by_name_and_funnel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
+from photogenic.core.tombstones import Tombstone, add_tombstones
 from photogenic.curate.config import CurateConfig
 from photogenic.curate.why import Story, why
 
@@ -94,3 +95,14 @@ def test_an_unknown_name_gets_the_nearest(run: Run, tmp_path: Path) -> None:
     assert "small" in caught.value.fix
     with pytest.raises(RunError, match="not been curated"):
         why(Run(tmp_path), "small")
+
+
+def test_what_was_taken_out_or_is_raw_says_so(run: Run) -> None:
+    stone = Tombstone("5f2a8c", "ab" * 32, "2026-11-29T15:14:39+00:00", "the sitter asked")
+    add_tombstones(run.folder, [stone])
+    for name in (stone.sample_id, stone.uid):
+        with pytest.raises(RunError, match="taken out for good on 2026-11-29: the sitter asked"):
+            why(run, str(name))
+    with pytest.raises(RunError, match="no sample") as caught:
+        why(run, "small.CR3")
+    assert "export them as JPEG" in caught.value.fix
