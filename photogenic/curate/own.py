@@ -191,17 +191,25 @@ def drop_by_own(ledger: Ledger, step: FilterStep, name: str) -> None:
     failed: dict[int, str] = {}
     for number, row in _rows(ledger, step.columns):
         try:
-            answer = function(row)
+            reason = _refusal(function(row), step)
         except BUGS as error:
             raise broken_code(f"The filter {name!r}", error, f"{row['source']}/{row['member']}") from error
         except Exception as error:  # whatever the user's function raises
             failed[number] = f"{type(error).__name__}: {error}"
             continue
-        if answer is False or isinstance(answer, str):
-            dropped[number] = answer or f"refused by {step.filter.rpartition(':')[2]}"
+        if reason is not None:
+            dropped[number] = reason
     for verdict, reasons in ((DROPPED, dropped), (FAILED, failed)):
         rows = np.fromiter(reasons, np.int64, len(reasons))
         ledger.strike(name, verdict, rows, pa.array(list(reasons.values()), pa.string()))
+
+
+def _refusal(answer: Any, step: FilterStep) -> str | None:
+    """Why the function drops a sample; None where it keeps it. NumPy has a False of its own."""
+    refused = f"refused by {step.filter.rpartition(':')[2]}"
+    if isinstance(answer, str):
+        return answer or refused
+    return None if answer is None or answer else refused
 
 
 def _rows(ledger: Ledger, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:

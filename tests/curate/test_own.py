@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from photogenic.core.errors import PhotogenicError, RecipeError
 from photogenic.core.shards import read_table
@@ -98,6 +99,31 @@ def test_a_function_that_raises_fails_its_samples_and_a_changed_one_is_asked_aga
     curate(config, run, workers=1)
     rows = read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()
     assert not [row for row in rows if row["drop_step"] == "mine"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "said"),
+    [
+        ("True", "kept", None),
+        ("None", "kept", None),
+        ("np.bool_(True)", "kept", None),
+        ("False", "dropped", "refused by answers"),
+        ("np.bool_(False)", "dropped", "refused by answers"),
+        ("''", "dropped", "refused by answers"),
+        ("'too blue'", "dropped", "too blue"),
+        ("np.array([True, False])", "failed", "ValueError: The truth value of an array"),
+    ],
+)
+def test_what_a_filter_answers(tmp_path: Path, answer: str, verdict: str, said: str | None) -> None:
+    (tmp_path / "pool").mkdir()
+    Image.new("RGB", (80, 80), "red").save(tmp_path / "pool" / "a.png")
+    code = tmp_path / "mine.py"
+    code.write_text(f"import numpy as np\ndef answers(row): return {answer}")
+    run = run_funnel(
+        tmp_path / "pool", tmp_path / "run", config=config_of(mine={"filter": f"{code}:answers"})
+    )
+    (row,) = read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()
+    assert row["verdict"] == verdict and str(row["drop_reason"]).startswith(str(said))
 
 
 def test_the_picture_is_rgb_of_the_size_asked_for(drawn: Path) -> None:
