@@ -134,16 +134,21 @@ def test_who_stops_listening_gets_no_stale_answers() -> None:
     assert not multiprocessing.active_children()
 
 
+def fall_asleep(task: Items, beat: Beat) -> None:
+    print("asleep", flush=True)
+    time.sleep(3600)
+
+
 ORPHANS = """
-import sys, time
+import sys
 sys.path.insert(0, {folder!r})
-from engines.test_local import Items, square
+from engines.test_local import Items, fall_asleep
 from photogenic.engines.local import LocalPool
 import multiprocessing
 if __name__ == "__main__":
     pool = LocalPool(2)
     print(*[child.pid for child in multiprocessing.active_children()], flush=True)
-    list(pool.map(square, [Items((17,)), Items((17,))], timeout_s=600.0))
+    list(pool.map(fall_asleep, [Items((1,)), Items((2,))], timeout_s=600.0))
 """
 
 
@@ -153,9 +158,9 @@ def test_workers_die_with_their_parent_even_in_the_middle_of_a_task(tmp_path: Pa
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         workers = [int(pid) for pid in parent.stdout.readline().split()]
-        time.sleep(1.5)  # they are asleep in their task by now
+        assert [parent.stdout.readline() for _ in workers] == 2 * ["asleep\n"]
         parent.kill()
-    for _ in range(100):
+    for _ in range(600):
         if not any(alive(pid) for pid in workers):
             return
         time.sleep(0.1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from ports import free_port, wait_for_port
 
 from evaluate.voters import Voter
 from photogenic.core.errors import RunError
@@ -71,9 +71,7 @@ class Server:
     """A server process that can be killed and started again on its port."""
 
     def __init__(self, poll: Poll) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.poll = poll
         self.start()
@@ -86,15 +84,11 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 300  # a busy machine takes long to import
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.1)
-        self.kill()
-        raise TimeoutError("the server did not start")
+        try:
+            wait_for_port(self.port, self.process)
+        except TimeoutError:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -110,6 +104,7 @@ def test_ten_voters_and_a_killed_server_lose_and_double_nothing(poll: Poll) -> N
         for thread in threads:
             thread.start()
         while sum(len(voter.sent) for voter in voters) < 40:
+            assert any(thread.is_alive() for thread in threads), "nobody votes any more"
             time.sleep(0.02)
         server.kill()
         server.start()

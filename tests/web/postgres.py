@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ports import PATIENCE_S, free_port, wait_for_port
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
@@ -53,29 +51,9 @@ def running_server() -> Iterator[str]:
         cwd=folder,
     )
     try:
-        wait_for_port(port)
+        wait_for_port(port, server)
         yield f"postgresql://tester@127.0.0.1:{port}/postgres"
     finally:
         server.send_signal(signal.SIGINT)  # does not wait for clients to go
-        server.wait(timeout=30)
+        server.wait(timeout=PATIENCE_S)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """Below the ports that the system gives to clients: one that tries again and again to reach a server that
-    was killed could otherwise be given the very port, connect to itself, and keep the server from it."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as listening, contextlib.suppress(OSError):
-            listening.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no free port was found")
-
-
-def wait_for_port(port: int, timeout_s: float = 60.0) -> None:
-    """Until something listens there."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on port {port}")

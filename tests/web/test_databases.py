@@ -15,6 +15,7 @@ import httpx
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from ports import free_port, wait_for_port
 from sqlalchemy import create_engine, func, select, text
 
 from photogenic.core.errors import RunError
@@ -25,7 +26,7 @@ from photogenic.web.migrate import WEB, migrate
 from photogenic.web.tables import METADATA, events, items
 
 from .office import Office, claim, event, office_at, send, work
-from .postgres import free_port, running_server, wait_for_port
+from .postgres import running_server
 
 HERE = Path(__file__).parent
 
@@ -220,7 +221,7 @@ def _start(url: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for_port(port)
+    wait_for_port(port, server)
     return server
 
 

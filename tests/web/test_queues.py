@@ -200,7 +200,7 @@ def test_the_heartbeat_keeps_a_lease(office: Office) -> None:
     ada, bo, queue = office.person("Ada", "generalist"), office.person("Bo", "generalist"), office.queue(1)
     item = claim(ada, queue, 1)["items"][0]["id"]
     with office.room.database.writing() as connection:
-        connection.execute(update(leases).values(expires_at=time.time() + 5))
+        connection.execute(update(leases).values(expires_at=time.time() + 50))
     assert claim(ada, queue, 0, [item])["lost"] == []
     with office.room.database.reading() as connection:
         assert connection.execute(select(leases.c.expires_at)).scalar_one() > time.time() + 60

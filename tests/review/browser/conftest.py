@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import random
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ports import free_port, wait_for_port
 
 from photogenic.core.run import Run
 
@@ -59,16 +56,7 @@ class Served:
         self.link = self.process.stdout.readline().strip()
         if not self.link:
             raise RuntimeError(said.read_text(encoding="utf-8"))
-        self._wait_for_answers()
-
-    def _wait_for_answers(self) -> None:
-        """The link is printed a moment before the first request can be answered."""
-        until = time.monotonic() + LONGEST_S
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
-                return
-            time.sleep(0.05)
-        raise RuntimeError("the server does not answer")
+        wait_for_port(self.port, self.process)  # the link is printed a moment before
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -93,15 +81,6 @@ class Served:
 
     def invite(self, name: str, role: str) -> str:
         return str(self.post(self.lead, "/api/invites", {"name": name, "role": role})["link"])
-
-
-def free_port() -> int:
-    """Below the ports that the system gives to clients, who could else hold it while the server is away."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as listening, contextlib.suppress(OSError):
-            listening.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no free port was found")
 
 
 def patient(context: Any) -> Any:
