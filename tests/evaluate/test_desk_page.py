@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from review.browser.watching import until
+from slow_line import Held
 
 from evaluate.test_poll import NUM_PAIRS, Server, begin, poll
 from evaluate.test_vote_page import saved, serious, shown
@@ -62,7 +63,7 @@ def test_a_lead_invites_a_rater_and_sees_the_vote(served: tuple[Server, str], ch
     desk.get_by_role("button", name="Copy").click()
     desk.get_by_text("Copied").wait_for()
     assert desk.evaluate("() => navigator.clipboard.readText()") == link
-    assert desk.get_by_role("region", name="Links not used yet").get_by_role("row", name="Ann").count() == 1
+    desk.get_by_role("region", name="Links not used yet").get_by_role("row", name="Ann").wait_for()
     assert serious(desk) == []
 
     rater = chromium.new_context(base_url=server.origin).new_page()
@@ -108,6 +109,27 @@ def test_a_lead_invites_a_rater_and_sees_the_vote(served: tuple[Server, str], ch
     rater.reload()
     rater.get_by_text("Open the link that the lead of your project sent you").wait_for()
     assert [line for line in troubles if "401" not in line] == []
+
+
+def test_an_answer_that_is_out_of_date_is_not_shown(served: tuple[Server, str], chromium: Any) -> None:
+    server, token = served
+    desk = chromium.new_context(base_url=server.origin).new_page()
+    desk.set_default_timeout(60_000)
+    desk.goto(f"/#invite={token}")
+    desk.get_by_role("link", name="The lead's desk").click()
+    desk.get_by_role("button", name="Close: Visual appeal").wait_for()
+    standing = Held(desk, "**/standing")
+    desk.get_by_role("button", name="Close: Visual appeal").click()
+    standing.wait()
+    older = standing.routes[0].fetch()
+    desk.get_by_role("button", name="Close: Text faithfulness").click()
+    standing.wait(2)
+    standing.let_go(1)
+    desk.get_by_role("button", name="Open again: Text faithfulness").wait_for()
+    with desk.expect_response("**/standing"):
+        standing.routes[0].fulfill(response=older)
+    desk.wait_for_timeout(300)
+    assert desk.get_by_role("button", name="Open again:").count() == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from review.browser.watching import until
+from slow_line import Held
 
 from evaluate.test_poll import NUM_PAIRS, Server, begin, poll
 from photogenic.core.records import Vote
@@ -53,6 +54,7 @@ def test_a_person_votes_by_keys(poll: Poll, chromium: Any) -> None:
 
         page.goto("/evaluate/vote?queue=none")
         assert page.locator(".empty p").first.inner_text() == "This queue is closed, or it is not yours."
+        assert page.title() == "Vote · photogenic"
 
         page.goto(f"/evaluate/vote?queue={appeal}")
         shown(page, 0)
@@ -128,6 +130,32 @@ def test_a_server_that_was_away_for_long_stops_nobody(poll: Poll, chromium: Any)
     room.database.close()
     counted = [vote for vote in votes if not (vote.is_repeat or vote.is_attention_check)]
     assert len({vote.pair_id for vote in counted}) == len(counted) == NUM_PAIRS
+
+
+def test_nothing_stands_there_to_be_answered_while_the_next_pairs_are_fetched(
+    poll: Poll, chromium: Any
+) -> None:
+    room, [appeal, _], [invite] = begin(poll, 1)
+    room.database.close()
+    server = Server(poll)
+    try:
+        page = chromium.new_context(base_url=server.origin).new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"/#invite={invite}")
+        page.get_by_role("heading", name="Hello").wait_for()
+        page.goto(f"/evaluate/vote?queue={appeal}")
+        shown(page, 0)
+        claims = Held(page, "**/claim")
+        for done in range(1, 12):
+            page.keyboard.press("1")
+            shown(page, done)
+        page.keyboard.press("1")
+        assert page.locator(".pair:not(.next)").count() == 0, "the pair that was answered is still there"
+        claims.wait()
+        claims.end()
+        shown(page, 12)
+    finally:
+        server.kill()
 
 
 def answers(votes: list[Vote], question: str) -> list[str]:

@@ -1,7 +1,7 @@
 // The lead's desk of a vote: how far each question is, who judges it, and the doors to votes and verdict. Nothing here
 // says who is ahead, so that a lead who votes as well stays blind until the votes are counted.
 
-import { ApiError, call, get, post } from "/static/api.js";
+import { ApiError, call, get, inOrder, post } from "/static/api.js";
 import { button, count, duration, el, moment, number, toast } from "/static/dom.js";
 import { hoursChart } from "/static/hours-chart.js";
 import { PeoplePanel, tried } from "/static/people-panel.js";
@@ -15,6 +15,7 @@ const REFRESH_MS = 30_000;
 class Desk {
   constructor(page) {
     Object.assign(this, page);
+    this.askStanding = inOrder(() => get("/api/evaluate/standing"));
     this.questions = el("div");
     this.enough = el("p", { role: "status" });
     this.verdict = el("p", { role: "status" });
@@ -23,7 +24,7 @@ class Desk {
 
   /** Build what does not change, then fill in what does; again every half minute, while somebody looks. */
   async open() {
-    this.standing = await get("/api/evaluate/standing");
+    this.standing = await this.askStanding();
     this.people = new PeoplePanel({ roles: ROLES, columns: this.columns(), me: this.me.person, before: () => this.ask() });
     const section = (id, title, ...parts) => el("section", { "aria-labelledby": id }, el("h2", { id }, title), ...parts);
     document.querySelector("#work").replaceChildren(el("div", { class: "lead" },
@@ -39,7 +40,9 @@ class Desk {
 
   /** What the server knows now. */
   async ask() {
-    this.standing = await get("/api/evaluate/standing");
+    const told = await this.askStanding();
+    if (!told) return;
+    this.standing = told;
     this.draw();
   }
 
@@ -126,7 +129,7 @@ class Desk {
     this.counting.disabled = false;
     if (answer) toast(`${count(answer.num_votes, "vote")} counted.`);
     await this.ask();
-    this.counting.focus();
+    if (document.activeElement === document.body) this.counting.focus(); // while it was off it could not keep the focus
   }
 }
 

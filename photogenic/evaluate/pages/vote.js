@@ -129,11 +129,13 @@ class Voting {
   async show() {
     const [item, next] = this.line;
     this.cache.hold(this.wanted());
-    if (!item) return;
+    if (!item) {
+      this.hide();
+      return;
+    }
     this.build(item.body.question);
     let view = this.views.find((one) => one.entry === item);
-    // An answer would be refused until this pair is there: the one before must not look as if it could be answered.
-    if (!view?.ready) for (const one of this.views) one.node.classList.add("next");
+    if (!view?.ready) this.hide();
     if (!view) {
       view = this.views.find((one) => one.entry !== next) ?? this.views[0];
       if (!(await view.paint(item, this.cache, this.urls(item)))) {
@@ -145,6 +147,11 @@ class Voting {
     this.front(view, item);
     const other = this.views.find((one) => one !== view);
     if (next && other.entry !== next) other.paint(next, this.cache, this.urls(next));
+  }
+
+  /** An answer would be refused until the next pair is there: the one before must not look as if it could be answered. */
+  hide() {
+    for (const one of this.views) one.node.classList.add("next");
   }
 
   /** The server is there and did not give all of this pair, which waits for it: forget what failed, and ask once more. */
@@ -202,8 +209,8 @@ class Voting {
     this.done += 1;
     this.progress();
     announce(choice);
-    if (this.item) this.show();
-    else this.work.fill();
+    this.show();
+    if (!this.item) this.work.fill();
   }
 
   undo() {
@@ -243,7 +250,6 @@ async function start() {
   let voting = null;
   const choose = (choice) => () => voting?.choose(choice);
   const page = await openPage({
-    title: "…",
     keys: [{
       title: "Answers",
       keys: [

@@ -4,6 +4,7 @@ import { get } from "/static/api.js";
 import { announce, button, el, icon, toast } from "/static/dom.js";
 import { ImageCache } from "/static/image-cache.js";
 import "/static/photo-stage.js";
+import { showTrouble } from "/static/shell.js";
 import { CRITERIA, VERDICTS, labelOf, openWork, run, screenUrl } from "./common.js";
 
 const RETRY_MS = 3000;
@@ -33,9 +34,12 @@ class Adjudication {
     const query = after === undefined ? "" : `?after=${after}`;
     const { items, left } = await get(`/api/queues/${encodeURIComponent(this.queue.id)}/adjudicate${query}`);
     const pending = this.outbox.pendingItems(this.queue.id);
-    this.items.push(...items.filter((item) => !pending.has(item.id)));
-    this.left = left;
-    this.show();
+    const isWaited = !this.item; // else somebody went back meanwhile, and writes on what they went back to
+    const mine = new Set(this.items.map((item) => item.id));
+    this.items.push(...items.filter((item) => !pending.has(item.id) && !mine.has(item.id)));
+    this.left = left + this.items.filter((item) => item.isBack).length; // which the server has as settled
+    if (isWaited) this.show();
+    else this.drawLeft();
   }
 
   get item() {
@@ -52,12 +56,18 @@ class Adjudication {
       return;
     }
     this.showPicture();
-    this.words.value = "";
+    this.words.value = this.item.words ?? "";
+    this.heading = el("h2", {});
+    this.drawLeft();
     this.votes.replaceChildren(
-      el("h2", {}, `${this.left ?? this.items.length} to settle`),
+      this.heading,
       el("ul", {}, this.item.judgments.map(vote)),
       el("label", { class: "field" }, el("span", {}, "Your reason"), this.words));
     this.votes.scrollTop = 0;
+  }
+
+  drawLeft() {
+    this.heading.textContent = `${this.left} to settle`;
   }
 
   showPicture() {
@@ -65,23 +75,39 @@ class Adjudication {
     const { item } = this;
     const entry = this.screens.get(screenUrl(this.queue.id, item));
     const { width_px: width, height_px: height } = item.images[0];
-    const present = () => this.stage.show({ bitmap: entry.bitmap, width, height, label: labelOf(item), id: item.id });
+    const present = () => {
+      this.isSeen = true;
+      this.stage.show({ bitmap: entry.bitmap, width, height, label: labelOf(item), id: item.id });
+    };
+    this.isSeen = false;
     if (entry.bitmap) {
       present();
       return;
     }
     this.stage.show(null);
-    entry.ready.then(() => this.item === item && entry.bitmap && present());
+    entry.ready.then(() => {
+      if (this.item !== item || entry.state === "gone") return;
+      if (entry.bitmap) present();
+      else {
+        this.isSeen = true; // it cannot be seen, which is itself a ground to drop it
+        toast(entry.error, { error: true });
+      }
+    });
   }
 
   decide(verdict) {
     const { item } = this;
     if (!item) return;
+    if (!this.isSeen) {
+      toast("The picture is still coming");
+      return;
+    }
     const words = this.words.value.trim();
+    item.words = words;
     this.outbox.add("adjudicate", this.queue.id, item.id, { verdict, words });
     this.past.push(item);
     this.items.shift();
-    this.left = Math.max(0, (this.left ?? 1) - 1);
+    this.left = Math.max(0, this.left - 1);
     announce(`${VERDICTS[verdict].past}.`);
     if (this.items.length || !this.left) this.show();
     else this.more();
@@ -95,8 +121,11 @@ class Adjudication {
       await this.outbox.settled();
       await this.load();
     } catch (error) {
-      toast(error.message, { error: true });
-      if (error.passing) setTimeout(() => this.item || this.more(), RETRY_MS);
+      if (!error.passing) showTrouble(document.querySelector("#work"), error);
+      else {
+        toast(error.message, { error: true });
+        setTimeout(() => this.item || this.more(), RETRY_MS);
+      }
     }
   }
 
@@ -107,6 +136,8 @@ class Adjudication {
       toast("Nothing before this one");
       return;
     }
+    if (this.item) this.item.words = this.words.value;
+    latest.isBack = true;
     this.items.unshift(latest);
     this.left += 1;
     this.show();
@@ -136,5 +167,5 @@ run(async () => {
   page.setTitle(`${page.queue.title}: disagreements`);
   desk = new Adjudication(page);
   document.querySelector("#work").focus({ preventScroll: true });
-  await desk.load();
+  await desk.more();
 });

@@ -56,7 +56,15 @@ class CaptionDesk {
     this.item = item;
     this.setProgress(this.done, this.queue.total_for_me);
     if (item) this.show(item);
-    else this.work.fill();
+    else this.await();
+  }
+
+  /** Nothing at hand: what stands there belongs to a picture that is done, and cannot be worked on any more. */
+  await() {
+    this.stage.show(null);
+    this.panel.replaceChildren(el("div", { class: "empty" }, el("p", {}, "Fetching the next ones …")));
+    this.bar.replaceChildren(this.backButton());
+    this.work.fill();
   }
 
   show(item) {
@@ -70,18 +78,32 @@ class CaptionDesk {
   showPicture() {
     this.holdPictures();
     const { item } = this;
+    this.isSeen = false;
     const entry = this.screens.get(screenUrl(this.queue.id, item));
     const { width_px: width, height_px: height } = item.images[0];
-    const present = () => this.stage.show({ bitmap: entry.bitmap, width, height, label: labelOf(item), id: item.id });
+    const present = () => {
+      this.isSeen = true;
+      this.stage.show({ bitmap: entry.bitmap, width, height, label: labelOf(item), id: item.id });
+    };
     if (entry.bitmap) {
       present();
       return;
     }
     this.stage.show(null);
     entry.ready.then(() => {
-      if (this.item === item && entry.bitmap) present();
-      else if (this.item === item && entry.error) toast(entry.error, { error: true });
+      if (this.item !== item || entry.state === "gone") return;
+      if (entry.bitmap) present();
+      else {
+        this.isSeen = true; // it cannot be seen; the second reader may say so
+        toast(entry.error, { error: true });
+      }
     });
+  }
+
+  /** Whether the picture has not come yet, and says so: nobody finishes with one that they have not seen. */
+  isUnseen() {
+    if (!this.isSeen) toast("The picture is still coming");
+    return !this.isSeen;
   }
 
   holdPictures() {
@@ -175,7 +197,7 @@ class CaptionDesk {
   }
 
   save() {
-    if (!this.item || this.item.body.read || this.saveButton.disabled) return;
+    if (!this.item || this.item.body.read || this.saveButton.disabled || this.isUnseen()) return;
     const { draft, by } = draftOf(this.item);
     const checklist = Object.fromEntries(Object.entries(this.boxes).map(([name, box]) => [name, box.checked]));
     this.finish("caption", { text: this.text.value.trim(), source: "writer", draft, ...(by ? { draft_by: by } : {}), checklist, guidelines_version: this.guidelines.version, screen: "captions", active_ms: this.clock.lap() });
@@ -206,13 +228,13 @@ class CaptionDesk {
   }
 
   approve() {
-    if (!this.item?.body.read) return;
+    if (!this.item?.body.read || this.isUnseen()) return;
     this.finish("approve", { caption_event_id: this.item.body.read.caption_event_id, active_ms: this.clock.lap() });
   }
 
   giveBack() {
     const words = this.words.value.trim();
-    if (words) this.finish("return", { caption_event_id: this.item.body.read.caption_event_id, words, active_ms: this.clock.lap() });
+    if (words && !this.isUnseen()) this.finish("return", { caption_event_id: this.item.body.read.caption_event_id, words, active_ms: this.clock.lap() });
   }
 
   // On and back

@@ -26,7 +26,7 @@ export const queueInAddress = () => new URLSearchParams(location.search).get("qu
 export async function openWork({ keys, adds = [] }) {
   const id = queueInAddress();
   const page = await openPage({
-    title: "…", keys: [...keys, { title: "Guidelines", keys: [{ on: ["b"], does: "Guidelines", run: () => showGuidelines(id) }] }],
+    keys: [...keys, { title: "Guidelines", keys: [{ on: ["b"], does: "Guidelines", run: () => showGuidelines(id) }] }],
     extras: [...adds, button("Guidelines", { key: "B", picture: "book", class: "plain guidelines-button", "aria-label": "Guidelines" }, () => showGuidelines(id))],
   });
   const queue = page.me.queues.find((one) => one.id === id);

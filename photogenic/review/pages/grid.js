@@ -1,16 +1,17 @@
 // The grid: a screen of pictures, the few are marked, Enter submits them all and the next screen is there.
 
 import { ActiveTime } from "/static/active-time.js";
-import { announce, button, count, el, number, toast } from "/static/dom.js";
+import { announce, count, el, once, toast } from "/static/dom.js";
 import { WorkQueue } from "/static/work-queue.js";
 import { Cells } from "./cells.js";
-import { VERDICTS, guidelinesVersion, openWork, run } from "./common.js";
+import { guidelinesVersion, openWork, run } from "./common.js";
+import { DENSITIES, GridBar, OTHER } from "./grid-bar.js";
+import { gridKeys } from "./grid-keys.js";
 import { LargeView } from "./large-view.js";
+import { Screenful } from "./screenful.js";
 
-const DENSITIES = [20, 30, 42, 60];
 const SETTLE_MS = 350; // a screen cannot be submitted sooner: nobody has seen it, and a key pressed twice is a mistake
 const TOGETHER_MS = 250; // decisions of one screen are made in less
-const OTHER = { keep: "drop", drop: "keep" };
 
 class Grid {
   constructor(page) {
@@ -21,40 +22,33 @@ class Grid {
     this.clock = new ActiveTime();
     this.guidelines = guidelinesVersion(this.queue.id);
     this.work = new WorkQueue(this.queue.id, this.outbox, { ahead: 2 * this.density + 10 });
-    this.screen = [];      // [{item, mark, seen: painted}]
-    this.undoable = [];    // marks of this screen, and whole screens before it
-    this.here = 0;
-    this.anchor = null;    // where a range begins
+    this.screen = new Screenful();
+    this.undoable = []; // {marks: [[entry, mark before]]} of this screen, and {entries, mode} of those before it
     this.cells = new Cells(this.queue.id);
     this.large = new LargeView(this.queue.id);
+    this.recallOnce = once(() => this.recall());
     this.build();
     this.listen();
   }
 
   build() {
     document.querySelector("#work").replaceChildren(this.cells.node, this.large.node);
-    this.tally = el("span", { class: "tally", role: "status" });
-    this.submitButton = button("Submit screen", { key: "Enter", class: "main submit" }, () => this.submit());
-    this.modes = el("div", { class: "choice", role: "group", "aria-label": "What a mark means" },
-      ["keep", "drop"].map((name) => button(name === "keep" ? "Mark keepers" : "Mark rejects", { dataset: { mode: name } }, () => this.setMode(name))));
-    this.densities = el("div", { class: "choice density", role: "group", "aria-label": "Pictures per screen" },
-      DENSITIES.map((n) => button(String(n), { dataset: { density: String(n) }, "aria-label": `${n} per screen` }, () => this.setDensity(n))));
-    document.querySelector("footer").replaceChildren(
-      button("", { picture: "undo", class: "plain undo", "aria-label": "Undo", title: "Undo (Backspace)" }, () => this.undo()),
-      button("", { picture: "loupe", class: "plain", "aria-label": "Look closely", title: "Look closely (E)" }, () => this.openLarge()),
-      this.modes, this.densities, el("span", { class: "gap" }), this.tally, this.submitButton);
+    this.bar = new GridBar({
+      undo: () => this.undo(), openLarge: () => this.openLarge(), submit: () => this.submit(),
+      setMode: (mode) => this.setMode(mode), setDensity: (n) => this.setDensity(n),
+    });
+    document.querySelector("footer").replaceChildren(...this.bar.nodes);
     this.drawChoices();
   }
 
   drawChoices() {
-    for (const one of this.modes.children) one.setAttribute("aria-pressed", String(one.dataset.mode === this.mode));
-    for (const one of this.densities.children) one.setAttribute("aria-pressed", String(Number(one.dataset.density) === this.density));
+    this.bar.drawChoices(this.mode, this.density);
   }
 
   listen() {
     this.work.addEventListener("items", () => this.arrived());
     // Fewer than a screen, because others hold the rest: show those.
-    this.work.addEventListener("claimed", () => this.screen.length || !this.work.waiting.size || this.nextScreen());
+    this.work.addEventListener("claimed", () => this.screen.isEmpty && this.work.waiting.size && this.nextScreen());
     this.work.addEventListener("lost", ({ detail }) => this.lost(new Set(detail)));
     this.work.addEventListener("end", ({ detail }) => this.ended(detail));
     this.work.addEventListener("trouble", ({ detail }) => toast(detail.message, { error: true }));
@@ -64,7 +58,7 @@ class Grid {
     });
     new ResizeObserver(() => this.layout()).observe(this.cells.node);
     this.cells.addEventListener("refitted", () => this.draw());
-    this.cells.addEventListener("cannot", ({ detail }) => this.setMarks([detail], "unsure"));
+    this.cells.addEventListener("cannot", ({ detail }) => this.mark(detail, detail, "unsure"));
     this.watch(this.cells.pictures);
     this.watch(this.large.pictures);
   }
@@ -72,7 +66,7 @@ class Grid {
   // What is on the screen
 
   arrived() {
-    if (!this.screen.length && this.enough()) this.nextScreen();
+    if (this.screen.isEmpty && this.enough()) this.nextScreen();
     else this.holdPictures();
   }
 
@@ -92,9 +86,7 @@ class Grid {
 
   show(entries) {
     this.closeLarge();
-    this.screen = entries;
-    this.here = 0;
-    this.anchor = null;
+    this.screen = new Screenful(entries);
     this.since = performance.now();
     document.querySelector("#work .empty")?.remove();
     this.layout();
@@ -103,14 +95,24 @@ class Grid {
   }
 
   lost(ids) {
-    if (!this.screen.some((entry) => ids.has(entry.item.id))) return;
-    this.screen = this.screen.filter((entry) => !ids.has(entry.item.id));
-    this.here = Math.min(this.here, Math.max(0, this.screen.length - 1));
+    const { framed } = this.screen;
+    if (!this.screen.lose(ids)) return;
+    this.forgetMarks();
+    if (this.screen.isEmpty) {
+      this.nextScreen();
+      return;
+    }
+    if (this.screen.framed !== framed) this.closeLarge(); // what was looked at is gone: a mark would go to another
     this.layout();
   }
 
+  /** Marks on pictures that are not on the screen any more cannot be undone. */
+  forgetMarks() {
+    this.undoable = this.undoable.filter((step) => step.entries || step.marks.some(([entry]) => this.screen.entries.includes(entry)));
+  }
+
   ended(reason) {
-    if (this.screen.length) return;
+    if (!this.screen.isEmpty) return;
     const done = reason === "done";
     this.cells.draw([], this.mode);
     document.querySelector("#work .empty")?.remove();
@@ -124,101 +126,78 @@ class Grid {
   }
 
   layout() {
-    this.cells.fit(this.screen, this.density);
+    this.cells.fit(this.screen.entries, this.density);
     this.draw();
   }
 
   draw() {
     this.holdPictures();
-    this.cells.draw(this.screen, this.mode);
+    this.cells.draw(this.screen.entries, this.mode);
     this.drawFrame();
     this.drawTally();
   }
 
   /** Hold this screen, then the next, so that Enter shows pictures and not frames; then what was just submitted, for undo. */
   holdPictures() {
-    const ahead = this.upcoming(this.screen.length);
-    const before = this.undoable.findLast((step) => step.screen)?.screen ?? [];
-    this.cells.hold([...this.screen.map((entry) => entry.item), ...ahead, ...before.map((entry) => entry.item)]);
+    const ahead = this.upcoming(this.screen.entries.length);
+    const before = this.undoable.findLast((step) => step.entries)?.entries ?? [];
+    this.cells.hold([...this.screen.items, ...ahead, ...before.map((entry) => entry.item)]);
   }
 
   drawFrame() {
-    this.cells.drawFrame(this.here, this.anchor === null ? null : this.range());
+    this.cells.drawFrame(this.screen.here, this.screen.anchor === null ? null : this.screen.range);
   }
 
   drawTally() {
-    const tally = { keep: 0, drop: 0, unsure: 0 };
-    for (const entry of this.screen) tally[this.verdictOf(entry)] += 1;
-    this.submitButton.disabled = !this.screen.length;
-    this.tally.replaceChildren(...["keep", "drop", "unsure"].filter((name) => tally[name] || name !== "unsure").flatMap((name, i) =>
-      [i ? " · " : "", el("b", {}, number(tally[name])), ` ${VERDICTS[name].word.toLowerCase()}`]));
-  }
-
-  verdictOf(entry) {
-    return entry.mark ?? OTHER[this.mode];
+    this.bar.drawTally(this.screen.tally(this.mode), !this.screen.isEmpty);
   }
 
   // Marks
 
-  range() {
-    if (this.anchor === null) return [this.here, this.here];
-    return [Math.min(this.anchor, this.here), Math.max(this.anchor, this.here)];
-  }
-
-  setMarks(indices, mark) {
-    const before = indices.map((i) => [i, this.screen[i].mark]);
-    this.undoable.push({ marks: before });
-    for (const i of indices) {
-      this.screen[i].mark = mark;
-      this.cells.drawMark(i, this.mode);
-    }
+  mark(from, to, mark) {
+    this.undoable.push({ marks: this.screen.mark(from, to, mark) });
+    for (let i = from; i <= to; i += 1) this.cells.drawMark(i, this.mode);
     this.drawTally();
-    this.large.drawMark(this.screen[this.here].mark);
+    this.large.drawMark(this.screen.framed.mark);
   }
 
   /** A key's mark goes to the range, or to the framed picture, and the frame moves on. */
   put(mark) {
-    if (!this.screen.length) return;
-    const [from, to] = this.range();
-    this.setMarks(Array.from({ length: to - from + 1 }, (_, i) => from + i), mark);
-    this.anchor = null;
-    this.moveTo(Math.min(to + 1, this.screen.length - 1));
+    if (this.screen.isEmpty) return;
+    const [from, to] = this.screen.range;
+    this.mark(from, to, mark);
+    this.moveTo(Math.min(to + 1, this.screen.entries.length - 1));
   }
 
-  toggle(i) {
-    this.setMarks([i], this.screen[i].mark === this.mode ? null : this.mode);
+  toggle(i = this.screen.here) {
+    if (!this.screen.isEmpty) this.mark(i, i, this.screen.entries[i].mark === this.mode ? null : this.mode);
   }
 
   clicked(event) {
     const node = event.target.closest(".cell");
     if (!node) return;
     const i = Number(node.dataset.index);
-    if (event.shiftKey) {
-      const [from, to] = [Math.min(this.here, i), Math.max(this.here, i)];
-      this.setMarks(Array.from({ length: to - from + 1 }, (_, k) => from + k), this.mode);
-    } else this.toggle(i);
-    this.anchor = null;
+    const { here } = this.screen;
+    if (event.shiftKey) this.mark(Math.min(here, i), Math.max(here, i), this.mode);
+    else this.toggle(i);
     this.moveTo(i);
   }
 
   moveTo(i, extend = false) {
-    if (i < 0 || i >= this.screen.length) return;
-    if (extend) this.anchor ??= this.here;
-    else this.anchor = null;
-    this.here = i;
+    if (!this.screen.moveTo(i, extend)) return;
     this.drawFrame();
     this.cells.reveal(i);
     if (this.large.isOpen) this.showLarge();
   }
 
   move(by, event) {
-    this.moveTo(this.here + by, event.shiftKey);
+    this.moveTo(this.screen.here + by, event.shiftKey);
   }
 
   setMode(mode) {
     this.mode = mode;
     this.drawChoices();
-    for (const i of this.screen.keys()) this.cells.drawMark(i, mode);
+    for (const i of this.screen.entries.keys()) this.cells.drawMark(i, mode);
     this.drawTally();
     announce(mode === "keep" ? "Marks are keepers; the others are dropped." : "Marks are rejects; the others are kept.");
   }
@@ -229,11 +208,18 @@ class Grid {
     localStorage.setItem("photogenic.density", String(n));
     this.work.ahead = 2 * n + 10;
     this.drawChoices();
-    const marks = new Map(this.screen.map((entry) => [entry.item.id, entry.mark]));
-    this.undoable = this.undoable.filter((step) => step.screen);
-    this.work.fill().then(() => {
-      this.show(this.upcoming().map((item) => ({ item, mark: marks.get(item.id) ?? null })));
-    });
+    if (this.work.waiting.size >= n) this.regrid();
+    this.work.fill().then(() => this.regrid());
+  }
+
+  /** The pictures of the screen, with the marks that they have by now, on a screen of another size. */
+  regrid() {
+    const { entries } = this.screen;
+    const known = new Map(entries.map((entry) => [entry.item.id, entry]));
+    const wanted = this.upcoming().map((item) => known.get(item.id) ?? { item, mark: null });
+    if (wanted.length === entries.length && wanted.every((entry, i) => entry === entries[i])) return;
+    this.show(wanted);
+    this.forgetMarks();
   }
 
   stepDensity(by) {
@@ -243,87 +229,74 @@ class Grid {
   // The whole screen
 
   submit() {
-    if (!this.screen.length || performance.now() - this.since < SETTLE_MS) return;
-    if (!this.screen.every((entry) => entry.seen)) {
+    const { entries } = this.screen;
+    if (!entries.length || performance.now() - this.since < SETTLE_MS) return;
+    if (!entries.every((entry) => entry.seen)) {
       toast("Some pictures are still coming");
       return;
     }
-    const screen = this.screen;
-    const active = Math.round(this.clock.lap() / screen.length);
-    const bulk = screen.length > 1;
-    const ids = this.outbox.addAll(screen.map((entry) => ["decide", this.queue.id, entry.item.id, {
-      verdict: this.verdictOf(entry), ...(bulk && !entry.mark ? { bulk: true } : {}),
+    const active = Math.round(this.clock.lap() / entries.length);
+    const bulk = entries.length > 1;
+    const ids = this.outbox.addAll(entries.map((entry) => ["decide", this.queue.id, entry.item.id, {
+      verdict: Screenful.verdictOf(entry, this.mode), ...(bulk && !entry.mark ? { bulk: true } : {}),
       guidelines_version: this.guidelines.version, active_ms: active, screen: "grid",
     }]));
-    for (const [i, entry] of screen.entries()) {
+    for (const [i, entry] of entries.entries()) {
       entry.eventId = ids[i];
       this.work.settle(entry.item.id, { refill: false });
     }
-    this.done += screen.length;
-    this.undoable = [...this.undoable.filter((step) => step.screen).slice(-20), { screen, mode: this.mode }];
+    this.done += entries.length;
+    this.undoable = [...this.undoable.filter((step) => step.entries).slice(-20), { entries, mode: this.mode }];
     this.nextScreen();
     setTimeout(() => {
       this.work.fill();
-      announce(`${count(screen.length, "picture")} submitted.`);
+      announce(`${count(entries.length, "picture")} submitted.`);
     }, 60);
   }
 
-  async undo() {
+  undo() {
     const step = this.undoable.pop();
-    if (!step) await this.recall();
-    else if (step.marks) this.undoMarks(step.marks);
-    else this.undoScreen(step);
+    if (!step) return this.recallOnce();
+    if (step.marks) return this.undoMarks(step.marks);
+    return this.undoScreen(step);
   }
 
   undoMarks(marks) {
-    for (const [i, mark] of marks) {
-      if (!this.screen[i]) continue;
-      this.screen[i].mark = mark;
-      this.cells.drawMark(i, this.mode);
-    }
-    this.moveTo(marks[0][0]);
+    for (const [entry, mark] of marks) entry.mark = mark;
+    const places = marks.map(([entry]) => this.screen.entries.indexOf(entry)).filter((i) => i >= 0);
+    for (const i of places) this.cells.drawMark(i, this.mode);
+    this.moveTo(places[0]);
     this.drawTally();
   }
 
-  undoScreen({ screen, mode }) {
-    this.outbox.addAll(screen.map((entry) => ["undo", this.queue.id, entry.item.id, { event_id: entry.eventId }]));
-    this.work.reopen(screen.map((entry) => entry.item));
-    this.done -= screen.length;
+  undoScreen({ entries, mode }) {
+    this.outbox.addAll(entries.map((entry) => ["undo", this.queue.id, entry.item.id, { event_id: entry.eventId }]));
+    this.work.reopen(entries.map((entry) => entry.item));
+    this.done -= entries.length;
     this.mode = mode;
     this.drawChoices();
-    this.show(screen);
-    toast(`${count(screen.length, "decision")} taken back`);
+    this.show(entries);
+    toast(`${count(entries.length, "decision")} taken back`);
   }
 
   /** After a reload the server knows the last screen: take back what it decided in one go. */
   async recall() {
     await this.outbox.settled();
-    const together = await this.lastScreen();
+    const together = await lastTogether(this.work);
+    if (this.undoable.length) return; // marked or submitted while the server looked: undo is about that by now
     if (!together.length) {
       toast("Nothing to undo");
       return;
     }
-    this.undoScreen({ mode: this.mode, screen: together.reverse().map((one) => ({
+    this.undoScreen({ mode: this.mode, entries: together.reverse().map((one) => ({
       item: one.item, mark: one.body.verdict === OTHER[this.mode] ? null : one.body.verdict, eventId: one.event_id,
     })) });
-  }
-
-  /** My newest decisions that hold and were made together, newest first; behind those that were taken back. */
-  async lastScreen() {
-    const standing = [];
-    const together = (one) => Math.abs(new Date(one.client_at) - new Date(standing[0].client_at)) < TOGETHER_MS;
-    for (let before = null; ;) {
-      const { events, next } = await this.work.mine(before);
-      standing.push(...events.filter((one) => one.kind === "decide" && !one.undone));
-      if (next === null || (standing.length && !together(standing.at(-1)))) return standing.filter(together);
-      before = next;
-    }
   }
 
   // One picture of the screen, large
 
   openLarge() {
-    if (!this.screen.length) return;
+    if (this.screen.isEmpty) return;
     if (this.large.isOpen) {
       this.closeLarge();
       return;
@@ -339,40 +312,27 @@ class Grid {
   }
 
   showLarge() {
-    const near = [1, -1, 2].map((offset) => this.screen[this.here + offset]?.item).filter(Boolean);
-    this.large.show(this.screen[this.here], near);
+    const { entries, here, framed } = this.screen;
+    const near = [1, -1, 2].map((offset) => entries[here + offset]?.item).filter(Boolean);
+    this.large.show(framed, near);
+  }
+}
+
+/** The decisions of mine that hold and were made in one go, the newest first; behind those that were taken back. */
+async function lastTogether(work) {
+  const standing = [];
+  const together = (one) => Math.abs(new Date(one.client_at) - new Date(standing[0].client_at)) < TOGETHER_MS;
+  for (let before = null; ;) {
+    const { events, next } = await work.mine(before);
+    standing.push(...events.filter((one) => one.kind === "decide" && !one.undone));
+    if (next === null || (standing.length && !together(standing.at(-1)))) return standing.filter(together);
+    before = next;
   }
 }
 
 run(async () => {
   let grid = null;
-  const does = (name, ...rest) => (event) => grid?.[name](...rest, event);
-  const arrow = (key, by, shown) => ({ on: [key, `Shift+${key}`], repeats: true, run: (event) => grid?.move(by(), event), ...shown });
-  const page = await openWork({ keys: [
-    { title: "Mark", keys: [
-      { on: [" "], does: "Mark or unmark (or click)", run: () => grid?.screen.length && grid.toggle(grid.here) },
-      { on: ["p"], does: "Keep", run: () => grid?.put("keep") },
-      { on: ["x"], does: "Drop", run: () => grid?.put("drop") },
-      { on: ["u"], does: "Unsure", run: () => grid?.put("unsure") },
-      { on: ["Digit0"], does: "No mark", run: () => grid?.put(null) },
-      { on: ["Backspace", "Control+z"], does: "Undo a mark, then whole screens", repeats: true, run: does("undo") },
-    ] },
-    { title: "Move", keys: [
-      arrow("ArrowLeft", () => -1, { does: "Frame another picture", print: "← ↑ ↓ →" }),
-      arrow("ArrowRight", () => 1, { does: "Choose a range; the next mark is for all of it", print: "Shift ← →" }),
-      arrow("ArrowUp", () => -grid.cells.columns, { does: "Mark the range up to there", print: "Shift click" }),
-      arrow("ArrowDown", () => grid.cells.columns, { hidden: true }),
-      { on: ["e"], does: "Look closely; arrows and marks go on", run: does("openLarge") },
-      { on: ["g", "Escape"], does: "Back to the grid", run: does("closeLarge") },
-      { on: ["z"], does: "Zoom while looking closely", run: () => grid?.large.isOpen && grid.large.stage.toggleZoom() },
-    ] },
-    { title: "Screen", keys: [
-      { on: ["Enter"], does: "Submit this screen", run: does("submit") },
-      { on: ["m"], does: "Marks are keepers or rejects", run: () => grid?.setMode(OTHER[grid.mode]) },
-      { on: ["-"], does: "Fewer, larger", run: () => grid?.stepDensity(-1) },
-      { on: ["+", "="], does: "More, smaller", run: () => grid?.stepDensity(1) },
-    ] },
-  ] });
+  const page = await openWork({ keys: gridKeys(() => grid) });
   grid = new Grid(page);
   grid.setProgress(grid.done, page.queue.total_for_me);
   grid.cells.node.focus({ preventScroll: true });

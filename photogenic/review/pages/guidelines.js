@@ -12,11 +12,12 @@ class Editor {
     Object.assign(this, { queueId, guidelines, place });
     this.examples = new Map(CRITERIA.map(([criterion]) => [criterion,
       { good: null, bad: null, words: "", ...guidelines.examples?.find((one) => one.criterion === criterion) }]));
-    this.text = el("textarea", { oninput: () => this.preview(), spellcheck: true, id: "guidelines-text" });
+    this.text = el("textarea", { oninput: () => this.changed(), spellcheck: true, id: "guidelines-text" });
     this.text.value = guidelines.markdown ?? "";
     this.look = el("section", { class: "preview", "aria-label": "As others see it", tabIndex: 0 });
     this.rows = el("div", { class: "example-rows" });
-    this.state = el("span", { class: "soft small", role: "status" }, guidelines.version ? `Version ${guidelines.version} is in force.` : "Nothing has been written yet.");
+    this.standing = [guidelines.version ? `Version ${guidelines.version} is in force.` : "Nothing has been written yet."];
+    this.state = el("span", { class: "soft small", role: "status" }, this.standing);
     place.replaceChildren(
       el("h1", {}, "Guidelines"),
       el("p", { class: "soft" }, "One key away (B) on every screen. Saving makes a new version; each decision keeps the version it was made by."),
@@ -28,6 +29,21 @@ class Editor {
         el("a", { href: `/review/lead?queue=${encodeURIComponent(queueId)}` }, "The lead's desk")));
     this.drawRows();
     this.preview();
+    this.saved = JSON.stringify(this.value());
+    addEventListener("beforeunload", (event) => this.isSaved || event.preventDefault());
+  }
+
+  get isSaved() {
+    return JSON.stringify(this.value()) === this.saved;
+  }
+
+  changed() {
+    this.preview();
+    this.drawState();
+  }
+
+  drawState() {
+    this.state.replaceChildren(...(this.isSaved ? this.standing : ["Not saved yet."]));
   }
 
   value() {
@@ -44,7 +60,7 @@ class Editor {
       const one = this.examples.get(criterion);
       const input = el("textarea", { value: one.words, maxLength: 400, oninput: () => {
         one.words = input.value;
-        this.preview();
+        this.changed();
       } });
       return el("div", { class: "example-row" }, el("h3", {}, words), this.choose(criterion, words, "good"), this.choose(criterion, words, "bad"),
         el("label", { class: "field" }, el("span", {}, "What the two show"), input));
@@ -66,7 +82,7 @@ class Editor {
       this.examples.get(criterion)[kind] = digest;
       dialog.close();
       this.drawRows();
-      this.preview();
+      this.changed();
     };
     const dialog = el("dialog", { class: "guidelines", "aria-labelledby": "picker-title", onclose: () => dialog.remove() },
       el("header", {}, el("h2", { id: "picker-title" }, `Choose a ${kind} example`),
@@ -79,6 +95,7 @@ class Editor {
         more.hidden = grid.children.length >= total;
       } catch (error) {
         toast(error.message, { error: true });
+        more.hidden = false; // to ask once more
       }
     };
     document.body.append(dialog);
@@ -87,13 +104,12 @@ class Editor {
   }
 
   async save() {
-    try {
-      const { version } = await put(`/api/queues/${encodeURIComponent(this.queueId)}/guidelines`, this.value());
-      this.state.replaceChildren(icon("check"), ` Version ${version} is in force.`);
-      toast(`Saved as version ${version}`);
-    } catch (error) {
-      toast(error.message, { error: true });
-    }
+    const value = this.value();
+    const { version } = await put(`/api/queues/${encodeURIComponent(this.queueId)}/guidelines`, value);
+    this.saved = JSON.stringify(value);
+    this.standing = [icon("check"), ` Version ${version} is in force.`];
+    this.drawState();
+    toast(`Saved as version ${version}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // The lead's desk: how far the rounds are, who works how, whether people agree, and the doors to the next step.
 
-import { ApiError, call, get, post } from "/static/api.js";
-import { button, count, duration, el, moment, number, percent, toast } from "/static/dom.js";
+import { ApiError, call, get, inOrder, post } from "/static/api.js";
+import { button, count, duration, el, moment, number, percent } from "/static/dom.js";
 import { hoursChart } from "/static/hours-chart.js";
 import { DECISIONS, PeoplePanel, roleOf, tableOf, tried } from "/static/people-panel.js";
 import { openPage, showTrouble } from "/static/shell.js";
@@ -19,6 +19,7 @@ class Desk {
   constructor(page) {
     Object.assign(this, page);
     this.place = document.querySelector("#work");
+    this.askRounds = inOrder((wanted) => this.rounds(wanted));
     this.chosen = new URLSearchParams(location.search).get("queue");
     this.parts = Object.fromEntries(["rounds", "finish", "audit"].map((name) => [name, el("div")]));
     this.taste = new TastePanel(tried);
@@ -39,13 +40,32 @@ class Desk {
 
   // Rounds
 
-  async loadRounds() {
+  /** All rounds, and how far the wanted one is, or the one that is open. */
+  async rounds(wanted) {
     const { queues } = await get("/api/queues");
-    this.queues = queues;
-    if (!queues.some((queue) => queue.id === this.chosen)) this.chosen = (queues.find((queue) => queue.state === "open") ?? queues[0])?.id ?? null;
-    const progress = this.chosen ? await get(`/api/queues/${encodeURIComponent(this.chosen)}/progress`) : null;
-    this.drawRounds(progress);
-    if (this.chosen) this.taste.show(this.chosen, progress.taste);
+    const chosen = queues.find((one) => one.id === wanted) ?? queues.find((one) => one.state === "open") ?? queues[0];
+    const progress = chosen ? await get(`/api/queues/${encodeURIComponent(chosen.id)}/progress`) : null;
+    return { queues, chosen: chosen?.id ?? null, progress };
+  }
+
+  async loadRounds() {
+    const wanted = this.chosen;
+    const told = await this.askRounds(wanted);
+    if (!told || this.chosen !== wanted) return; // out of date, or of a round that was left meanwhile
+    this.queues = told.queues;
+    this.chosen = told.chosen;
+    const focused = document.activeElement?.dataset.does;
+    this.drawRounds(told.progress);
+    if (focused) this.parts.rounds.querySelector(`[data-does="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (this.chosen) this.taste.show(this.chosen, told.progress.taste);
+  }
+
+  /** Another round; the page says at once which, and shows it when the server has told of it. */
+  choose(queue) {
+    this.chosen = queue.id;
+    for (const one of this.parts.rounds.querySelectorAll(".round")) one.setAttribute("aria-pressed", String(one.dataset.does === queue.id));
+    history.replaceState(null, "", `?queue=${encodeURIComponent(queue.id)}${location.hash}`);
+    return this.loadRounds();
   }
 
   drawRounds(progress) {
@@ -70,12 +90,8 @@ class Desk {
       bar.append(piece);
     }
     return el("li", {}, el("button", {
-      type: "button", class: "round", "aria-pressed": String(queue.id === this.chosen),
-      onclick: () => {
-        this.chosen = queue.id;
-        history.replaceState(null, "", `?queue=${encodeURIComponent(queue.id)}${location.hash}`);
-        this.loadRounds().catch((error) => toast(error.message, { error: true }));
-      },
+      type: "button", class: "round", "aria-pressed": String(queue.id === this.chosen), dataset: { does: queue.id },
+      onclick: () => this.choose(queue),
     }, el("span", { class: "name" }, queue.title), el("span", { class: "num soft" }, `${number(queue.num_done)} of ${number(queue.num_items)}${queue.state === "closed" ? ", closed" : ""}`),
     el("span", { class: "soft small" }, [SCREENS[queue.screen] ?? queue.screen, queue.num_adjudicate ? `${number(queue.num_adjudicate)} to settle` : null].filter(Boolean).join(" · ")), bar));
   }
@@ -108,8 +124,8 @@ class Desk {
       el("div", { class: "actions" },
         queue.num_adjudicate || funnel.adjudicate ? el("a", { class: "button main", href: `/review/adjudicate?queue=${encodeURIComponent(queue.id)}` }, `Settle ${count(funnel.adjudicate || queue.num_adjudicate, "disagreement")}`) : null,
         el("a", { class: "button", href: `/review/guidelines?queue=${encodeURIComponent(queue.id)}` }, "Guidelines"),
-        button(queue.state === "open" ? "Close this round" : "Open it again", {}, () => this.setState(queue)),
-        this.hasNext(queue) ? button("Close it and open the next", {}, () => this.advance(queue)) : null),
+        button(queue.state === "open" ? "Close this round" : "Open it again", { dataset: { does: "state" } }, () => this.setState(queue)),
+        this.hasNext(queue) ? button("Close it and open the next", { dataset: { does: "advance" } }, () => this.advance(queue)) : null),
       progress.people?.length ? this.workers(progress.people) : el("p", { class: "soft" }, "Nobody has decided anything here yet."),
     ].filter(Boolean);
   }

@@ -13,6 +13,7 @@ export class TastePanel {
   /** `tried(work)`: do something; a refusal is shown as a sentence. */
   constructor(tried) {
     this.tried = tried;
+    this.known = { queueId: null, report: null };
     this.words = el("p", { role: "status" });
     this.proposals = el("div");
     this.node = el("div", {},
@@ -24,25 +25,24 @@ export class TastePanel {
 
   /** What the last report says, for this queue. */
   show(queueId, report) {
+    this.known = { queueId, report };
+    if (this.isLearning) return; // its own end shows what is known then
     const told = report?.words ?? "Nothing was learnt yet.";
     if (this.queueId === queueId && this.words.textContent === told) return;
     this.queueId = queueId;
     this.words.textContent = told;
     this.proposals.replaceChildren();
-    if (report?.words) this.load(queueId);
+    if (queueId && report?.words) this.load(queueId);
   }
 
   async learn() {
-    this.button.disabled = true;
-    const before = this.words.textContent;
+    this.isLearning = this.button.disabled = true;
     this.words.textContent = "Learning …";
-    const report = await this.tried(() => post("/api/review/taste"));
-    this.button.disabled = false;
-    if (!report) this.words.textContent = before;
-    if (!report) return;
-    const queueId = this.queueId;
-    this.queueId = null;
-    this.show(queueId, report);
+    const learnt = await this.tried(() => post("/api/review/taste"));
+    this.isLearning = this.button.disabled = false;
+    const { queueId, report } = this.known; // another round may have been chosen meanwhile
+    if (learnt) this.queueId = null;
+    this.show(queueId, learnt ?? report);
   }
 
   async load(queueId) {

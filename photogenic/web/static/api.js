@@ -30,6 +30,8 @@ export async function call(method, path, body, { signal, keepalive = false } = {
   }
   if (response.status === 204) return null;
   const answer = parsed(text);
+  // Some proxies end an answer that was cut off as if it were whole, or give a page of their own.
+  if (response.ok && answer === null) throw new ApiError("The server's answer cannot be read.", "", 0);
   if (response.ok) return answer;
   throw new ApiError(answer?.error ?? `The server answered ${response.status}.`, answer?.fix ?? "", response.status);
 }
@@ -40,6 +42,22 @@ function parsed(text) {
   } catch {
     return null;
   }
+}
+
+/**
+ * A question that is asked again and again. Its answers come as they like; one that comes after the answer to a later
+ * question is out of date, and null stands for it.
+ */
+export function inOrder(ask) {
+  let asked = 0;
+  let latest = 0;
+  return async (...given) => {
+    const turn = ++asked;
+    const answer = await ask(...given);
+    if (turn < latest) return null;
+    latest = turn;
+    return answer;
+  };
 }
 
 export const get = (path, options) => call("GET", path, undefined, options);

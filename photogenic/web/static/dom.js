@@ -50,9 +50,23 @@ export function icon(name) {
   return svg;
 }
 
-/** A button with a name, a key printed on it, and what it does. */
+/** `run`, but not again before what it has begun is over: who presses twice on a slow line means it once. */
+export function once(run) {
+  let busy = false;
+  return async (...given) => {
+    if (busy) return;
+    busy = true;
+    try {
+      await run(...given);
+    } finally {
+      busy = false;
+    }
+  };
+}
+
+/** A button with a name, a key printed on it, and what it does, `once`. */
 export function button(label, { key, picture, title, ...props }, run) {
-  return el("button", { type: "button", title: title ?? null, onclick: run, ...props },
+  return el("button", { type: "button", title: title ?? null, onclick: once(run), ...props },
     picture ? icon(picture) : null, label ? el("span", {}, label) : null, key ? el("kbd", { "aria-hidden": "true" }, key) : null);
 }
 

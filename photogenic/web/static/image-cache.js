@@ -21,7 +21,17 @@ function decoder() {
     if (entry) entry.answered(data);
     else data.bitmap?.close();
   };
+  worker.onerror = withoutDecoder;
   return worker;
+}
+
+/** The worker's own text has not come, or it broke: who waits for its answers asks the next one. */
+function withoutDecoder() {
+  worker.terminate();
+  worker = null;
+  const left = [...waiting.values()];
+  waiting.clear();
+  for (const entry of left) entry.answered({ away: "gone" });
 }
 
 class Entry {

@@ -1,7 +1,7 @@
 // People on a lead's desk: who they are and how far, links that nobody has used yet, and an invitation.
 
-import { call, get, post } from "./api.js";
-import { button, el, moment, number, toast } from "./dom.js";
+import { call, get, inOrder, post } from "./api.js";
+import { button, el, moment, number, once, toast } from "./dom.js";
 
 const KINDS = { person: "A person", model: "A model" };
 
@@ -31,7 +31,8 @@ export class PeoplePanel {
    * `before()`: what the columns have to know, fetched anew each time. `me`: the person who is signed in.
    */
   constructor({ roles, columns, me, before = () => null }) {
-    Object.assign(this, { columns, me, before });
+    Object.assign(this, { columns, me });
+    this.ask = inOrder(() => Promise.all([get("/api/people"), get("/api/invites"), before()]));
     this.table = el("div", { class: "people" });
     this.open = el("div", { class: "links" });
     this.fresh = el("div", { role: "status" });
@@ -39,7 +40,9 @@ export class PeoplePanel {
   }
 
   async load() {
-    const [{ people }, { invites }] = await Promise.all([get("/api/people"), get("/api/invites"), this.before()]);
+    const told = await this.ask();
+    if (!told) return;
+    const [{ people }, { invites }] = told;
     const focused = document.activeElement?.dataset.does;
     const now = Date.now() / 1000;
     this.draw(people, invites.filter((invite) => !invite.used_at && !invite.revoked && invite.expires_at > now));
@@ -78,22 +81,26 @@ export class PeoplePanel {
     const role = el("select", { name: "role" }, options(roles));
     const kind = el("select", { name: "kind" }, options(KINDS));
     const days = el("input", { name: "days", type: "number", min: 1, max: 90, value: 7, required: true });
-    return el("form", { class: "invite-form", onsubmit: async (event) => {
-      event.preventDefault();
+    const send = once(async () => {
       const whom = { name: name.value.trim(), role: role.value, kind: kind.value, days: Number(days.value) };
       if ((await this.invite(whom)) && name.value.trim() === whom.name) name.value = ""; // unless the next one is typed already
+    });
+    return el("form", { class: "invite-form", onsubmit: (event) => {
+      event.preventDefault();
+      send();
     } }, field("Name", name), field("Role", role), field("Who decides", kind), field("Link expires after, days", days), el("button", { class: "main" }, "Make a link"));
   }
 
   /** Make a link and show it, this once; whether there is one. */
   async invite(whom) {
+    const hasGoneOn = watchHand();
     const answer = await tried(() => post("/api/invites", whom));
     if (!answer) return false;
     const input = el("input", { readOnly: true, value: new URL(answer.link, location.origin).href, "aria-label": `Link for ${whom.name}`, onfocus: () => input.select() });
     this.fresh.replaceChildren(el("div", { class: "fresh-link" },
       el("p", {}, "Send this link to ", el("strong", {}, whom.name), ". It works once, until ", moment(answer.expires_at), ", and is shown only now."),
       el("div", {}, input, button("Copy", {}, () => copy(input)))));
-    input.focus();
+    if (!hasGoneOn()) input.focus();
     tried(() => this.load());
     return true;
   }
@@ -108,6 +115,16 @@ export class PeoplePanel {
     await this.load();
     this.open.querySelector("button")?.focus();
   }
+}
+
+/** Whether somebody types or moves on while the server thinks: who is at the next thing keeps the focus. */
+function watchHand() {
+  const place = document.activeElement;
+  const text = place?.value;
+  return () => {
+    const now = document.activeElement;
+    return now !== document.body && (now !== place || now.value !== text);
+  };
 }
 
 /** How many events a person made; the column of desks that count nothing finer. */

@@ -49,7 +49,16 @@ export class PhotoStage extends HTMLElement {
     this.canvas.setAttribute("aria-label", picture?.label ?? "No picture yet");
     this.draw();
     if (picture?.bitmap) this.dispatchEvent(new CustomEvent("shown", { detail: picture, bubbles: true }));
-    if (this.view.zoomed && picture && !picture.full) this.dispatchEvent(new Event("wants-full"));
+    this.askForFull();
+  }
+
+  /** The pixels of the original, as long as their cache holds them: a bitmap that was let go has no width. */
+  get full() {
+    return this.picture?.full?.width ? this.picture.full : null;
+  }
+
+  askForFull() {
+    if (this.view.zoomed && this.picture && !this.full) this.dispatchEvent(new Event("wants-full"));
   }
 
   /** Full pixels have come for the picture that is shown. */
@@ -69,7 +78,7 @@ export class PhotoStage extends HTMLElement {
     this.view = this.bounded(view);
     this.classList.toggle("zoomed", view.zoomed);
     this.draw();
-    if (view.zoomed && this.picture && !this.picture.full) this.dispatchEvent(new Event("wants-full"));
+    this.askForFull();
     if (byHand) this.dispatchEvent(new CustomEvent("view", { detail: this.view }));
   }
 
@@ -112,7 +121,7 @@ export class PhotoStage extends HTMLElement {
     context.fillRect(0, 0, canvas.width, canvas.height);
     if (!picture?.bitmap) return;
     const at = this.frame();
-    const pixels = (this.view.zoomed && picture.full) || picture.bitmap;
+    const pixels = (this.view.zoomed && this.full) || picture.bitmap;
     const same = pixels.width === at.width && pixels.height === at.height;
     context.imageSmoothingEnabled = !same;
     context.imageSmoothingQuality = at.width < pixels.width ? "high" : "medium";

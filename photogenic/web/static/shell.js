@@ -25,10 +25,11 @@ function leaveForSignIn() {
 }
 
 /**
- * Build the page's bar and its keys. `groups` are the page's own keys; the general ones are added.
+ * Build the page's bar and its keys. `groups` are the page's own keys; the general ones are added. Without a title the
+ * page is called what its kind is called, until `setTitle` names the work.
  * Returns {me, outbox, keymap, setProgress(done, total), setTitle(words), watch(cache)}.
  */
-export async function openPage({ title, keys = [], extras = [] }) {
+export async function openPage({ title = document.title.split(" · ")[0], keys = [], extras = [] }) {
   const me = await signedIn();
   const outbox = await Outbox.open(me.person.id);
   const keymap = new Keymap([...keys, general()]);
@@ -47,6 +48,7 @@ export async function openPage({ title, keys = [], extras = [] }) {
   );
   document.title = `${title} · photogenic`;
   document.addEventListener("click", (event) => returnFocus(event));
+  addEventListener("unhandledrejection", (event) => tellOf(event));
   // The evening comes, and the system turns dark: what is painted has to follow.
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("surround")));
   return {
@@ -165,9 +167,17 @@ function cycleSurround() {
   toast(`Surround: ${next}`);
 }
 
+const sentenceOf = (error) => (error instanceof ApiError ? error.message : `This page met an error: ${error.message}`);
+
+/** What was asked of the server and refused, where nothing else says so; errors of the page itself stay in the console too. */
+function tellOf(event) {
+  if (event.reason instanceof ApiError) event.preventDefault();
+  toast(sentenceOf(event.reason), { error: true });
+}
+
 /** Say what went wrong on a page that cannot go on. */
 export function showTrouble(place, error) {
-  const sentence = error instanceof ApiError ? error.message : `This page met an error: ${error.message}`;
+  const sentence = sentenceOf(error);
   place.replaceChildren(el("div", { class: "empty" }, el("h2", {}, "This did not work"), el("p", {}, sentence),
     el("p", {}, el("a", { class: "button", href: "/" }, "All my work"))));
   announce(sentence);

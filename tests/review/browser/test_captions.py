@@ -17,8 +17,12 @@ TEXT = "Three layered ridges stand dark beneath a low, hazy sun; seen from far a
 
 @pytest.fixture
 def desk(serve: Callable[..., Any]) -> Any:
+    return caption_desk(serve, "captions")
+
+
+def caption_desk(serve: Callable[..., Any], name: str) -> Any:
     """The caption round over three pictures that the lead has kept."""
-    served = serve("captions", ROUNDS)
+    served = serve(name, ROUNDS)
     queues = {one["title"]: one for one in served.get(served.lead, "/api/queues")["queues"]}
     if "Captions" not in queues:
         page = served.lead.new_page()

@@ -79,21 +79,27 @@ def test_the_guidelines_have_versions_and_examples(served: Any, person: Callable
     assert events[0]["body"]["guidelines_version"] == 1
 
 
-def test_disagreements_are_settled_with_the_votes_in_sight(
-    serve: Callable[..., Any], person: Callable[..., Any]
-) -> None:
-    served = serve("settle", ROUNDS, 4)
+def disagree(served: Any, person: Callable[..., Any], num: int) -> str:
+    """Three people judge `num` pictures, each in another way; the queue."""
     queue = served.queue("loupe")
     for name, key in (("Ola", "p"), ("Pia", "x"), ("Quentin", "u")):
         page = person(served, name, "specialist").new_page()
         page.goto(f"/review/loupe?queue={queue}")
         before = next_picture(page, None)
-        for left in (3, 2, 1, 0):
+        for left in reversed(range(num)):
             page.keyboard.press(key)
             if left:
                 before = next_picture(page, before)
         page.get_by_role("heading", name="All done").wait_for()
         saved(page)
+    return str(queue)
+
+
+def test_disagreements_are_settled_with_the_votes_in_sight(
+    serve: Callable[..., Any], person: Callable[..., Any]
+) -> None:
+    served = serve("settle", ROUNDS, 4)
+    queue = disagree(served, person, 4)
     desk = served.lead.new_page()
     desk.goto(f"/review/adjudicate?queue={queue}")
     first = next_picture(desk, None)
@@ -129,8 +135,7 @@ def test_who_has_set_a_passphrase_comes_back_with_it(
     page.get_by_label("Passphrase", exact=True).fill("four plain words there")
     page.get_by_role("button", name="Sign in with it").click()
     page.get_by_role("alert").wait_for()
-    page.get_by_text("With name and passphrase").click()
-    page.get_by_label("Your name").fill("Ruth")
+    assert page.get_by_label("Your name").input_value() == "Ruth", "what was typed stays"
     page.get_by_label("Passphrase", exact=True).fill("four plain words here")
     page.get_by_role("button", name="Sign in with it").click()
     page.get_by_role("heading", name="Hello, Ruth").wait_for()
