@@ -1,6 +1,6 @@
 // One prompt, one seed, all models: asked for, seen forming, kept in a row below.
 
-import { call, get, post } from "/static/api.js";
+import { call, get, inOrder, post } from "/static/api.js";
 import { announce, button, count, el, icon } from "/static/dom.js";
 import { toggleTheme } from "/static/shell.js";
 
@@ -8,15 +8,31 @@ const at = (id) => document.getElementById(id);
 const LOCK = "M7 11V8a5 5 0 0 1 10 0v3M5.5 11h13v9h-13z";
 const OPEN = "M7 11V8a5 5 0 0 1 9.6-2M5.5 11h13v9h-13z";
 
+const AWAY = "The studio cannot be reached; trying again";
+const RETRY_MS = 2000;
+
 class Studio {
   constructor() {
     this.job = null; // the one on the wall
     this.stream = null;
     this.locked = false;
     this.past = [];
+    this.asking = null; // what the server was asked to draw and has not answered yet
+    this.askPast = inOrder(() => get("/api/jobs"));
     this.listen(); // at once: whoever types before the models are known is heard, and waits in `draw`
-    this.ready = this.furnish();
-    this.ready.catch((error) => this.trouble(error.message));
+    this.paintLock();
+    this.ready().catch((error) => this.trouble(error.message));
+    window.early.over();
+    if (window.early.asked) this.draw();
+  }
+
+  /** Resolves when the models are known; they are asked for anew when the answer did not come. */
+  ready() {
+    this.furnished ??= this.furnish().catch((error) => {
+      this.furnished = null;
+      throw error;
+    });
+    return this.furnished;
   }
 
   async furnish() {
@@ -33,7 +49,6 @@ class Studio {
     at("prompt").maxLength = at("negative").maxLength = limits.max_prompt_chars;
     at("sampler").append(el("option", { value: "" }, `${first.sampler}, as usual`), ...samplers.map((name) => el("option", { value: name }, name)));
     document.querySelector(".topbar").append(button("", { picture: "theme", class: "plain", "aria-label": "Light or dark", title: "Light or dark" }, toggleTheme));
-    this.paintLock();
     this.hang({ count: 1 });
     this.recall();
   }
@@ -88,12 +103,23 @@ class Studio {
       at("prompt").focus();
       return;
     }
+    const words = JSON.stringify(asked);
+    if (this.asking === words) return; // pressed twice
+    this.asking = words;
+    const seed = at("seed").value;
     this.trouble("");
+    this.say("Asking");
     try {
-      await this.ready;
-      this.follow(await post("/api/jobs", asked));
+      await this.ready();
+      const job = await post("/api/jobs", asked);
+      if (this.asking !== words) return; // something else was asked for since, and is to be seen
+      if (at("seed").value === seed) at("seed").value = String(job.request.seed); // else the next one is typed already
+      this.follow(job);
     } catch (error) {
+      this.say("");
       this.trouble(error.message);
+    } finally {
+      if (this.asking === words) this.asking = null;
     }
   }
 
@@ -111,7 +137,6 @@ class Studio {
   follow(job) {
     this.stream?.close();
     this.job = job;
-    at("seed").value = String(job.request.seed);
     this.hang(job.request);
     this.show(job.state);
     const stream = this.stream = new EventSource(`/api/jobs/${job.id}/events`);
@@ -122,8 +147,24 @@ class Studio {
     on("picture", (picture) => this.picture(job, picture));
     for (const end of ["done", "cancelled", "failed"]) on(end, (told) => this.end(job, end, told));
     stream.onerror = () => {
-      if (this.job === job && this.busy) this.say("The studio cannot be reached; trying again");
+      if (this.job !== job || !this.busy) return;
+      this.say(AWAY);
+      // Where it is refused it does not try again by itself.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(() => this.findAgain(job), RETRY_MS);
     };
+  }
+
+  /** The server is back, perhaps as another that knows nothing of this job, or something before it answers in its place. */
+  async findAgain(job) {
+    if (this.job !== job) return;
+    try {
+      const found = await get(`/api/jobs/${job.id}`);
+      if (this.job === job) this.follow(found);
+    } catch (error) {
+      if (this.job !== job) return;
+      if (error.passing) setTimeout(() => this.findAgain(job), RETRY_MS);
+      else this.end(job, "failed", { error: error.status === 404 ? "The studio was started anew, and this drawing is lost." : error.message });
+    }
   }
 
   /** Empty frames for what is to come. */
@@ -202,11 +243,9 @@ class Studio {
 
   /** What was drawn before, newest first. */
   async recall() {
-    try {
-      this.past = (await get("/api/jobs")).jobs.filter((job) => job.pictures.length);
-    } catch {
-      return; // the row below is not worth a message
-    }
+    const told = await this.askPast().catch(() => null); // the row below is not worth a message
+    if (!told) return;
+    this.past = told.jobs.filter((job) => job.pictures.length);
     at("past").hidden = !this.past.length;
     at("history").replaceChildren(...this.past.map((job) => el("li", {}, el("button", {
       type: "button", title: job.request.prompt, onclick: () => this.restore(job),
@@ -220,6 +259,7 @@ class Studio {
   restore(job) {
     const { request } = job;
     at("prompt").value = request.prompt;
+    at("seed").value = String(request.seed);
     at("negative").value = request.negative_prompt;
     at("count").value = String(request.count);
     at("steps").value = request.num_inference_steps ?? "";
