@@ -1,30 +1,13 @@
-// One state, drawn anew where it changed: which rule is looked at, and which thresholds were moved.
+// One state, drawn anew where it changed: which rule is looked at, and which thresholds were moved. While an answer is on
+// its way the page goes on showing, and hearing, the rule that it has.
 
-import { el, number, percent } from "../look/dom.js";
+import { el, number, once, percent } from "../look/dom.js";
+import { ask, guarded, tell } from "./asking.js";
 import { Histogram, rounded } from "./histogram.js";
 
 const $ = (id) => document.getElementById(id);
+let chosen = null; // {rule, scroll}: asked for, to be drawn whole with its answer
 const state = { pool: null, rule: null, changes: {}, counts: null, plot: null, undo: false };
-
-async function ask(path, body) {
-  const answer = await fetch(`api/${path}`, body === undefined ? {} : {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  });
-  const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(typeof said.detail === "string" ? said.detail : `The server answered ${answer.status}.`);
-  return said;
-}
-
-/** A sentence that comes and goes. */
-function tell(text, kind = "") {
-  const toast = el("p", { class: `toast ${kind}` }, text);
-  $("toasts").replaceChildren(toast);
-  setTimeout(() => toast.remove(), kind === "error" ? 9000 : 4000);
-}
-
-const guarded = (run) => async (...given) => {
-  try { return await run(...given); } catch (error) { tell(error.message, "error"); return null; }
-};
 
 const allRules = () => state.pool.steps.flatMap((step) => step.rules.map((rule) => ({ ...rule, step })));
 const countsOf = (counts, name) => counts.find((count) => count.name === name);
@@ -35,64 +18,72 @@ const thresholdIn = (counts, rule) => countsOf(counts, rule.step.name).threshold
 
 /* --- the funnel ------------------------------------------------------------------------------------- */
 
+let rows = null; // made once and painted anew, so that what has the focus, or a finger on it, stays
+
 function drawSteps() {
-  const counts = state.counts, before = state.pool.counts, total = Math.max(1, state.pool.samples);
-  $("steps").replaceChildren(el("ol", {}, state.pool.steps.map((step) => {
-    const now = countsOf(counts, step.name), then = countsOf(before, step.name);
-    const moved = now.left !== then.left;
-    return el("li", { class: `step${moved ? " moved" : ""}` },
-      el("div", { class: "step-line" },
-        el("h2", {}, step.name),
-        el("span", {}, now.dropped ? `−${number(now.dropped)}  ` : "", el("b", {}, number(now.left)), " left")),
-      el("div", { class: "flow", "aria-hidden": "true" },
-        bar("left", now.left / total), bar("gone", now.dropped / total), bar("unknown", now.unscored / total)),
-      step.skipped ? el("p", { class: "note" }, `Left out. ${step.skipped}`) : null,
-      step.note ? el("p", { class: "note" }, step.note) : null,
-      now.unscored ? el("p", { class: "note unknown" }, `${number(now.unscored)} not yet scored here`) : null,
-      step.rules.length ? el("div", { class: "rules" }, step.rules.map((rule) => ruleButton({ ...rule, step }))) : null);
-  })));
+  const counts = state.counts, before = state.pool.counts;
+  if (!rows) {
+    rows = state.pool.steps.map(stepRow);
+    $("steps").replaceChildren(el("ol", {}, rows.map((row) => row.node)));
+  }
+  for (const row of rows) row.paint();
   const last = counts.at(-1), lastBefore = before.at(-1);
   const waiting = counts.reduce((sum, count) => sum + count.unscored, 0);
   $("outcome").replaceChildren(el("b", {}, number(last.left)), ` of ${number(state.pool.samples)} kept`,
     difference(last.left - lastBefore.left, " (", ")"), waiting ? `, ${number(waiting)} not yet scored` : "");
 }
 
-function bar(kind, share) {
-  const node = el("i", { class: kind });
-  node.style.width = `${100 * share}%`;
-  return node;
+function stepRow(step) {
+  const figures = el("span", {});
+  const bars = ["left", "gone", "unknown"].map((kind) => el("i", { class: kind }));
+  const unscored = el("p", { class: "note unknown" });
+  const rules = step.rules.map((rule) => ruleButton({ ...rule, step }));
+  const node = el("li", { class: "step" },
+    el("div", { class: "step-line" }, el("h2", {}, step.name), figures),
+    el("div", { class: "flow", "aria-hidden": "true" }, bars),
+    step.skipped ? el("p", { class: "note" }, `Left out. ${step.skipped}`) : null,
+    step.note ? el("p", { class: "note" }, step.note) : null,
+    unscored,
+    rules.length ? el("div", { class: "rules" }, rules.map((rule) => rule.node)) : null);
+  const total = Math.max(1, state.pool.samples);
+  const paint = () => {
+    const now = countsOf(state.counts, step.name), then = countsOf(state.pool.counts, step.name);
+    node.classList.toggle("moved", now.left !== then.left);
+    figures.replaceChildren(now.dropped ? `−${number(now.dropped)}  ` : "", el("b", {}, number(now.left)), " left");
+    for (const [index, share] of [now.left, now.dropped, now.unscored].entries()) bars[index].style.width = `${(100 * share) / total}%`;
+    unscored.hidden = !now.unscored;
+    unscored.textContent = `${number(now.unscored)} not yet scored here`;
+    for (const rule of rules) rule.paint();
+  };
+  return { node, paint };
+}
+
+function ruleButton(rule) {
+  const sign = rule.side === "min" ? "≥" : "≤";
+  const node = el("button", {
+    type: "button", dataset: { key: rule.key }, onclick: () => choose(rule, matchMedia("(max-width: 52rem)").matches),
+  });
+  const paint = () => {
+    const threshold = thresholdIn(state.counts, rule);
+    node.classList.toggle("moved", rule.key in state.changes);
+    node.ariaCurrent = String((chosen?.rule ?? state.rule)?.key === rule.key);
+    node.textContent = `${rule.column} ${sign} ${threshold === null ? "–" : rounded(threshold)}`;
+  };
+  return { node, paint };
 }
 
 const difference = (change, before = "", after = "") =>
   change ? `${before}${change > 0 ? "+" : "−"}${number(Math.abs(change))}${after}` : "";
 
-function ruleButton(rule) {
-  const threshold = thresholdIn(state.counts, rule);
-  const sign = rule.side === "min" ? "≥" : "≤";
-  return el("button", {
-    type: "button", class: rule.key in state.changes ? "moved" : "", "aria-current": String(state.rule?.key === rule.key),
-    dataset: { key: rule.key }, onclick: () => choose(rule.key, matchMedia("(max-width: 52rem)").matches),
-  }, `${rule.column} ${sign} ${threshold === null ? "–" : rounded(threshold)}`);
-}
-
 /* --- one threshold ---------------------------------------------------------------------------------- */
 
-const choose = guarded(async (key, scroll = false) => {
-  state.rule = allRules().find((rule) => rule.key === key);
-  history.replaceState(null, "", `#${key}`);
-  const seen = await ask("look", { changes: state.changes, rule: key, histogram: true });
-  state.counts = seen.counts;
-  drawSteps();
-  drawRule(seen);
-  if (scroll) $("rule").scrollIntoView({ block: "start" });
-});
-
-function drawRule(seen) {
-  const rule = state.rule, threshold = thresholdIn(seen.counts, rule);
+function drawRule(rule, seen) {
+  state.rule = rule;
+  const threshold = thresholdIn(seen.counts, rule);
   const input = el("input", { type: "number", id: "threshold", step: "any", value: threshold === null ? "" : rounded(threshold) });
-  input.addEventListener("change", () => input.value !== "" && move(Number(input.value)));
+  input.addEventListener("change", () => input.value !== "" && move(rule, Number(input.value)));
   state.plot = new Histogram(seen.histogram, {
-    side: rule.side, threshold, was: thresholdIn(state.pool.counts, rule), label: rule.column, moved: move,
+    side: rule.side, threshold, was: thresholdIn(state.pool.counts, rule), label: rule.column, moved: (value) => move(rule, value),
   });
   const quantile = rule.quantile === null ? "" : ` The recipe asks for the ${rounded(100 * rule.quantile)} % quantile.`;
   $("rule").replaceChildren(
@@ -141,34 +132,51 @@ function unknowns(rule) {
   return said;
 }
 
-/* --- moving: one question in flight, the newest next ----------------------------------------------- */
+/* --- moving and choosing: one question in flight, the newest next ----------------------------------- */
 
 let busy = false, again = false;
 
-function move(value) {
-  const rule = state.rule, was = thresholdIn(state.pool.counts, rule);
+function choose(rule, scroll = false) {
+  chosen = { rule, scroll };
+  history.replaceState(null, "", `#${rule.key}`);
+  drawSteps();
+  return refresh();
+}
+
+/** `rule` is the one whose plot or field was moved, whatever was chosen or drawn since. */
+function move(rule, value) {
+  const was = thresholdIn(state.pool.counts, rule);
   if (rounded(value) === rounded(was ?? NaN)) delete state.changes[rule.key];
   else state.changes[rule.key] = value;
-  state.plot.place(value);
-  $("threshold").value = rounded(value);
+  if (rule.key === state.rule.key) {
+    state.plot.place(value);
+    $("threshold").value = rounded(value);
+  }
+  drawChanges();
   refresh();
 }
 
 async function refresh() {
   if (busy) { again = true; return; }
   busy = true;
-  try {
-    do {
-      again = false;
-      const key = state.rule.key;
-      const seen = await ask("look", { changes: state.changes, rule: key });
-      state.counts = seen.counts;
-      drawSteps();
-      drawChanges();
-      if (state.rule.key === key) { drawFigures(); drawNear(seen.near); }
-    } while (again);
-  } catch (error) { tell(error.message, "error"); } finally { busy = false; }
+  do {
+    again = false;
+    await look();
+  } while (again);
+  busy = false;
 }
+
+const look = guarded(async () => {
+  const asked = chosen, rule = asked?.rule ?? state.rule;
+  const seen = await ask("look", { changes: state.changes, rule: rule.key, histogram: asked !== null });
+  if (chosen !== asked) return; // another rule was chosen meanwhile: it is asked for next
+  chosen = null;
+  state.counts = seen.counts;
+  if (asked) drawRule(rule, seen);
+  else { drawFigures(); drawNear(seen.near); }
+  drawSteps();
+  if (asked?.scroll) $("rule").scrollIntoView({ block: "start" });
+});
 
 /* --- pictures --------------------------------------------------------------------------------------- */
 
@@ -223,36 +231,37 @@ function drawChanges() {
       el("b", {}, `${rounded(thresholdIn(state.pool.counts, rule) ?? NaN)} → ${rounded(state.changes[rule.key])}`)])
       : "Written. Curate again to apply it.",
     moved.length && !writes ? ". Start with --recipe FILE to write it back." : ""),
-    moved.length ? el("button", { type: "button", onclick: () => { state.changes = {}; drawChanges(); choose(state.rule.key); } }, "Reset") : null,
+    moved.length ? el("button", { type: "button", onclick: () => { state.changes = {}; drawChanges(); choose(state.rule); } }, "Reset") : null,
     state.undo ? el("button", { type: "button", onclick: undo }, "Undo the last write") : null,
     moved.length && writes ? el("button", { type: "button", class: "main", id: "show", onclick: showDifference }, "Write to the recipe…") : null,
   ].filter(Boolean));
 }
 
-let shown = null;
+let shown = null; // what stands in the dialog, and the changes that it is of: those, and no later ones, are written
 
-const showDifference = guarded(async () => {
-  shown = await ask("diff", { changes: state.changes });
+const showDifference = once(guarded(async () => {
+  const changes = { ...state.changes };
+  shown = { changes, ...await ask("diff", { changes }) };
   $("difference-path").textContent = state.pool.recipe;
   $("difference-text").replaceChildren(...shown.diff.split("\n").slice(2).map((line) => el(
     line.startsWith("+") ? "ins" : line.startsWith("-") ? "del" : "span",
     { class: line.startsWith("@@") ? "place" : "" }, `${line}\n`)));
   $("difference").showModal();
-});
+}));
 
 $("keep").addEventListener("click", () => $("difference").close());
 $("write").addEventListener("click", guarded(async () => {
   $("difference").close();
-  state.undo = (await ask("write", { changes: state.changes, seen: shown.text })).undo;
+  state.undo = (await ask("write", { changes: shown.changes, seen: shown.text })).undo;
   tell("Written to the recipe.");
   drawChanges();
 }));
 
-const undo = guarded(async () => {
+const undo = once(guarded(async () => {
   state.undo = (await ask("undo", {})).undo;
   tell("The recipe is as it was.");
   drawChanges();
-});
+}));
 
 /* --- begin ------------------------------------------------------------------------------------------ */
 
@@ -268,5 +277,5 @@ guarded(async () => {
   if (!rules.length) { $("rule").replaceChildren(el("p", {}, "This funnel has no thresholds.")); return; }
   const most = (rule) => countsOf(state.counts, rule.step.name).dropped;
   const first = rules.find((rule) => rule.key === asked) ?? rules.reduce((best, rule) => (most(rule) > most(best) ? rule : best));
-  await choose(first.key);
+  await choose(first);
 })();
