@@ -160,9 +160,18 @@ def _fsync_folder(folder: Path) -> None:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write one parquet file atomically."""
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    """Write one parquet file atomically.
+
+    Raises:
+        StorageError: it cannot be written; that is the folder's fault, never that of a picture in the table.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write {path}: {error.strerror or error}.", "Mend that and run the same command again."
+        ) from error
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.parquet_rows import open_parquet, rows_of
-from photogenic.core.storage import Root, for_good
+from photogenic.core.storage import Root, for_good, read_range
 from photogenic.curate.rows_on_disk import RowsOnDisk
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 FILE_NAME = "file_name"
+MAX_SIDE_CAR_BYTES = 16 * 2**20
 MAX_LEVELS = 64  # of lists and objects in one another
 MAX_CELL_CHARS = 16 * 2**20  # of a CSV file: a quotation mark that nothing closes swallows the whole rest
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -85,11 +86,15 @@ def _side_car(found: Found, suffix: str, left_out: Counter[str]) -> str | None:
     if name not in found.beside:
         return None
     try:
-        return (found.folder / name).read_text(encoding="utf-8-sig", errors="replace")
+        data = read_range(found.folder / name, 0, MAX_SIDE_CAR_BYTES + 1)
     except (OSError, StorageError) as error:
         for_good(error, str(found.folder / name))
         left_out["side-car that cannot be read"] += 1
         return None
+    if len(data) > MAX_SIDE_CAR_BYTES:
+        left_out["side-car that is too large"] += 1
+        return None
+    return data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def json_object(text: str, otherwise: str, left_out: Counter[str]) -> dict[str, Any]:

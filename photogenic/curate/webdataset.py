@@ -12,12 +12,11 @@ from photogenic.core.records import Sample
 from photogenic.core.storage import Root, for_good, read_range
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import rows_beside
-from photogenic.curate.metadata import json_object
+from photogenic.curate.metadata import MAX_SIDE_CAR_BYTES, json_object
 from photogenic.curate.readers import IMAGE_SUFFIXES, Found, sample_from
 from photogenic.curate.tars import TarMember, tar_members
 
 SIDE_CARS = (".json", ".txt")
-MAX_SIDE_CAR_BYTES = 16 * 2**20
 
 SideCars = Mapping[tuple[str, str], list[TarMember]]  # (path without suffix, suffix) -> in the tar's order
 

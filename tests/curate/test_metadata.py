@@ -17,7 +17,7 @@ from photogenic.core.run import Run
 from photogenic.core.shards import read_table
 from photogenic.curate.config import PoolConfig
 from photogenic.curate.filters import number
-from photogenic.curate.metadata import MAX_LEVELS, plain
+from photogenic.curate.metadata import MAX_LEVELS, MAX_SIDE_CAR_BYTES, plain
 from photogenic.curate.pool import index
 
 from .containers import picture
@@ -73,6 +73,15 @@ def test_levels_up_to_the_limit_are_kept() -> None:
     assert plain(value) == value
     with pytest.raises(ValueError, match="in one another"):
         plain({"a": value})
+
+
+def test_a_side_car_without_end_is_left_out(folder: Path, run: Run) -> None:
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbf one\r\ntwo \r")
+    assert pool(folder, run)["a.png"].alt_text == "one\ntwo"
+    with (folder / "a.txt").open("wb") as file:
+        file.truncate(MAX_SIDE_CAR_BYTES + 1)  # of holes: it takes no room
+    assert pool(folder, run)["a.png"].alt_text == ""
+    assert "left out 1: side-car that is too large" in log_of(run)
 
 
 def test_a_key_of_zero_is_a_key(folder: Path, run: Run) -> None:

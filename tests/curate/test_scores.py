@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from photogenic.core.errors import DecodeError, RunError
+from photogenic.core.errors import DecodeError, RunError, StorageError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.records import Sample
 from photogenic.core.run import Run
@@ -119,6 +119,18 @@ def test_another_revision_is_another_table(run: Run, ledger: Ledger) -> None:
     other = Scorer("length", measure, COLUMNS, "2", basis="uid and text")
     assert fill(scores, other, ledger, "a")[1]["length"].to_pylist()[0] == 1
     assert sorted(path.name for path in scores.folder.glob("length-*")) == ["length-1", "length-2"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_table_that_cannot_be_written_is_no_pictures_failure(
+    run: Run, ledger: Ledger, workers: int
+) -> None:
+    parts = run.folder / "scores" / SCORER.folder_name / "parts"
+    parts.parent.mkdir(parents=True)
+    parts.touch()
+    with closing(engine_for(workers)) as engine, pytest.raises(StorageError, match=f"Cannot write {parts}/"):
+        scores = Scores(run.folder / "scores", run.sources(), engine, timeout_s=45)
+        scores.attach(SCORER, ledger, saying("a", "bb"))
 
 
 def imports_nothing(sample: Sample, data: bytes, model: None) -> Values:
