@@ -91,7 +91,7 @@ class Keeper:
         measured = {name: value for name, value in seen.items() if value is not None}
         weights = {}
         if self.post_hoc is None:
-            weights = {name: whole(p.detach()).contiguous() for name, p in self.parameters.items()}
+            weights = {name: whole(p.detach()).cpu().contiguous() for name, p in self.parameters.items()}
         if not current_world().is_main:  # split weights are drawn with by all processes, and kept by one
             return measured
         self.folder.mkdir(parents=True, exist_ok=True)

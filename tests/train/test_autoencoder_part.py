@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from photogenic.models.autoencoder import FourierAutoencoderKL
-from photogenic.train.parts.autoencoder import moments_of_channels
+from photogenic.train.config import AutoencoderConfig
+from photogenic.train.haystack import Haystack
+from photogenic.train.parts.autoencoder import build_autoencoder, make_objective, moments_of_channels
 
 
 def test_an_empty_channel_does_not_become_noise() -> None:
@@ -24,3 +27,12 @@ def test_an_empty_channel_does_not_become_noise() -> None:
     normalised = autoencoder.normalise(latents)
     assert normalised.std(dim=(0, 2, 3)).tolist() == pytest.approx([1.0, 1.0, 0.05], rel=0.05)
     assert torch.allclose(autoencoder.denormalise(normalised), latents, atol=1e-5)
+
+
+def test_a_picture_that_comes_again_in_a_batch_has_other_noise(haystack: Haystack) -> None:
+    config = AutoencoderConfig.model_validate({"block_out_channels": (16,) * 4, "loop": {"max_steps": 1}})
+    objective = make_objective(build_autoencoder(config, 32), config, haystack, seed=0)
+    one = np.zeros(1, np.int64)
+    with torch.no_grad():
+        first, same, again = (float(objective.losses(one, 3, time)["mse"]) for time in (None, one, one + 1))
+    assert first == same != again

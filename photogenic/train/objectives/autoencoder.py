@@ -66,9 +66,9 @@ class AutoencoderObjective:
         self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
     ) -> dict[str, Tensor]:
         pixels, device = to_tensor(self.train.rgb[indices]), self.autoencoder.device
+        again = np.zeros(len(indices), np.int64) if repeats is None else repeats
         generators = [
-            torch.Generator().manual_seed(seed_for(self.seed, self.train.sample_ids[i], global_step))
-            for i in indices
+            self._generator(i, global_step, repeat) for i, repeat in zip(indices, again, strict=True)
         ]
         mirrored = torch.tensor([bool(torch.rand((), generator=g) < 0.5) for g in generators])
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels).to(device)
@@ -89,6 +89,12 @@ class AutoencoderObjective:
                 loss = loss + contest["adversarial"] + contest["discriminator"]
             terms |= contest
         return {"loss": loss, **terms}
+
+    def _generator(self, row: int, global_step: int, repeat: int) -> torch.Generator:
+        time = [int(repeat)] if repeat else []  # which it is in a batch larger than the set
+        return torch.Generator().manual_seed(
+            seed_for(self.seed, self.train.sample_ids[row], global_step, *time)
+        )
 
     def _reconstruction_loss(
         self, reconstruction: Tensor, pixels: Tensor

@@ -19,6 +19,7 @@ from photogenic.train.haystack import Haystack
 from photogenic.train.loop import train
 from photogenic.train.objectives.adversarial import Adversary
 from photogenic.train.objectives.autoencoder import AutoencoderObjective, encode_pictures
+from photogenic.train.order import mark_of_repeats
 
 Tensor = torch.Tensor
 
@@ -89,6 +90,7 @@ def train_autoencoder(
     key = fingerprint(
         *("autoencoder 2", parts, config.loop.identity(), size_px, haystack.train.sample_ids, seed),
         *_judges_fingerprint(config),
+        *mark_of_repeats(config.loop.batch_size, len(haystack.train)),
     )
     done_key = fingerprint(key, config.loop.max_steps)
     if is_done(folder, done_key):
@@ -135,7 +137,10 @@ def train_decoder(
 ) -> FourierAutoencoderKL:
     """Train the decoder alone: the latents, and so the U-Net that learned them, stay as they are."""
     config = config.model_copy(update={"scale_weight": 0.0})  # it shapes latents, and these stay
-    key = fingerprint("decoder", config, loop, upstream, seed, *_judges_fingerprint(config))
+    key = fingerprint(
+        *("decoder", config, loop, upstream, seed, *_judges_fingerprint(config)),
+        *mark_of_repeats(loop.batch_size, len(haystack.train)),
+    )
     if is_done(folder, key):
         return FourierAutoencoderKL.from_pretrained(folder / "model")
     autoencoder.encoder.requires_grad_(False)
