@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 CONTAINERS = (".tar", ".parquet")  # files that hold pictures: members go on behind their names
 # One of a process, not of a task: a group of rows is read from its beginning, and a task takes a few of them.
 _ROWS = ParquetRows()
@@ -144,6 +145,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
             raise StorageError(
                 f"The disk is full: {path} was not written.",
                 "Free some space and run the same command again.",
+            ) from error
+        # Arrow does not say which file it was; what names another one is not about this one.
+        if error.errno in REFUSED and error.filename in (None, str(temporary), str(path.parent)):
+            raise StorageError(
+                f"Cannot write {path}: {os.strerror(error.errno)}.", "See to its rights."
             ) from error
         raise
     finally:
