@@ -56,8 +56,8 @@ class Keeper:
             return self._look(global_step, None)
         logged: dict[str, float] = {}
         for length in self.post_hoc.lengths:
-            self.post_hoc.snapshots.load(length, global_step)
-            measured = self._look(global_step, length)
+            error = self.post_hoc.snapshots.load(length, global_step)
+            measured = self._look(global_step, length) | {"profile_error": error}
             logged |= {f"{name}_{length}": value for name, value in measured.items()}
         best = max(self.post_hoc.lengths, key=lambda length: logged[f"quality_{length}"])
         return {

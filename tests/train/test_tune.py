@@ -193,7 +193,10 @@ def test_several_lengths_are_tried_at_every_checkpoint(shapes_run: Run, base: Pa
     seen = sorted((row["global_step"], row["sigma_rel"]) for row in gate["rows"][1:] + gate["others"])
     assert seen == [(3, 0.03), (3, 0.2), (6, 0.03), (6, 0.2)]
     rows = MetricsLog(shapes_run.folder / "tune" / "metrics.jsonl").rows()
-    assert all({"quality", "quality_0.03", "quality_0.2"} <= row.keys() for row in rows if "quality" in row)
+    looks = [row for row in rows if "quality" in row]
+    assert all({"quality", "quality_0.03", "quality_0.2"} <= row.keys() for row in looks)
+    # Of three stored pairs a short average can be made, and a long one not so well.
+    assert all(0 <= row["profile_error_0.03"] < 1 and 0 < row["profile_error_0.2"] < 1 for row in looks[1:])
     (folder,) = (shapes_run.folder / "tune" / "checkpoints").glob("gate-*")
     assert len(list((folder / "averages").glob("*.safetensors"))) == 1 + 2 * 6
     assert not list(folder.glob("*.safetensors"))  # the weights are made of the averages, and not kept twice
