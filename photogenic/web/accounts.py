@@ -18,6 +18,7 @@ from photogenic.web.people import (
     close_session,
     invite,
     open_session,
+    passphrase_hash,
     redeem,
     set_passphrase,
 )
@@ -61,11 +62,12 @@ class SignIn(Strict):
 def sign_in(body: SignIn, request: Request, room: RoomHere) -> Response:
     """Sign in by an invite's token, or by name and passphrase; the session comes as a cookie."""
     request.app.state.sign_ins.count(address_of(request))
+    known = None
+    if body.invite is None:
+        with room.database.reading() as connection:
+            known = check_passphrase(connection, body.name or "", body.passphrase or "")
     with room.database.writing() as connection:
-        if body.invite is not None:
-            person = redeem(connection, body.invite)
-        else:
-            person = check_passphrase(connection, body.name or "", body.passphrase or "")
+        person = known or redeem(connection, body.invite or "")
         name = cookie_name(room.settings)
         old = request.cookies.get(name)
         token = open_session(connection, person, room.settings.session_s, old)
@@ -139,8 +141,9 @@ class Passphrase(Strict):
 @router.put("/api/me/passphrase", status_code=204)
 def put_passphrase(body: Passphrase, room: RoomHere, person: PersonHere) -> Response:
     """Set the passphrase by which I can come back."""
+    hash_of_it = passphrase_hash(body.passphrase)
     with room.database.writing() as connection:
-        set_passphrase(connection, person, body.passphrase)
+        set_passphrase(connection, person, hash_of_it)
         note(connection, person, "passphrase", person.name)
     return Response(status_code=204)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table, func, insert, inspect, select, text
+from sqlalchemy.exc import DatabaseError
 
 from photogenic.core.errors import RunError
 from photogenic.core.shards import atomic_path
@@ -27,11 +28,12 @@ def backup(database: Database, path: Path, extra: Sequence[MetaData] = ()) -> st
         RunError: a SQLite file was asked of another database.
     """
     if path.suffix == ".jsonl":
-        with database.reading() as connection:
-            if not database.is_sqlite:
-                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-                lines = sum(bool(file.write(line)) for line in _lines(connection, extra))
+        with (
+            database.reading() as connection,
+            atomic_path(path) as temporary,
+            temporary.open("w", encoding="utf-8") as file,
+        ):
+            lines = sum(bool(file.write(line)) for line in _lines(connection, extra))
         return f"{path}: {lines - 1} rows"
     if not database.is_sqlite:
         raise RunError("This database is no SQLite file.", "Name the backup .jsonl.")
@@ -40,6 +42,7 @@ def backup(database: Database, path: Path, extra: Sequence[MetaData] = ()) -> st
         target = sqlite3.connect(temporary)
         try:
             source.backup(target)
+            _forget_sessions(target)
         finally:
             target.close()
             source.close()
@@ -66,6 +69,15 @@ def restore(database: Database, path: Path, extra: Sequence[MetaData] = ()) -> s
         _continue_counting(connection, database, extra)
         refresh_statistics(connection)
     return f"{count} rows from {path}"
+
+
+def _forget_sessions(copy: sqlite3.Connection) -> None:
+    """A copy to be kept is one file, and nobody is signed in by it."""
+    copy.execute("PRAGMA journal_mode = DELETE")
+    for name in SKIPPED:
+        copy.execute(f"DELETE FROM {name}")
+    copy.commit()
+    copy.execute("VACUUM")  # else the rows would still lie in pages that are free
 
 
 def _tables(extra: Sequence[MetaData]) -> list[Table]:
@@ -105,6 +117,8 @@ def _copied(path: Path, extra: Sequence[MetaData]) -> Iterator[tuple[str, dict[s
                 columns = [column for column in table.c if column.name in present]  # an older one has fewer
                 for row in connection.execute(select(*columns)).mappings():
                     yield table.name, dict(row)
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        raise RunError(f"{path.name} is no backup of ours, or damaged: {error}.") from error
     finally:
         copy.close()
 

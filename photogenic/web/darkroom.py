@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from photogenic.web.tables import pictures
 
 Reader = Callable[[Mapping[str, Any]], bytes]
 LOCKS = 64
+MOST_ORDERS = 2000
 log = logging.getLogger("photogenic.web")
 
 
@@ -32,7 +32,9 @@ class Darkroom:
         self.database = database
         self.readers = readers
         self._locks = [threading.Lock() for _ in range(LOCKS)]
-        self._orders: queue.LifoQueue[tuple[str, str] | None] = queue.LifoQueue()
+        self._orders: dict[tuple[str, str], None] = {}  # digest and size, the most wanted last
+        self._ordered = threading.Condition()
+        self._stopping = False
         self._thread: threading.Thread | None = None
 
     def path(self, digest: str, size: str) -> Path:
@@ -69,25 +71,39 @@ class Darkroom:
         if self._thread is None:
             return
         missing = [digest for digest in digests if not self.path(digest, size).exists()]
-        for digest in reversed(missing):
-            self._orders.put((digest, size))
+        with self._ordered:
+            for digest in reversed(missing):
+                self._orders.pop((digest, size), None)
+                self._orders[digest, size] = None
+            while len(self._orders) > MOST_ORDERS:  # whoever wants these has them made when asking
+                del self._orders[next(iter(self._orders))]
+            self._ordered.notify()
 
     def start(self) -> None:
         """Begin to work through orders in a thread."""
+        self._stopping = False
         self._thread = threading.Thread(target=self._work, name="darkroom", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the picture at hand and end."""
         if self._thread is not None:
-            self._orders.put(None)
+            with self._ordered:
+                self._stopping = True
+                self._ordered.notify()
             self._thread.join(timeout=10)
             self._thread = None
 
     def _work(self) -> None:
-        while (order := self._orders.get()) is not None:
+        while (order := self._next()) is not None:
             try:
                 self.picture(*order)
             except (PhotogenicError, OSError) as error:
                 # Whoever asks for it hears the same; the thread goes on with the next.
                 log.warning("picture %s: %s", order[0], error)
+
+    def _next(self) -> tuple[str, str] | None:
+        """What to make now; waits for an order. None: it is time to end."""
+        with self._ordered:
+            self._ordered.wait_for(lambda: self._orders or self._stopping)
+            return None if self._stopping else self._orders.popitem()[0]

@@ -29,11 +29,15 @@ class Database:
         self._turn: contextlib.AbstractContextManager[Any] = (
             threading.Lock() if self.is_sqlite else contextlib.nullcontext()
         )
+        # What SQLite does anyway, PostgreSQL has to be told: else each statement sees another moment.
+        self._of_one_moment: dict[str, Any] = (
+            {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A consistent view; nothing may be written."""
-        with self.engine.connect() as connection:
+        """A view of one moment; nothing may be written."""
+        with self.engine.connect().execution_options(**self._of_one_moment) as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -50,6 +54,14 @@ class Database:
         """The queue's row, if there is one; nobody else claims or judges in it until the transaction ends."""
         query = select(queues).where(queues.c.queue_id == queue_id)
         return connection.execute(query if self.is_sqlite else query.with_for_update()).first()
+
+    def alone(self, connection: Connection) -> None:
+        """Wait until nobody else is in here, and let nobody in until the transaction ends.
+
+        For what is to be made once, and not again by somebody who saw at the same time that it was not there.
+        """
+        if not self.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('photogenic'))"))
 
     def close(self) -> None:
         self.engine.dispose()

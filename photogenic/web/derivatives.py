@@ -41,16 +41,22 @@ def develop(data: bytes, size: Size) -> bytes:
             if image.width * image.height > MAX_PIXELS:
                 raise DecodeError(f"the picture has {image.width * image.height:,} pixels")
             image.draft("RGB", (size.max_side_px, size.max_side_px))  # a JPEG is decoded at a smaller scale
-            return _encoded(_upright_srgb(image, size.max_side_px), size)
+            return _encoded(upright_srgb(image, size.max_side_px), size)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DecodeError(f"the picture cannot be decoded: {error}") from error
 
 
-def _upright_srgb(image: Image.Image, max_side_px: int) -> Image.Image:
+def upright_srgb(image: Image.Image, max_side_px: int | None = None) -> Image.Image:
+    """The picture as it is meant: turned as its file says, flat on white, its colours in sRGB, as RGB.
+
+    Args:
+        max_side_px: shrink it to fit a square of this; never enlarged.
+    """
     profile = image.info.get("icc_profile")
     upright = ImageOps.exif_transpose(image)
     flat = _on_white(upright)
-    flat.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS)
+    if max_side_px is not None:
+        flat.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS)
     transform = _to_srgb(profile, flat.mode) if profile else None
     if transform is not None:
         converted = ImageCms.applyTransform(flat, transform)

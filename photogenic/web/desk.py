@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,11 +12,10 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 
 from photogenic.web.claims import reopenings, standing_of
 from photogenic.web.database import Database
+from photogenic.web.history import active_ms_of, in_their_order
 from photogenic.web.queues import item_of
 from photogenic.web.registration import Event, Item, Judgment, Outcome, QueueKind
-from photogenic.web.tables import events, items, judgments, leases, queues, standings
-
-MOST_ACTIVE_MS = 120_000
+from photogenic.web.tables import items, judgments, leases, queues, standings
 
 
 class RefusedEvent(ValueError):
@@ -52,7 +50,7 @@ class Desk:
         ids = list(dict.fromkeys(event.item_id for event in batch))
         for row in run(select(items).where(items.c.item_id.in_(ids), items.c.queue_id.in_(self.queues))):
             self.items[row.item_id] = item_of(row)
-        for row in run(select(judgments).where(judgments.c.item_id.in_(ids)).order_by(judgments.c.event_id)):
+        for row in run(in_their_order(ids)):
             self.given[row.item_id][row.person_id] = Judgment(
                 row.person_id, row.event_id, row.answer, row.active_ms
             )
@@ -92,8 +90,8 @@ class Desk:
         item = self.items[event.item_id]
         if person_id not in self.given[item.item_id]:
             self._take_seat(item, person_id)
-        active_ms = _active_ms(event.body)
-        self.given[item.item_id][person_id] = Judgment(person_id, event.event_id, answer, active_ms)
+        active_ms = active_ms_of(event.body)
+        self._give(item, Judgment(person_id, event.event_id, answer, active_ms))
         self._changed(item, person_id)
 
     def _take_seat(self, item: Item, person_id: str) -> None:
@@ -119,7 +117,7 @@ class Desk:
         """Undo the present judgment: `earlier` holds again, or the item is this person's to judge."""
         item = self.items[event.item_id]
         if earlier is not None:
-            self.given[item.item_id][person_id] = earlier
+            self._give(item, earlier)
         else:
             del self.given[item.item_id][person_id]
             self._set_lease(item, person_id, "active")
@@ -133,6 +131,12 @@ class Desk:
         item.adjudication, item.outcome, item.state = event.event_id, answer, "done"
         item.open_seats = 0
         self.said.setdefault(item.item_id, set())
+
+    def _give(self, item: Item, judgment: Judgment) -> None:
+        """The newest judgment is the last."""
+        given = self.given[item.item_id]
+        given.pop(judgment.person_id, None)
+        given[judgment.person_id] = judgment
 
     def _set_lease(self, item: Item, person_id: str, state: str) -> None:
         if self.replays:
@@ -162,7 +166,7 @@ class Desk:
         was = self.before[item.item_id][0]
         if seats > max(item.open_seats, 0) or outcome.forget:
             item.reopening = was.reopening + 1  # a mark; `write` draws the number
-        item.open_seats = max(seats, 0)
+        item.open_seats = seats  # below 0 where more people hold it than are wanted
 
     # --- writing back --------------------------------------------------------------------------------------
 
@@ -274,26 +278,3 @@ class Desk:
 
 
 ITEM_STATE = ("state", "outcome", "adjudication", "wanted", "given", "open_seats", "reopening")
-
-
-def earlier_judgment(
-    connection: Connection, kind: QueueKind, item_id: str, person_id: str, undone: set[str]
-) -> Judgment | None:
-    """The newest judgment of this person on the item that nobody has taken back."""
-    rows = connection.execute(
-        select(events.c.event_id, events.c.kind, events.c.body)
-        .where(events.c.item_id == item_id, events.c.person_id == person_id)
-        .order_by(events.c.seq)
-    ).all()
-    undone = undone | {json.loads(row.body)["event_id"] for row in rows if row.kind == "undo"}
-    standing = [row for row in rows if row.kind in kind.judging and row.event_id not in undone]
-    if not standing:
-        return None
-    row, body = standing[-1], json.loads(standing[-1].body)
-    return Judgment(person_id, row.event_id, kind.read(row.kind, body), _active_ms(body))
-
-
-def _active_ms(body: Mapping[str, Any]) -> int:
-    """What the browser measured; who walked away from a picture for longer was not looking at it."""
-    told = body.get("active_ms")
-    return min(max(told, 0), MOST_ACTIVE_MS) if isinstance(told, int) else 0

@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from photogenic.web.database import Database
-from photogenic.web.desk import Desk, RefusedEvent, earlier_judgment
+from photogenic.web.desk import Desk, RefusedEvent
+from photogenic.web.history import earlier_judgment
+from photogenic.web.queues import item_of
 from photogenic.web.registration import Event, Item, Person, QueueKind
 from photogenic.web.tables import events, items, judgments, leases, queues, standings
 
@@ -58,10 +60,11 @@ def accept(
                     if event.kind == "undo":
                         _append(connection, fresh[num_appended:], person)  # it looks at what was there before
                         num_appended = len(fresh)
-                    _take(desk, event, person, may_enter, answer)
+                    _take(desk, event, person, may_enter)
                     known[event.event_id] = _content(event, person)
                     fresh.append(event)
                 answer.accepted.append(event.event_id)
+                answer.feedback += _feedback(desk, event)
             except RefusedEvent as error:
                 answer.refused.append({"event_id": event.event_id, "error": str(error)})
         _append(connection, fresh[num_appended:], person)
@@ -122,7 +125,7 @@ def _append(connection: Connection, fresh: Sequence[Event], person: Person) -> N
     )
 
 
-def _take(desk: Desk, event: Event, person: Person, may_enter: MayEnter, answer: Answer) -> None:
+def _take(desk: Desk, event: Event, person: Person, may_enter: MayEnter) -> None:
     """Check one event and let it change the desk."""
     item = desk.item(event)
     if not may_enter(desk.queues[item.queue_id], person):
@@ -136,18 +139,20 @@ def _take(desk: Desk, event: Event, person: Person, may_enter: MayEnter, answer:
         desk.adjudicate(event, _read(kind, event))
     elif event.kind in kind.judging:
         said = _read(kind, event)
+        _check(desk, kind, event, person)
         desk.judge(event, person.person_id, said)
-        if item.purpose == "calibration":
-            answer.feedback.append(
-                {
-                    "event_id": event.event_id,
-                    "right": said == item.expected,
-                    "expected": item.expected,
-                    "words": item.body.get("words", ""),
-                }
-            )
     else:
         raise RefusedEvent(f"Nothing of the kind {event.kind!r} can happen in this queue.")
+
+
+def _feedback(desk: Desk, event: Event) -> list[dict[str, Any]]:
+    """What a judgment of calibration is answered; again when it is sent again, for answers get lost."""
+    item = desk.items.get(event.item_id)
+    if item is None or item.purpose != "calibration" or event.kind not in desk.kind(item).judging:
+        return []
+    right = _read(desk.kind(item), event) == item.expected
+    told = {"event_id": event.event_id, "right": right, "expected": item.expected}
+    return [told | {"words": item.body.get("words", "")}]
 
 
 def _read(kind: QueueKind, event: Event) -> str:
@@ -157,12 +162,22 @@ def _read(kind: QueueKind, event: Event) -> str:
         raise RefusedEvent(str(error)) from error
 
 
+def _check(desk: Desk, kind: QueueKind, event: Event, person: Person) -> None:
+    if kind.check is None:
+        return
+    given = list(desk.given[event.item_id].values())
+    try:
+        kind.check(event, person.person_id, given, json.loads(desk.queues[event.queue_id].body))
+    except ValueError as error:
+        raise RefusedEvent(str(error)) from error
+
+
 def _undo(desk: Desk, kind: QueueKind, event: Event, item: Item, person: Person) -> None:
     undone = str(event.body.get("event_id", ""))
     present = desk.given[item.item_id].get(person.person_id)
     if present is None or present.event_id != undone:
         raise RefusedEvent("This is not your present judgment of the item, so it cannot be taken back.")
-    earlier = earlier_judgment(desk.connection, kind, item.item_id, person.person_id, {undone})
+    earlier = earlier_judgment(desk.connection, kind, item, person.person_id)
     desk.take_back(event, person.person_id, earlier)
 
 
@@ -190,6 +205,7 @@ def rebuild(database: Database, kinds: Mapping[str, QueueKind]) -> int:
                 reopening=0,
             )
         )
+        _want_what_is_wanted_first(connection, kinds)
         count, last = 0, 0
         while True:
             rows = connection.execute(
@@ -201,6 +217,18 @@ def rebuild(database: Database, kinds: Mapping[str, QueueKind]) -> int:
             count, last = count + len(rows), rows[-1].seq
 
 
+def _want_what_is_wanted_first(connection: Connection, kinds: Mapping[str, QueueKind]) -> None:
+    """Not every kind wants all judgments at once: a caption is written before it is read."""
+    work = (items.c.queue_id == queues.c.queue_id) & (items.c.purpose == "work")
+    overlaps = select(queues.c.queue_id, queues.c.kind, items.c.overlap).join(items, work).distinct()
+    for row in connection.execute(overlaps).all():
+        mine = (items.c.queue_id == row.queue_id) & (items.c.overlap == row.overlap)
+        one = item_of(connection.execute(select(items).where(mine).limit(1)).one())
+        first = kinds[row.kind].decide([], one).wanted if row.kind in kinds else row.overlap
+        if first != row.overlap:
+            connection.execute(update(items).where(mine).values(wanted=first, open_seats=first))
+
+
 def _replay(desk: Desk, rows: Sequence[Any]) -> None:
     desk.load(rows)
     for row in rows:
@@ -208,20 +236,10 @@ def _replay(desk: Desk, rows: Sequence[Any]) -> None:
         kind = desk.kind(item)
         event = Event(row.event_id, row.kind, row.queue_id, row.item_id, row.client_at, json.loads(row.body))
         if row.kind == "undo":
-            undone = str(event.body["event_id"])
-            earlier = _earlier_before(desk.connection, kind, row, undone)
+            earlier = earlier_judgment(desk.connection, kind, item, row.person_id, before=row.seq)
             desk.take_back(event, row.person_id, earlier)
         elif row.kind == "adjudicate":
             desk.adjudicate(event, kind.read(row.kind, event.body))
         else:
             desk.judge(event, row.person_id, kind.read(row.kind, event.body))
     desk.write()
-
-
-def _earlier_before(connection: Connection, kind: QueueKind, row: Any, undone: str) -> Any:
-    later = connection.execute(
-        select(events.c.event_id).where(
-            events.c.item_id == row.item_id, events.c.person_id == row.person_id, events.c.seq > row.seq
-        )
-    ).scalars()
-    return earlier_judgment(connection, kind, row.item_id, row.person_id, {undone, *later})

@@ -163,23 +163,25 @@ def _nobodys_hash() -> str:
     return _hasher().hash(secrets.token_hex(16))
 
 
-def set_passphrase(connection: Connection, person: Person, passphrase: str) -> None:
-    """Keep its argon2 hash.
+def passphrase_hash(passphrase: str) -> str:
+    """Its argon2 hash. That takes a tenth of a second on purpose: no writer may wait for it.
 
     Raises:
         Refusal: it is too short.
     """
     if not MIN_PASSPHRASE <= len(passphrase) <= 1000:
         raise Refusal(422, f"A passphrase has at least {MIN_PASSPHRASE} letters.", "Four words do well.")
-    connection.execute(
-        update(people)
-        .where(people.c.person_id == person.person_id)
-        .values(passphrase_hash=_hasher().hash(passphrase))
-    )
+    return _hasher().hash(passphrase)
+
+
+def set_passphrase(connection: Connection, person: Person, hash_of_it: str) -> None:
+    """Keep what `passphrase_hash` made of it."""
+    mine = people.c.person_id == person.person_id
+    connection.execute(update(people).where(mine).values(passphrase_hash=hash_of_it))
 
 
 def check_passphrase(connection: Connection, name: str, passphrase: str) -> Person:
-    """Who this is. It takes as long for an unknown name as for a wrong passphrase.
+    """Who this is. It takes as long for an unknown name as for a wrong passphrase; no writer may wait for it.
 
     Raises:
         Refusal: 401.
@@ -237,6 +239,8 @@ def who(connection: Connection, token: str | None) -> Person | None:
 def change_person(connection: Connection, person_id: str, changes: dict[str, Any]) -> Row[Any]:
     """Rename, change the role, or shut out; a person shut out, or with another role, is signed out.
 
+    Links that this person has made and nobody has used end too: one of them might lead back in.
+
     Raises:
         Refusal: there is no such person, the name is taken, or the last lead would be gone.
     """
@@ -251,7 +255,13 @@ def change_person(connection: Connection, person_id: str, changes: dict[str, Any
         raise Refusal(409, "Somebody has that name already.") from error
     if changes.get("active") is False or changes.get("role", row.role) != row.role:
         connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
+        _withdraw_links(connection, person_id)
     return connection.execute(select(people).where(people.c.person_id == person_id)).one()
+
+
+def _withdraw_links(connection: Connection, person_id: str) -> None:
+    unused = (invites.c.created_by == person_id) & invites.c.used_at.is_(None)
+    connection.execute(update(invites).where(unused).values(revoked=True))
 
 
 def _refuse_last_lead(connection: Connection, person_id: str) -> None:

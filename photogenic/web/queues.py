@@ -39,6 +39,7 @@ class NewItem:
     overlap: int = 1
     purpose: str = "work"
     expected: str | None = None
+    wanted: int | None = None  # judgments that may be given at first; None: as many as the overlap
     item_id: str = field(default_factory=new_id)
 
 
@@ -118,6 +119,7 @@ def add_items(connection: Connection, queue_id: str, new: Sequence[NewItem]) -> 
 
 def _item_row(queue_id: str, position: int, item: NewItem) -> dict[str, Any]:
     overlap = item.overlap if item.purpose == "work" else FOREVER
+    wanted = overlap if item.wanted is None else item.wanted
     return {
         "item_id": item.item_id,
         "queue_id": queue_id,
@@ -127,9 +129,9 @@ def _item_row(queue_id: str, position: int, item: NewItem) -> dict[str, Any]:
         "body": json.dumps(dict(item.body), ensure_ascii=False),
         "state": "pending",
         "overlap": overlap,
-        "wanted": overlap,
+        "wanted": wanted,
         "given": 0,
-        "open_seats": overlap,
+        "open_seats": wanted,
         "reopening": 0,
     }
 

@@ -91,9 +91,11 @@ class QueueKind:
     """How one kind of queue works.
 
     `read(event kind, body)` checks the body of a judgment (or of an adjudication) and gives its answer, or
-    raises ValueError with a sentence. `decide(judgments, item)` tells what they come to. `show(connection,
-    items, person)` gives each item's public body. `after(connection, event, item, person)` may add what
-    follows from an accepted judgment, in the same transaction.
+    raises ValueError with a sentence. `check(event, person_id, judgments, queue's body)` raises it where a
+    judgment does not fit its queue, or what was said before. `decide(judgments, item)` tells what they come
+    to; they are in the order in which they were given. `show(connection, items, person)` gives each item's
+    public body. `after(connection, event, item, person)` may add what follows from an accepted judgment, in
+    the same transaction.
     """
 
     name: str
@@ -103,11 +105,13 @@ class QueueKind:
     read: Read
     decide: Callable[[Sequence[Judgment], Item], Outcome]
     show: Callable[[Connection, Sequence[Item], Person], list[dict[str, Any]]]
+    check: Callable[[Event, str, Sequence[Judgment], Mapping[str, Any]], None] | None = None
     after: Callable[[Connection, Event, Item, Person], None] | None = None
     picture_size: str = "screen"  # what its screen asks for first
     page: str | None = None  # where its screen is, if not at /review/{screen}
     adjudicates: frozenset[str] = LEAD
     told: tuple[str, ...] = ()  # what of the queue's body its people may see
+    untold: tuple[str, ...] = ()  # what of it not even the lead is told
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from photogenic.web.app import create_app
 from photogenic.web.people import invite
 from photogenic.web.registration import Registration
 from photogenic.web.room import Room, note
-from photogenic.web.settings import Settings
+from photogenic.web.settings import Settings, origin_of
 from photogenic.web.tables import people
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -36,7 +36,8 @@ def serve(
             taken and nobody was told of it (by `origins`).
 
     Raises:
-        RunError: the port is taken, or others could reach the server but it was not told its address.
+        RunError: the port is taken, others could reach the server but it was not told its address, or what it
+            was told is none.
     """
     import uvicorn
 
@@ -45,11 +46,12 @@ def serve(
             f"On {host} others can reach this server, so it has to know the address that they use.",
             "Add --origin https://review.example.org (or http://NAME:PORT in a trusted network).",
         )
+    addresses = tuple(map(origin_of, origins))
     if port is not None:
         listening = listen(host, port)
     else:
         listening = listen(host, usual_port) if origins else listen_as_usual(host, usual_port)
-    settings = replace(settings, origins=tuple(origins) or local_origins(listening.getsockname()[1]))
+    settings = replace(settings, origins=addresses or local_origins(listening.getsockname()[1]))
     app = create_app(settings, *registrations)
     link = lead_link(app.state.room)
     console.print(f"Serving on {settings.origins[0]}. Sign in as the lead, once, within a week:")

@@ -6,7 +6,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from photogenic.core.errors import RunError
+
 DAY_S = 86_400.0
+USUAL_PORTS = {"http": 80, "https": 443}
+
+
+def origin_of(address: str) -> str:
+    """The address as browsers name it in `Origin`: without a slash at its end, or the usual port.
+
+    Raises:
+        RunError: it is no address of a server.
+    """
+    try:
+        parts = urlsplit(address.strip())
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        scheme, host, port = "", "", None
+    if scheme not in USUAL_PORTS or not host or parts.path.strip("/") or parts.query or parts.fragment:
+        raise RunError(
+            f"{address!r} is no address of a server.", "Write https://review.example.org or http://NAME:PORT."
+        )
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}" if port in (None, USUAL_PORTS[scheme]) else f"{scheme}://{host}:{port}"
 
 
 @dataclass(frozen=True)
@@ -26,8 +48,9 @@ class Settings:
     hosts: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        hosts = frozenset(urlsplit(origin).netloc.lower() for origin in self.origins)
-        object.__setattr__(self, "hosts", hosts)
+        origins = tuple(origin_of(address) for address in self.origins)
+        object.__setattr__(self, "origins", origins)
+        object.__setattr__(self, "hosts", frozenset(urlsplit(origin).netloc for origin in origins))
 
     @property
     def is_https(self) -> bool:

@@ -219,11 +219,15 @@ def list_queues(room: RoomHere) -> dict[str, Any]:
         "queues": [
             {"id": row.queue_id}
             | {name: getattr(row, name) for name in names}
-            | {"body": json.loads(row.body), "screen": room.kinds[row.kind].screen}
+            | {"body": _told(room.kinds[row.kind], row.body), "screen": room.kinds[row.kind].screen}
             for row in rows
             if row.kind in room.kinds
         ]
     }
+
+
+def _told(kind: QueueKind, body: str) -> dict[str, Any]:
+    return {name: value for name, value in json.loads(body).items() if name not in kind.untold}
 
 
 class QueueChange(Strict):

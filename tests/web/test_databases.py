@@ -22,7 +22,9 @@ from photogenic.core.errors import RunError
 from photogenic.web.backup import backup, restore
 from photogenic.web.claims import open_items
 from photogenic.web.database import Database
+from photogenic.web.guard import cookie_name
 from photogenic.web.migrate import WEB, migrate
+from photogenic.web.people import hashed
 from photogenic.web.tables import METADATA, events, items
 
 from .office import Office, claim, event, office_at, send, work
@@ -149,11 +151,33 @@ def test_a_backup_of_sqlite_is_a_database_itself(tmp_path: Path) -> None:
     assert [row.outcome for row in other.items(queue)] == ["keep"] * 3
 
 
+def test_a_copy_is_one_file_in_which_nobody_is_signed_in(tmp_path: Path) -> None:
+    office = office_at(tmp_path)
+    token = office.person("Ada", "generalist").cookies[cookie_name(office.settings)]
+    (tmp_path / "copies").mkdir()
+    backup(office.room.database, tmp_path / "copies" / "copy.db")
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["copy.db"]
+    assert hashed(token).encode() not in (tmp_path / "copies" / "copy.db").read_bytes()
+
+
+def test_what_is_read_at_once_is_of_one_moment(database_url: Callable[[str], str], tmp_path: Path) -> None:
+    office = office_at(tmp_path, database_url("moment"))
+    office.queue(2)
+    with office.room.database.reading() as connection:
+        count = select(func.count()).select_from(items)
+        before = connection.execute(count).scalar_one()
+        office.queue(3)
+        assert connection.execute(count).scalar_one() == before == 2
+    office.room.database.close()
+
+
 def test_a_file_that_is_no_backup_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     office = office_at(tmp_path)
+    (tmp_path / "odd.db").write_bytes(b"no database" * 100)
+    (tmp_path / "empty.db").touch()
     (tmp_path / "odd.jsonl").write_text('{"format": "something else"}\n', encoding="utf-8")
     (tmp_path / "cut.jsonl").write_text('{"format": "photogenic backup 1"}\n{"tab', encoding="utf-8")
-    for name in ("odd.jsonl", "cut.jsonl", "missing.jsonl"):
+    for name in ("odd.jsonl", "cut.jsonl", "missing.jsonl", "odd.db", "empty.db"):
         with pytest.raises(RunError):
             restore(office.room.database, tmp_path / name)
     assert _count(office) == 0

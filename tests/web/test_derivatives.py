@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms
 
 from photogenic.core.errors import DecodeError
+from photogenic.web import darkroom
 from photogenic.web.derivatives import SIZES, develop
 
 from .office import Office, picture_bytes
@@ -108,6 +110,28 @@ def test_a_derivative_is_made_ahead_and_once(office: Office) -> None:
     ada = office.person("Ada", "generalist")
     assert ada.get(f"/api/queues/{queue}/images/{digests[0]}/thumb").status_code == 200
     assert [path.name for path in made[0].parent.glob(".*")] == []
+
+
+def test_a_picture_that_is_ordered_again_waits_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each claim orders what comes next: with a slow disk the same pictures, over and over."""
+    monkeypatch.setattr(darkroom, "MOST_ORDERS", 3)
+    room, asked, go_on = office.room.darkroom, threading.Event(), threading.Event()
+
+    def slow(_digest: str, _size: str) -> None:
+        asked.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(room, "picture", slow)
+    room.start()
+    room.order(["a" * 32], "thumb")
+    assert asked.wait(10)
+    for _ in range(50):
+        room.order(["b" * 32, "c" * 32], "thumb")
+    room.order(["d" * 32, "e" * 32], "thumb")
+    waiting = [digest[0] for digest, _ in room._orders]
+    go_on.set()
+    room.stop()
+    assert waiting == ["b", "e", "d"]  # the last is made first
 
 
 def test_a_damaged_picture_is_a_sentence(office: Office) -> None:

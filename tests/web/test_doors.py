@@ -10,6 +10,7 @@ import pytest
 from fastapi import APIRouter
 from sqlalchemy import select, update
 
+from photogenic.web import people as people_module
 from photogenic.web.app import create_app, routes_of
 from photogenic.web.guard import cookie_name
 from photogenic.web.people import hashed
@@ -327,3 +328,36 @@ def test_a_bug_is_a_sentence_without_a_trace(office: Office) -> None:
     digest = claim(ada, queue, 1)["items"][0]["images"][0]["digest"]
     answer = ada.get(f"/api/queues/{queue}/images/{digest}/thumb")
     assert (answer.status_code, answer.json()["error"]) == (500, "The server met an error of its own.")
+
+
+def test_a_lead_who_is_shut_out_does_not_come_back_by_a_link_of_their_own(office: Office) -> None:
+    lead, other = office.person("Lea", "lead"), office.person("Leo", "lead")
+    links = [
+        client.post("/api/invites", json={"name": name, "role": "lead"}).json()["link"].split("=")[1]
+        for client, name in ((other, "Eve"), (lead, "Ada"))
+    ]
+    who = other.get("/api/me").json()["person"]["id"]
+    assert lead.patch(f"/api/people/{who}", json={"active": False}).status_code == 200
+    statuses = [office.client().post("/api/sign-in", json={"invite": link}).status_code for link in links]
+    assert statuses == [401, 204]
+
+
+def test_nobody_waits_for_a_passphrase_to_be_checked(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2 takes a tenth of a second on purpose; SQLite has one writer."""
+    ada, database = office.person("Ada", "generalist"), office.room.database
+    real, free = people_module._hasher(), []
+
+    class Hasher:
+        def hash(self, words: str) -> str:
+            free.append(not database._turn.locked())  # type: ignore[attr-defined]
+            return real.hash(words)
+
+        def verify(self, known: str, words: str) -> bool:
+            free.append(not database._turn.locked())  # type: ignore[attr-defined]
+            return real.verify(known, words)
+
+    monkeypatch.setattr(people_module, "_hasher", Hasher)
+    words = {"passphrase": "heron reed mirror dusk"}
+    assert ada.put("/api/me/passphrase", json=words).status_code == 204
+    assert office.client().post("/api/sign-in", json={"name": "Ada", **words}).status_code == 204
+    assert free == [True, True]

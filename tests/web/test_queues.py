@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from photogenic.web.claims import open_items
 from photogenic.web.events import rebuild
-from photogenic.web.tables import events, items, judgments, leases, queues, standings
+from photogenic.web.tables import events, items, judgments, leases, people, queues, standings
 
 from .office import Office, claim, event, send, work
 
@@ -196,6 +196,24 @@ def test_a_late_judgment_is_taken_when_nobody_else_came(office: Office) -> None:
     assert [one["id"] for one in claim(bo, queue, 5)["items"]] == [office.items(queue)[1].item_id]
 
 
+def test_an_undo_while_a_third_holds_the_item_gives_it_to_no_fourth(office: Office) -> None:
+    queue = office.queue(1, overlap=2)
+    ada, bo, cy, di = (office.person(name, "generalist") for name in ("Ada", "Bo", "Cy", "Di"))
+    item = claim(ada, queue, 1)["items"][0]["id"]
+    claim(bo, queue, 1)
+    one = event(queue, item, verdict="drop")
+    send(ada, event(queue, item, verdict="keep"))
+    send(bo, one)
+    assert [got["id"] for got in claim(cy, queue, 1)["items"]] == [item]
+    send(bo, event(queue, item, "undo", event_id=one["event_id"]))
+    with office.room.database.writing() as connection:
+        third = select(people.c.person_id).where(people.c.name == "Cy").scalar_subquery()
+        connection.execute(update(leases).where(leases.c.person_id == third).values(expires_at=1.0))
+    assert claim(di, queue, 1)["items"] == []  # two are wanted: Ada's, and Bo's who holds it
+    assert send(bo, event(queue, item, verdict="keep"))["refused"] == []
+    assert [(row.state, row.given) for row in office.items(queue)] == [("done", 2)]
+
+
 def test_the_heartbeat_keeps_a_lease(office: Office) -> None:
     ada, bo, queue = office.person("Ada", "generalist"), office.person("Bo", "generalist"), office.queue(1)
     item = claim(ada, queue, 1)["items"][0]["id"]
@@ -236,10 +254,12 @@ def test_gold_and_calibration_do_not_count_and_calibration_answers(office: Offic
     for name in ("Ada", "Bo"):
         person = office.person(name, "generalist")
         got = claim(person, queue, 1)["items"]
-        answer = send(person, event(queue, got[0]["id"], verdict="keep"))
+        said = event(queue, got[0]["id"], verdict="keep")
+        answer = send(person, said)
         assert [(one["right"], one["expected"], one["words"]) for one in answer["feedback"]] == [
             (False, "drop", "Too dark.")
         ]
+        assert send(person, said)["feedback"] == answer["feedback"]  # sent again: the answer was lost
     assert work(person, queue, lambda _: "keep") == 3  # the work, and gold among it
     row = office.person("Lea", "lead").get("/api/queues").json()["queues"][0]
     assert (row["num_items"], row["num_done"]) == (2, 2)

@@ -10,6 +10,7 @@ import pytest
 from photogenic.commands import evaluate, review
 from photogenic.core.errors import RunError
 from photogenic.web.serve import listen, listen_as_usual, serve
+from photogenic.web.settings import origin_of
 
 from .office import Office
 
@@ -60,3 +61,23 @@ def test_who_has_told_others_an_address_is_not_moved_away_from_it(taken: int, of
             usual_port=taken,
             origins=("https://vote.example.org",),
         )
+
+
+@pytest.mark.parametrize(
+    ("told", "origin"),
+    [
+        ("https://review.example.org/", "https://review.example.org"),
+        ("https://Review.Example.org:443", "https://review.example.org"),
+        (" http://team:8000 ", "http://team:8000"),
+        ("http://[::1]:8741", "http://[::1]:8741"),
+    ],
+)
+def test_an_address_is_taken_as_browsers_name_it(told: str, origin: str) -> None:
+    """Compared letter by letter as it was typed, every write would come from another site."""
+    assert origin_of(told) == origin
+
+
+@pytest.mark.parametrize("told", ["review.example.org", "https://", "https://a.org/review", "http://a:port"])
+def test_what_is_no_address_is_said_before_anything_is_served(told: str, office: Office) -> None:
+    with pytest.raises(RunError, match="is no address of a server"):
+        serve(office.settings, office.registration, host=HOST, port=0, origins=(told,))
