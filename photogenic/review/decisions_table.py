@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from photogenic.core.errors import RunError
 from photogenic.core.shards import atomic_path
+from photogenic.web.downloads import harmless
 from photogenic.web.tables import events, items, judgments, people, queues
 
 SCHEMA = pa.schema(
@@ -105,7 +106,7 @@ def encoded(rows: Iterator[dict[str, Any]], suffix: str) -> Iterator[tuple[bytes
     for row in rows:
         if suffix == "csv":
             cells = [str(value).lower() if isinstance(value, bool) else value for value in row.values()]
-            yield _csv_line([_harmless(cell) for cell in cells]), 1
+            yield _csv_line([harmless(cell) for cell in cells]), 1
         else:
             yield json.dumps(row, ensure_ascii=False).encode() + b"\n", 1
 
@@ -114,8 +115,3 @@ def _csv_line(cells: list[Any]) -> bytes:
     memory = io.StringIO()
     csv.writer(memory).writerow(cells)
     return memory.getvalue().encode()
-
-
-def _harmless(cell: Any) -> Any:
-    """Spreadsheets run what begins like a formula; a leading apostrophe makes it text."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "@", "\t", "\r") else cell

@@ -93,7 +93,9 @@ class Review:
             return str(existing.queue_id)
         rows = candidates_of(self.run)
         with room.database.writing() as connection:
-            return self._open(connection, 0, rows)
+            room.database.alone(connection)
+            existing = self.queue_of(connection, 0)  # another command may have been quicker
+            return self._open(connection, 0, rows) if existing is None else str(existing.queue_id)
 
     def queue_of(self, connection: Connection, number: int) -> Row[Any] | None:
         """The queue of a round; None: it has not begun."""
@@ -116,6 +118,10 @@ class Review:
         queue = self.queue_of(connection, number)
         if queue is None or number + 1 >= len(self.config.rounds):
             raise RunError("There is no round after this one.", "Write the needles instead.")
+        # From here on nobody judges in it, for what is kept later is lost, and nobody else opens the next.
+        connection.execute(
+            select(queues.c.queue_id).where(queues.c.queue_id == queue.queue_id).with_for_update()
+        )
         following = self.queue_of(connection, number + 1)
         if following is not None:
             return str(following.queue_id)

@@ -20,6 +20,7 @@ from photogenic.review.annotators import called, caption_source, kind_in, who_lo
 from photogenic.review.captions import caption_for
 from photogenic.review.export import Needles
 from photogenic.review.last_words import Rows, is_export, last_words
+from photogenic.web.downloads import as_written
 
 IDS = {
     "sample_id": "sample_id",
@@ -129,17 +130,21 @@ def _csv_rows(path: Path) -> tuple[list[str], Rows]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         rows = [(reader.line_num, {name: _text(cell) for name, cell in row.items()}) for row in reader]
-        return list(reader.fieldnames or []), rows
+        columns = list(reader.fieldnames or [])
+    if is_export(columns):
+        rows = [(line, {name: as_written(cell) for name, cell in row.items()}) for line, row in rows]
+    return columns, rows
 
 
 def _jsonl_rows(path: Path) -> tuple[list[str], Rows]:
     rows = []
-    for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
-        if text.strip():
-            row = json.loads(text)
-            if not isinstance(row, dict):
-                raise RunError(f"{path.name}, line {line} is no JSON object.")
-            rows.append((line, {name: _text(cell) for name, cell in row.items()}))
+    with path.open(encoding="utf-8-sig") as file:  # `splitlines` would break at characters inside a text too
+        for line, text in enumerate(file, 1):
+            if text.strip():
+                row = json.loads(text)
+                if not isinstance(row, dict):
+                    raise RunError(f"{path.name}, line {line} is no JSON object.")
+                rows.append((line, {name: _text(cell) for name, cell in row.items()}))
     return list(dict.fromkeys(name for _, row in rows for name in row)), rows
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from photogenic.review.decisions import read_caption, read_decision
-from photogenic.review.outcomes import decide, decide_caption
+from photogenic.review.last_words import SECOND_LOOKS
+from photogenic.review.outcomes import check_reading, decide, decide_caption
 from photogenic.web.queues import NewItem, NewPicture, add_items, add_pictures, create_queue
 from photogenic.web.registration import Event, Item, Person, QueueKind
 from photogenic.web.tables import events, items, judgments, pictures, queues
@@ -100,7 +101,7 @@ def _drawn(item_id: str, ratio: float) -> bool:
 def _relook_queue(connection: Connection, queue_id: str, title: str, settings: dict[str, Any]) -> str:
     inherited: dict[str, Any] = {name: settings[name] for name in ("round", "roles") if name in settings}
     made = create_queue(
-        connection, kind="relook", title=f"{title}: second looks", body={**inherited, "of": queue_id}
+        connection, kind="relook", title=f"{title}{SECOND_LOOKS}", body={**inherited, "of": queue_id}
     )
     connection.execute(
         update(queues)
@@ -149,6 +150,7 @@ KINDS = (
         roles=frozenset(("writer",)),
         judging=frozenset(("caption", "approve", "return")),
         read=read_caption,
+        check=check_reading,
         decide=decide_caption,
         show=_show_caption,
     ),

@@ -10,7 +10,7 @@ from photogenic.review.annotators import called, caption_source, who_looked
 
 Rows = list[tuple[int, dict[str, str]]]  # with the line or row where each stands
 COLUMNS = frozenset(("event_id", "kind", "round", "person", "counts", "body"))
-FORMULA = ("'=", "'+", "'@", "'\t", "'\r")  # how an export as CSV hides what a spreadsheet would run
+SECOND_LOOKS = ": second looks"  # after the round's title, of the queue in which its rejects come back
 
 
 def is_export(columns: Iterable[str]) -> bool:
@@ -20,7 +20,10 @@ def is_export(columns: Iterable[str]) -> bool:
 
 def last_words(rows: Rows, column: str) -> Rows:
     """One row for each sample: what the last round that saw it came to, who said so, and its caption."""
-    begun = {title: number for number, title in enumerate(dict.fromkeys(row["round"] for _, row in rows))}
+    titles = dict.fromkeys(row["round"].removesuffix(SECOND_LOOKS) for _, row in rows)
+    begun: dict[str, float] = {title: number for number, title in enumerate(titles)}
+    # Second looks belong to their round, however late somebody took them.
+    begun |= {f"{title}{SECOND_LOOKS}": number + 0.5 for title, number in begun.items()}
     counting = [(line, row) for line, row in rows if row["counts"] == "true"]
     captions = _captions([row for _, row in counting], column)
     decided: dict[str, Rows] = defaultdict(list)
@@ -54,7 +57,7 @@ def _captions(rows: Sequence[Mapping[str, str]], column: str) -> dict[str, tuple
     approved = {json.loads(row["body"])["caption_event_id"] for row in rows if row["kind"] == "approve"}
     return {
         row[column].strip(): (
-            row["caption"][row["caption"].startswith(FORMULA) :],
+            row["caption"],
             caption_source(_kind(row)),
         )
         for row in rows

@@ -69,7 +69,8 @@ def _needles(review: Review, connection: Connection) -> Needles:
     for queue in begun:
         for sample_id, line in _said(connection, queue, set(ids)):
             said[sample_id].append(line)
-    decided_by = [_decided_by(begun[-1].title, said[sample_id]) for sample_id in ids]
+    known = _known_beforehand(connection, begun[-1])
+    decided_by = [_decided_by(begun[-1].title, said[one], is_known=one in known) for one in ids]
     writing = _captions_queue(connection, review)
     for sample_id, line in _said(connection, writing, set(ids)) if writing is not None else ():
         said[sample_id].append(line)
@@ -134,9 +135,17 @@ def _line(queue: Row[Any], row: Row[Any]) -> dict[str, Any]:
     return {"round": queue.title, "what": what, **person, **told}
 
 
-def _decided_by(title: str, said: Sequence[Mapping[str, Any]]) -> str:
+def _known_beforehand(connection: Connection, queue: Row[Any]) -> set[str]:
+    """Samples whose answer is known: what people said of them settles nothing."""
+    rows = connection.execute(
+        select(items.c.body).where(items.c.queue_id == queue.queue_id, items.c.purpose != "work")
+    )
+    return {json.loads(row.body)["sample_id"] for row in rows}
+
+
+def _decided_by(title: str, said: Sequence[Mapping[str, Any]], *, is_known: bool) -> str:
     last = [line for line in said if line["round"] == title]
-    if not last:
+    if is_known:
         return f"{title}: its answer was known beforehand"
     keepers = {(line["person"], line["annotator_kind"]) for line in last if line.get("verdict") == "keep"}
     names = " and ".join(called(name, kind) for name, kind in sorted(keepers))

@@ -83,6 +83,7 @@ def open_round(
             overlap,
             purposes.get(sample["sample_id"], "work"),
             answers[sample["sample_id"]] if sample["sample_id"] in purposes else None,
+            wanted=1 if captions else None,  # there is nothing to read before it is written
         )
         for sample in samples
     ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from photogenic.web.registration import Item, Judgment, Outcome
+from photogenic.web.registration import Event, Item, Judgment, Outcome
 
 VERDICTS = ("keep", "drop", "unsure")
 
@@ -28,15 +29,31 @@ def decide(judgments: Sequence[Judgment], item: Item) -> Outcome:
 
 
 def decide_caption(judgments: Sequence[Judgment], item: Item) -> Outcome:
-    """A caption needs a second reader (when overlap is 2); one that is returned is written anew."""
-    said = Counter(one.answer for one in judgments)
-    if said["return"] or not judgments:
+    """A caption needs a second reader (when overlap is 2); one that is returned is written anew.
+
+    `judgments` are in the order in which they were given. The newest caption holds: what was said before it
+    was said of another one, and is forgotten. A reader may write a better one, which waits for another reader
+    in turn.
+    """
+    answers = [one.answer for one in judgments]
+    if "return" in answers or "caption" not in answers:
         return Outcome("pending", 1, forget=tuple(one.person_id for one in judgments))
-    if said["caption"] > 1:  # the reader wrote a better one: it is the reader's now, and waits for another
-        earlier = tuple(one.person_id for one in judgments[:-1])
-        if item.overlap == 1:  # no second reader: the newest holds
-            return Outcome("done", 1, "caption", forget=earlier)
-        return Outcome("pending", item.overlap, forget=earlier)
-    if said["caption"] and len(judgments) >= item.overlap:
-        return Outcome("done", len(judgments), "caption")
-    return Outcome("pending", item.overlap)
+    newest = len(answers) - 1 - answers[::-1].index("caption")
+    earlier = tuple(one.person_id for one in judgments[:newest])
+    num_said = len(judgments) - newest
+    if num_said >= item.overlap:
+        return Outcome("done", num_said, "caption", forget=earlier)
+    return Outcome("pending", item.overlap, forget=earlier)
+
+
+def check_reading(
+    event: Event, person_id: str, judgments: Sequence[Judgment], _queue: Mapping[str, Any]
+) -> None:
+    """An approval or a return is of the caption that stands there, and of somebody else's.
+
+    Raises:
+        ValueError: it is not.
+    """
+    others = [one.event_id for one in judgments if one.answer == "caption" and one.person_id != person_id]
+    if event.kind != "caption" and event.body["caption_event_id"] not in others:
+        raise ValueError("This is not the caption that is to be read; look at it again.")

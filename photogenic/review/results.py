@@ -16,6 +16,7 @@ from photogenic.core.statistics import wilson_interval
 from photogenic.web.progress import by_hour, estimate, given_by_each, time_of
 from photogenic.web.tables import events, items, judgments, people
 
+IDS_AT_ONCE = 1000
 RECENT = 50  # judgments by which the present speed is told
 
 
@@ -54,8 +55,8 @@ def progress(connection: Connection, queue: Row[Any], cost_per_hour: float | Non
         "funnel": _funnel(connection, queue, body.get("keep")),
         "people": workers,
         "agreement": agreement([list(given.values()) for given in said]),
-        "gold": _known(connection, queue.queue_id, "gold"),
-        "calibration": _known(connection, queue.queue_id, "calibration"),
+        "gold": _gold(connection, queue.queue_id),
+        "calibration": _calibration(connection, queue.queue_id),
         "miss": _second_looks(connection, body.get("relook_queue")),
         "active_ms": sum(worker["active_ms"] for worker in workers),
         "decisions": sum(worker["decisions"] for worker in workers),
@@ -151,20 +152,27 @@ def _cost(
 
 
 def said_of_each(connection: Connection, queue_id: str) -> list[dict[str, str]]:
-    """Person -> answer, for each item of work that was judged twice or more."""
+    """Person -> answer, for each item of work that was judged twice or more: the planned judgments.
+
+    One more is asked for only where these differ, and then agrees with one of them: counted with them, it
+    would make people who answer by coin look as if they agreed.
+    """
     several = (
-        select(items.c.item_id)
+        select(items.c.item_id, items.c.overlap)
         .where(items.c.queue_id == queue_id, items.c.purpose == "work", items.c.given > 1)
         .subquery()
     )
+    rows = connection.execute(
+        select(judgments.c.item_id, judgments.c.person_id, judgments.c.answer, several.c.overlap)
+        .join(several, several.c.item_id == judgments.c.item_id)
+        .join(events, events.c.event_id == judgments.c.event_id)
+        .order_by(events.c.seq)
+    )
     said: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in connection.execute(
-        select(judgments.c.item_id, judgments.c.person_id, judgments.c.answer).join(
-            several, several.c.item_id == judgments.c.item_id
-        )
-    ):
-        said[row.item_id][row.person_id] = row.answer
-    return list(said.values())
+    for row in rows:
+        if len(said[row.item_id]) < row.overlap:
+            said[row.item_id][row.person_id] = row.answer
+    return [given for given in said.values() if len(given) > 1]
 
 
 def agreement_of_each(said: Iterable[dict[str, str]]) -> dict[str, float]:
@@ -188,26 +196,56 @@ def agreement(given: Sequence[Sequence[str]]) -> dict[str, Any]:
     }
 
 
-def _known(connection: Connection, queue_id: str, purpose: str) -> dict[str, Any]:
-    """How often people were right where the answer is known."""
+def _gold(connection: Connection, queue_id: str) -> dict[str, Any]:
+    """How often people were right where the answer is known, but not to them."""
     rows = connection.execute(
         select(judgments.c.answer, items.c.expected)
         .join(items, items.c.item_id == judgments.c.item_id)
-        .where(judgments.c.queue_id == queue_id, items.c.purpose == purpose)
+        .where(judgments.c.queue_id == queue_id, items.c.purpose == "gold")
     ).all()
     return _share("right", sum(row.answer == row.expected for row in rows), len(rows))
 
 
+def _calibration(connection: Connection, queue_id: str) -> dict[str, Any]:
+    """How often people were right before they were told: the first answer counts, whatever came after."""
+    rows = connection.execute(
+        select(events.c.item_id, events.c.person_id, events.c.body, items.c.expected)
+        .join(items, items.c.item_id == events.c.item_id)
+        .where(events.c.queue_id == queue_id, events.c.kind == "decide", items.c.purpose == "calibration")
+        .order_by(events.c.seq)
+    )
+    first: dict[tuple[str, str], bool] = {}
+    for row in rows:
+        first.setdefault((row.item_id, row.person_id), json.loads(row.body)["verdict"] == row.expected)
+    return _share("right", sum(first.values()), len(first))
+
+
 def _second_looks(connection: Connection, relook_queue: str | None) -> dict[str, Any]:
-    """Of the bulk rejects that came back, how many a person kept when looking at each alone."""
+    """Of the rejects that came back, how many a person kept when looking at each alone.
+
+    What was kept in the round after all, by an undo or by others, was not rejected and is not counted.
+    """
     if relook_queue is None:
         return _share("missed", 0, 0)
-    outcomes = list(
-        connection.execute(
-            select(items.c.outcome).where(items.c.queue_id == relook_queue, items.c.state == "done")
+    looked = {
+        json.loads(row.body)["of"]: row.outcome
+        for row in connection.execute(
+            select(items.c.body, items.c.outcome).where(
+                items.c.queue_id == relook_queue, items.c.state == "done"
+            )
+        )
+    }
+    ids = list(looked)
+    rejected = [
+        item_id
+        for start in range(0, len(ids), IDS_AT_ONCE)
+        for item_id in connection.execute(
+            select(items.c.item_id).where(
+                items.c.item_id.in_(ids[start : start + IDS_AT_ONCE]), items.c.outcome == "drop"
+            )
         ).scalars()
-    )
-    return _share("missed", sum(outcome == "keep" for outcome in outcomes), len(outcomes))
+    ]
+    return _share("missed", sum(looked[item_id] == "keep" for item_id in rejected), len(rejected))
 
 
 def _share(name: str, count: int, num: int) -> dict[str, Any]:

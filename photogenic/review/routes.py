@@ -115,10 +115,13 @@ def router_for(review: Review) -> APIRouter:
         return {"queue_id": following}
 
     @router.post("/api/review/taste")
-    def learn(room: RoomHere) -> dict[str, Any]:
+    def learn(room: RoomHere, person: PersonHere) -> dict[str, Any]:
         """Learn a taste from the decisions so far; what it saves and what it proposes to look at."""
         with room.database.reading() as connection:
-            return learn_taste(review, connection)
+            report = learn_taste(review, connection)
+        with room.database.writing() as connection:
+            note(connection, person, "taste", f"{report['decisions']} decisions")
+        return report
 
     @router.get("/api/queues/{queue_id}/proposals")
     def read_proposals(queue_id: str, room: RoomHere, person: PersonHere) -> dict[str, Any]:

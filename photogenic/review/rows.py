@@ -14,7 +14,7 @@ from photogenic.core.errors import RunError
 from photogenic.review.annotators import kind_in
 from photogenic.review.decisions import Criteria, read_caption, read_decision
 from photogenic.review.imports import KEEP_WORDS
-from photogenic.review.last_words import FORMULA, Rows
+from photogenic.review.last_words import Rows
 
 EVENT_IDS = uuid.UUID("6f0b7c52-3f0e-4c1b-9f60-1d4f1f8f2a57")  # the same row has the same id
 READERS = ("approve", "return")
@@ -64,7 +64,7 @@ def read_said(path: Path, rows: Rows, column: str, sample_ids: Mapping[int, str]
         yield Said(
             line=line,
             round=row.get("round", "").strip(),
-            person=person[person.startswith(FORMULA) :],
+            person=person,
             annotator_kind=kind_in(row, where),
             role=row.get("role", "").strip(),
             sample_id=sample_ids[line],
@@ -113,8 +113,7 @@ def _told(row: Mapping[str, str], kind: str) -> dict[str, Any]:
 
 
 def _caption(row: Mapping[str, str]) -> str:
-    text = row.get("caption", "")
-    return text[text.startswith(FORMULA) :].strip()
+    return row.get("caption", "").strip()
 
 
 def _word(row: Mapping[str, str]) -> str:

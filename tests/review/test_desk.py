@@ -20,6 +20,7 @@ from photogenic.core.manifest import NEEDLES_SCHEMA
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table
 from photogenic.review import administration
+from photogenic.review import desk as desk_module
 from photogenic.review.config import ReviewConfig
 from photogenic.review.desk import Review
 from photogenic.review.rounds import review as review_stage
@@ -94,6 +95,11 @@ def keep_if(
     return lambda item: ("decide", {"verdict": "keep" if rule(number(item)) else "drop", **body})
 
 
+def approve(item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A second reader's word on the caption that is shown."""
+    return "approve", {"caption_event_id": item["body"]["read"]["caption_event_id"]}
+
+
 @pytest.fixture
 def desk(run: Run, haystack: Callable[..., list[str]]) -> Desk:
     haystack([(i / 24, 1 - i / 24, "ab"[i % 2]) for i in range(24)])
@@ -137,11 +143,10 @@ def test_rounds_from_candidates_to_needles(desk: Desk, run: Run) -> None:
     sent_back: list[int] = []
 
     def read(item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        known = {"caption_event_id": item["body"]["read"]["caption_event_id"]}
         if number(item) == 3 and not sent_back:
             sent_back.append(3)
-            return "return", {**known, "words": "Say its colour."}
-        return "approve", known
+            return "return", {**approve(item)[1], "words": "Say its colour."}
+        return approve(item)
 
     # One is sent back, and its writer writes it anew before the reader looks again.
     assert xi.post(f"/api/queues/{captions}/claim", json={"count": 0}).status_code == 200
@@ -270,7 +275,7 @@ def test_guidelines_have_versions(desk: Desk) -> None:
 
 
 def test_decisions_go_out_in_three_formats_with_the_same_rows(desk: Desk) -> None:
-    lead, ada = desk.person("Lea", "lead"), desk.person("=Ada()", "generalist")
+    lead, ada = desk.person("Lea", "lead"), desk.person("-Ada()", "generalist")
     work(ada, "grid", keep_if(lambda i: i % 2 == 0, reason="=1+1"))
     lines = lead.get("/api/export/decisions.jsonl").text.splitlines()
     rows = [json.loads(line) for line in lines]
@@ -279,7 +284,7 @@ def test_decisions_go_out_in_three_formats_with_the_same_rows(desk: Desk) -> Non
     assert table.to_pylist() == rows
     cells = list(csv.DictReader(io.StringIO(lead.get("/api/export/decisions.csv").text)))
     assert [cell["keep"] for cell in cells] == [row["keep"] for row in rows]
-    assert cells[0]["person"] == "'=Ada()"  # a spreadsheet would run it
+    assert cells[0]["person"] == "'-Ada()"  # a spreadsheet would run it
 
 
 def test_exported_decisions_can_be_the_decisions_of_another_run(desk: Desk, run: Run) -> None:
@@ -292,6 +297,45 @@ def test_exported_decisions_can_be_the_decisions_of_another_run(desk: Desk, run:
     assert sorted(int(text.split()[-1]) for text in needles["alt_text"].to_pylist()) == list(range(5))
 
 
+def test_gold_is_kept_for_its_known_answer_and_in_nobodys_name(
+    run: Run, haystack: Callable[..., list[str]]
+) -> None:
+    ids = haystack([(0.5, 0.5, None)] * 8)
+    gold = run.folder / "gold.csv"
+    gold.write_text(f"sample_id,keep\n{ids[0]},1\n", encoding="utf-8")
+    rounds = [{"name": "Finest", "screen": "loupe", "gold_ratio": 0.125}]
+    config = ReviewConfig.model_validate({"decisions": "people", "rounds": rounds, "gold": gold})
+    desk = Desk(Review(config, run, seed=7))
+    work(desk.person("Ada", "specialist"), "loupe", keep_if(lambda i: i == 3))
+    administration.finish(desk.review)
+    rows = read_table(run.folder / "review" / "needles.parquet").to_pylist()
+    assert {int(row["alt_text"].split()[-1]): row["decided_by"] for row in rows} == {
+        0: "Finest: its answer was known beforehand",
+        3: "Finest: kept by Ada",
+    }
+
+
+def test_two_commands_at_once_open_one_first_round(
+    run: Run, haystack: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    haystack([(0.5, 0.5, None)] * 4)
+    review = Review(ReviewConfig.model_validate({"decisions": "people", "rounds": ROUNDS}), run, seed=7)
+    real, quicker = desk_module.candidates_of, []
+
+    def slow(run: Run) -> Any:
+        if not quicker:  # while these candidates are read, another command does all of it
+            quicker.append("")
+            room = review.open_room()
+            quicker[0] = review.begin(room)
+            room.database.close()
+        return real(run)
+
+    monkeypatch.setattr(desk_module, "candidates_of", slow)
+    room = review.open_room()
+    assert review.begin(room) == quicker[0]
+    room.database.close()
+
+
 def test_without_a_finish_the_road_does_not_go_on(desk: Desk, run: Run) -> None:
     with pytest.raises(RunError, match="not finished"):
         review_stage(desk.review.config, run, seed=7)
@@ -302,9 +346,11 @@ def test_without_a_finish_the_road_does_not_go_on(desk: Desk, run: Run) -> None:
 def test_taste_orders_the_next_round_and_reports_what_it_saves(desk: Desk, run: Run) -> None:
     lead = desk.person("Lea", "lead")
     assert lead.post("/api/review/taste").status_code == 409
+    assert "taste" not in [entry["action"] for entry in lead.get("/api/audit").json()["entries"]]
     work(desk.person("Ada", "generalist"), "grid", keep_if(lambda i: i >= 12))
     report = lead.post("/api/review/taste").json()
     assert report["by_taste"] <= 13 < report["at_random"]
+    assert lead.get("/api/audit").json()["entries"][0]["action"] == "taste"
     queue = lead.get("/api/queues").json()["queues"][0]["id"]
     assert lead.get(f"/api/queues/{queue}/progress").json()["taste"]["words"] == report["words"]
     assert (run.folder / "review" / "taste.json").exists()

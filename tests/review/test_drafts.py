@@ -20,7 +20,7 @@ from photogenic.review import administration
 from photogenic.review.config import ReviewConfig
 from photogenic.review.desk import Review
 
-from .test_desk import Desk, keep_if, work
+from .test_desk import Desk, approve, keep_if, work
 from .test_incoming import needles
 
 ROUNDS = [{"name": "Finest", "screen": "loupe"}, {"name": "Captions", "screen": "captions"}]
@@ -95,7 +95,7 @@ def test_an_endpoint_drafts_and_what_a_writer_leaves_as_it_was_is_the_models(
         return "caption", {"text": text, "draft": draft["text"], "draft_by": draft["by"]}
 
     work(desk.person("Wu", "writer"), "captions", write)
-    work(desk.person("Xi", "writer"), "captions", lambda _: ("approve", {"caption_event_id": "x"}))
+    work(desk.person("Xi", "writer"), "captions", approve)
     administration.finish(review)
     sources = {key: row["caption_source"] for key, row in needles(run).items()}
     assert sources == {"sticker-0": "writer"} | {f"sticker-{i}": "model" for i in (1, 2, 3)}

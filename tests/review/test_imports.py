@@ -115,3 +115,20 @@ def test_a_key_of_several_sources_needs_its_source(run: Run, haystack: Haystack,
     with pytest.raises(RunError, match="is in several sources"):
         decide("key,keep\nsticker-0,1\n")
     assert decide("key,source,keep\nsticker-0,photos,1\n")[0]["sample_id"] == "0" * 24
+
+
+def test_a_second_look_that_came_late_is_not_the_last_rounds_word(haystack: Haystack, decide: Decide) -> None:
+    ids = haystack([(0.1, 0.0, None)] * 2)
+    said = [
+        (ids[0], "Cull", "drop"),
+        (ids[1], "Cull", "keep"),
+        (ids[0], "Finest", "drop"),  # kept in the cull after all, by an undo
+        (ids[1], "Finest", "keep"),
+        (ids[0], "Cull: second looks", "keep"),
+    ]
+    lines = [
+        f"e{n},decide,{title},{sample},Ada,{int(verdict == 'keep')},,true,{{}}"
+        for n, (sample, title, verdict) in enumerate(said)
+    ]
+    needles = decide("event_id,kind,round,sample_id,person,keep,caption,counts,body\n" + "\n".join(lines))
+    assert [needle["sample_id"] for needle in needles] == [ids[1]]

@@ -20,7 +20,7 @@ from photogenic.review.config import ReviewConfig
 from photogenic.review.desk import Review
 from photogenic.review.rounds import review as review_stage
 
-from .test_desk import Desk, keep_if, number, work
+from .test_desk import Desk, approve, keep_if, number, work
 
 ROUNDS = [
     {"name": "Cull", "screen": "grid"},
@@ -156,7 +156,7 @@ def test_an_export_goes_into_the_rounds_of_another_database(review: Review, run:
         work(desk.person(name, "specialist"), "loupe", keep_if(lambda i, most=most: i < most))
     administration.advance(review)
     work(desk.person("Wu", "writer"), "captions", lambda i: ("caption", {"text": f"Number {number(i)}"}))
-    work(desk.person("Xi", "writer"), "captions", lambda i: ("approve", {"caption_event_id": "x"}))
+    work(desk.person("Xi", "writer"), "captions", approve)
     administration.finish(review)
     before = needles(run)
     administration.export(review, tmp_path / "all.jsonl")
@@ -248,3 +248,23 @@ def test_the_lead_sees_which_annotators_are_models(review: Review, tmp_path: Pat
     assert lead.get("/api/invites").json()["invites"][0]["kind"] == "model"
     odd = {"name": "gemma", "role": "specialist", "kind": "cat"}
     assert lead.post("/api/invites", json=odd).status_code == 422
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("text", ["-2 discs", "=1+1", "'=1+1", "two\u2028lines", "'tis a disc", "\x85 disc"])
+def test_a_caption_goes_out_and_comes_back_word_for_word(
+    review: Review, run: Run, tmp_path: Path, suffix: str, text: str
+) -> None:
+    desk = Desk(review)
+    work(desk.person("Ada", "generalist"), "grid", keep_if(lambda i: i == 1))
+    administration.advance(review)
+    for name in ("Bo", "Cy"):
+        work(desk.person(name, "specialist"), "loupe", keep_if(lambda _: True))
+    administration.advance(review)
+    work(desk.person("Wu", "writer"), "captions", lambda _: ("caption", {"text": f"{text}."}))
+    work(desk.person("Xi", "writer"), "captions", approve)
+    desk.room.database.close()
+    path = tmp_path / f"all.{suffix}"
+    administration.export(review, path)
+    review_stage(ReviewConfig(decisions=path), run, seed=0)
+    assert needles(run)["sticker-1"]["caption"] == f"{text}.".strip()

@@ -58,3 +58,11 @@ def test_captions_need_a_reader_and_come_back_when_returned() -> None:
     assert decide_caption(judgments("caption", "return"), two).forget == ("p0", "p1")
     assert decide_caption(judgments("caption", "caption"), two) == Outcome("pending", 2, forget=("p0",))
     assert decide_caption(judgments("caption"), item(1)) == Outcome("done", 1, "caption")
+
+
+def test_what_was_said_of_an_earlier_caption_is_not_said_of_the_newest() -> None:
+    two = item(2)
+    assert decide_caption(judgments("approve", "caption"), two) == Outcome("pending", 2, forget=("p0",))
+    assert decide_caption(judgments("approve"), two) == Outcome("pending", 1, forget=("p0",))
+    later = judgments("approve", "caption", "approve")
+    assert decide_caption(later, two) == Outcome("done", 2, "caption", forget=("p0",))

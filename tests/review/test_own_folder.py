@@ -11,6 +11,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.manifest import NEEDLES_SCHEMA, iter_samples
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, read_table
+from photogenic.review.captions import caption_for
 from photogenic.review.config import ReviewConfig
 from photogenic.review.rounds import review
 
@@ -41,6 +42,12 @@ def test_every_picture_is_a_needle_with_the_caption_beside_it(run: Run, folder: 
         ("", "alt_text"),
     ]
     assert needles[0]["decided_by"] == "imported: a folder of one's own needles"
+
+
+def test_a_caption_may_hold_any_character(run: Run, folder: Path) -> None:
+    row = {"file_name": "deep/a.png", "caption": "one\u2028two\x85three"}
+    (folder / "metadata.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert needles_of(run, folder)[1]["caption"] == caption_for("", row["caption"]).text
 
 
 def test_the_needles_can_be_read_through_the_run(run: Run, folder: Path) -> None:
