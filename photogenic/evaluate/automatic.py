@@ -21,6 +21,7 @@ from photogenic.evaluate.compare import (
     compare,
     mean_estimate,
     set_estimate,
+    share_estimate,
 )
 from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.copies import Looks, NearestNeedles, joined, nearest_needles
@@ -42,6 +43,7 @@ from photogenic.measures.taste import load as load_taste
 
 Rows = NDArray[np.int64]
 SetStatistic = Callable[[Rows], float]
+NEAR_COPIES = "near_copy_ratio"
 MIN_IN_SET = 2  # a distance between sets has no meaning for fewer pictures
 
 
@@ -94,6 +96,7 @@ def measure_models(config: EvaluateConfig, run: Run, settings: Settings) -> Resu
         space=None if space is None else space.name,
         remarks=remarks,
         size_px=size_px,
+        confidence=settings.confidence,
         extremes=ends,
     )
 
@@ -141,7 +144,7 @@ def _with_copies(
     if needles is None:
         return Drawn(rows, measured, None)
     nearest = _nearest(measured, needles, config)
-    columns = {**measured.columns, "near_copy_ratio": nearest.is_copy.astype(np.float64)}
+    columns = {**measured.columns, NEAR_COPIES: nearest.is_copy.astype(np.float64)}
     return Drawn(rows, replace(measured, columns=columns), nearest)
 
 
@@ -156,7 +159,7 @@ def _nearest(measured: Measured, needles: Measured, config: EvaluateConfig) -> N
 
 def _estimates(drawn: Drawn, needles: Measured | None, settings: Settings) -> dict[str, Estimate]:
     means = {
-        name: mean_estimate(values, drawn.prompt_ids, settings)
+        name: (share_estimate if name == NEAR_COPIES else mean_estimate)(values, drawn.prompt_ids, settings)
         for name, values in drawn.measured.columns.items()
     }
     return means | {

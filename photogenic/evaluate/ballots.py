@@ -25,6 +25,7 @@ from photogenic.evaluate.sheets import SheetPair, draw_sheet
 from photogenic.evaluate.showings import Shown, Showroom
 from photogenic.evaluate.votes import VOTES_SCHEMA
 from photogenic.evaluate.voting import other_pairs
+from photogenic.web.downloads import harmless
 
 KEY = "ballots.parquet"
 KEY_SCHEMA = pa.schema(
@@ -123,12 +124,17 @@ def hand_out(
 
 
 def share_out(pairs: Sequence[Showing], raters: Sequence[str], overlap: int) -> dict[str, list[Showing]]:
-    """Each pair to `overlap` raters, all raters as equally as can be."""
+    """Each pair to `overlap` raters, all raters as equally as can be; which of them meet, chance decides.
+
+    In turns, six raters of whom three judge a pair would be the same two threes all along: nobody of the one
+    would ever be held against anybody of the other.
+    """
     shares: dict[str, list[Showing]] = {rater: [] for rater in raters}
-    overlap = min(overlap, len(raters))
-    for place, pair in enumerate(pairs):
-        for turn in range(overlap):
-            shares[raters[(place * overlap + turn) % len(raters)]].append(pair)
+    for pair in pairs:
+        chances = {rater: seed_for("share", pair.pair_id, rater) for rater in raters}
+        fewest_first = sorted(raters, key=lambda rater: (len(shares[rater]), chances[rater]))
+        for rater in fewest_first[:overlap]:
+            shares[rater].append(pair)
     return shares
 
 
@@ -158,7 +164,7 @@ def _ballot(
     first = left_first(showroom.secret, told, rater.name)
     models = one.models if first else one.models[::-1]
     left, right = (showroom.blind.path(picture.digest) for picture in (shown if first else shown[::-1]))
-    ballot_id = hashlib.sha256(f"{showroom.secret} ballot {told} {rater.name}".encode()).hexdigest()[:12]
+    ballot_id = _ballot_id(f"{showroom.secret} ballot {told} {rater.name}")
     is_check = one.purpose == "check"
     key = {
         "vote_id": ballot_id,
@@ -177,6 +183,13 @@ def _ballot(
         "expected": ("left" if models[0] == one.expected else "right") if is_check else None,
     }
     return Ballot(number, key, left, right)
+
+
+def _ballot_id(told: str) -> str:
+    """12 hex digits that no spreadsheet takes for a number: it would save 12345678901e as 1.2E+10."""
+    digest = hashlib.sha256(told.encode()).hexdigest()
+    found = (digest[start : start + 12] for start in range(len(digest) - 11))
+    return next(one for one in found if re.search("[abcdf]", one))
 
 
 def read_key(keep: Path) -> list[dict[str, Any]]:
@@ -232,7 +245,7 @@ def _row(folder: Path, ballot: Ballot, sheet: str, with_prompt: bool) -> dict[st
         file = f"pictures/{ballot.ballot_id}-{side}.png"
         bring(getattr(ballot, side), folder / file)
         row[side] = f"../{file}"
-    return row | ({"prompt": ballot.key["prompt"]} if with_prompt else {}) | {"answer": ""}
+    return row | ({"prompt": harmless(ballot.key["prompt"])} if with_prompt else {}) | {"answer": ""}
 
 
 def _write_readme(path: Path, questions: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.run import seed_for
 from photogenic.core.shards import atomic_path
 from photogenic.evaluate.pairs import Showing
+from photogenic.web.derivatives import upright_srgb
 
 SPOILED, CLEAN = "spoiled", "clean"  # the two "models" of an attention check
 CHECK_SIZE_PX = 512
@@ -61,21 +62,15 @@ class BlindFolder:
 
 
 def open_rgb(path: Path) -> Image.Image:
-    """The picture upright, flat on white, as RGB.
+    """The picture upright, flat on white, in sRGB: as everybody is shown pictures.
 
     Raises:
         RunError: it is missing, or no picture.
     """
     try:
         with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in ("RGBA", "LA", "P", "PA"):
-                rgba = upright.convert("RGBA")
-                flat = Image.new("RGB", rgba.size, "white")
-                flat.paste(rgba, mask=rgba.getchannel("A"))
-                return flat
-            return upright.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
+            return upright_srgb(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise RunError(f"{path} cannot be shown: {error}.") from error
 
 
@@ -124,19 +119,23 @@ def faithfulness_check(number: int, seed: int) -> tuple[Showing, Image.Image, Im
 def _check(
     number: int, prompt: str, clean: Image.Image, spoiled: Image.Image, seed: int
 ) -> tuple[Showing, Image.Image, Image.Image]:
+    """The pictures are in the order of the showing's models, which is one of chance as in every pair."""
     pair_id = hashlib.sha256(f"check {seed} {number} {prompt}".encode()).hexdigest()[:16]
+    models, images = (CLEAN, SPOILED), (clean, spoiled)
+    if seed_for(seed, "first", pair_id) % 2:
+        models, images = (SPOILED, CLEAN), (spoiled, clean)
     showing = Showing(
         pair_id=pair_id,
         prompt_id=f"check-{pair_id}",
         prompt=prompt,
         category="",
         challenge="",
-        models=(CLEAN, SPOILED),
-        pictures=(f"{CLEAN}-{pair_id}", f"{SPOILED}-{pair_id}"),
+        models=models,
+        pictures=(f"{models[0]}-{pair_id}", f"{models[1]}-{pair_id}"),
         purpose="check",
         expected=CLEAN,
     )
-    return showing, clean, spoiled
+    return showing, *images
 
 
 def _bytes(values: NDArray[np.float64]) -> NDArray[np.uint8]:

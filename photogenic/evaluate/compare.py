@@ -73,16 +73,34 @@ def mean_estimate(values: Floats, prompt_ids: Sequence[str], settings: Settings)
     return Estimate(float(values.mean()), *interval)
 
 
-def share_estimate(hits: NDArray[np.bool_], prompt_ids: Sequence[str], settings: Settings) -> Estimate:
-    """Share of pictures [n] that are hit; the interval resamples prompts.
+def share_estimate(
+    hits: Floats | NDArray[np.bool_], prompt_ids: Sequence[str], settings: Settings
+) -> Estimate:
+    """Share of the known values [n] that are hits (1 or true); the interval resamples prompts.
 
     Where all are alike a bootstrap would be certain: there it is Wilson's over prompts.
     """
-    found = mean_estimate(hits.astype(np.float64), prompt_ids, settings)
-    if found.mean not in (0.0, 1.0):
+    values, prompt_ids = _known(hits.astype(np.float64), prompt_ids)
+    found = mean_estimate(values, prompt_ids, settings)
+    if found.mean not in (0.0, 1.0) or not math.isfinite(found.low):
         return found
     num = len(set(prompt_ids))
     return Estimate(found.mean, *wilson_interval(int(found.mean * num), num, settings.confidence))
+
+
+def net_estimate(results: Floats, prompt_ids: Sequence[str], settings: Settings) -> Estimate:
+    """(wins - losses) / n of results [n] that are 1, 0 or -1; the interval resamples prompts.
+
+    Where all are alike, it is from Wilson's interval for the share of prompts that are not.
+    """
+    found = mean_estimate(results, prompt_ids, settings)
+    if not math.isfinite(found.low) or np.ptp(results) > 0:
+        return found
+    unlike = wilson_interval(0, len(set(prompt_ids)), settings.confidence).high
+    if found.mean == 0:
+        return Estimate(0.0, -unlike, unlike)
+    ends = (found.mean, found.mean * (1 - 2 * unlike))
+    return Estimate(found.mean, min(ends), max(ends))
 
 
 def compare(model: Floats, base: Floats, prompt_ids: Sequence[str], settings: Settings) -> Comparison:

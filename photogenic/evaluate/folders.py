@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +41,11 @@ def import_folders(run: Run, folders: Mapping[str, Path], prompts: Sequence[Prom
     order of names (numbers in names count as numbers).
 
     Raises:
-        RunError: a folder is missing or has no pictures, or it cannot be told what they show.
+        RunError: a folder is missing or has no pictures, or it cannot be told what they show; or the run
+            holds other models, or these very folders.
     """
+    _check(run, folders)
     for name, folder in folders.items():
-        if not folder.is_dir():
-            raise RunError(f"There is no folder {folder}.")
         manifest = folder / "manifest.parquet"
         rows = _told(manifest, folder) if manifest.exists() else _matched(folder, prompts)
         target = run.stage("generate") / name
@@ -54,6 +55,24 @@ def import_folders(run: Run, folders: Mapping[str, Path], prompts: Sequence[Prom
             bring(folder / row["file"], target / row["file"])
         table = pa.Table.from_pylist([row | {"model": name} for row in rows], schema=IMAGES_SCHEMA)
         write_table(target / "manifest.parquet", table)
+
+
+def _check(run: Run, folders: Mapping[str, Path]) -> None:
+    drawn = run.folder / "generate"
+    for folder in folders.values():
+        if not folder.is_dir():
+            raise RunError(f"There is no folder {folder}.")
+        if folder.resolve().is_relative_to(drawn.resolve()):
+            raise RunError(
+                f"{folder} lies where {run.folder} keeps its pictures, and would be written over.",
+                "Take another folder for the run: --out FOLDER.",
+            )
+    others = sorted({path.parent.name for path in drawn.glob("*/manifest.parquet")} - set(folders))
+    if others:
+        raise RunError(
+            f"{run.folder} holds pictures of {', '.join(others)} as well, and would judge them too.",
+            "Take another folder for the run: --out FOLDER.",
+        )
 
 
 def match(names: Sequence[str], num_prompts: int, prompt_ids: Sequence[str]) -> list[int] | None:
@@ -98,6 +117,12 @@ def _matched(folder: Path, prompts: Sequence[PromptRow]) -> list[dict[str, Any]]
             f"Which of the {len(prompts)} prompts the {len(files)} pictures in {folder} show cannot be told.",
             "Name each picture after its prompt's number, 00000.png or 00001.png being the first.",
         )
+    for number, count in Counter(found).items():
+        if count > 1:
+            both = [path.name for path, its in zip(files, found, strict=True) if its == number]
+            raise RunError(
+                f"{' and '.join(both)} in {folder} show the same prompt.", "Keep one picture of each prompt."
+            )
     return [_row(path, prompts[number]) for path, number in zip(files, found, strict=True)]
 
 

@@ -76,6 +76,7 @@ class Poll:
         """
         rows, pictures = self._drawn()
         with room.database.writing() as connection:
+            room.database.alone(connection)
             ids = open_voting(connection, self.folder, rows, pictures, self.config.voting, seed=self.seed)
         note_pictures(self.folder, self.run.folder)
         return ids

@@ -98,7 +98,7 @@ def _comparison(name: str, paired: Paired, results: Results, num_shown: int) -> 
 
 def _judged_row(measure: str, compared: Comparison, name: str, results: Results) -> dict[str, Any]:
     prompts = compared.prompts
-    share = prompts.interval()
+    share = prompts.interval(results.confidence)
     return {
         "measure": measure,
         "words": JUDGED[measure],

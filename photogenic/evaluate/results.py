@@ -71,6 +71,7 @@ class Results:
     space: str | None  # whose image embeddings the distances live in
     remarks: Sequence[str]  # what was left out, and why
     size_px: int  # longer side at which pictures were measured
+    confidence: float  # of all intervals
     extremes: Mapping[str, Extremes] = field(
         default_factory=dict
     )  # of models asked for solid black and white
@@ -95,11 +96,14 @@ def as_json(results: Results) -> dict[str, Any]:
             name: {measure: estimate_json(estimate) for measure, estimate in estimates.items()}
             for name, estimates in results.estimates.items()
         },
-        "paired": {name: _paired(paired) for name, paired in results.paired.items()},
+        "paired": {name: _paired(paired, results.confidence) for name, paired in results.paired.items()},
         "slices": {
             name: {
                 column: {
-                    value: {measure: _comparison(comparison) for measure, comparison in measures.items()}
+                    value: {
+                        measure: _comparison(comparison, results.confidence)
+                        for measure, comparison in measures.items()
+                    }
                     for value, measures in values.items()
                 }
                 for column, values in paired.slices.items()
@@ -110,14 +114,14 @@ def as_json(results: Results) -> dict[str, Any]:
     }
 
 
-def _paired(paired: Paired) -> dict[str, Any]:
+def _paired(paired: Paired, confidence: float) -> dict[str, Any]:
     compared = {**paired.judged, **paired.described}
-    return {measure: _comparison(comparison) for measure, comparison in compared.items()} | {
+    return {measure: _comparison(comparison, confidence) for measure, comparison in compared.items()} | {
         measure: estimate_json(estimate) for measure, estimate in paired.of_sets.items()
     }
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
+def _comparison(comparison: Comparison, confidence: float) -> dict[str, Any]:
     prompts = comparison.prompts
     return {
         **estimate_json(comparison.difference),
@@ -129,7 +133,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "net_win": _number(prompts.net_win),
         "win_rate_without_ties": _number(prompts.win_rate_without_ties),
         "win_rate_with_half_ties": _number(prompts.win_rate_with_half_ties),
-        "win_rate_interval": [_number(end) for end in prompts.interval()],
+        "win_rate_interval": [_number(end) for end in prompts.interval(confidence)],
         "p_value": comparison.p_value,
         "p_value_holm": comparison.p_value_holm,
     }

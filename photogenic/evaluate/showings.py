@@ -63,10 +63,10 @@ class Showroom:
         for number in range(num_checks(len(pairs), self.config)):
             if question == "visual_appeal":
                 name = pairs[number % len(pairs)].pictures[number % 2]
-                showing, clean, spoiled = appeal_check(number, open_rgb(self._file(name)), self.seed)
+                showing, *images = appeal_check(number, open_rgb(self._file(name)), self.seed)
             else:
-                showing, clean, spoiled = faithfulness_check(number, self.seed)
-            self._made[showing.pictures] = self.blind.add_pair(clean, spoiled)
+                showing, *images = faithfulness_check(number, self.seed)
+            self._made[showing.pictures] = self.blind.add_pair(*images)
             found.append(showing)
         return found
 

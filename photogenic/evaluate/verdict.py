@@ -17,7 +17,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.preference import Strengths, bradley_terry
 from photogenic.core.records import Vote
 from photogenic.core.statistics import Tally, holm, tally
-from photogenic.evaluate.compare import Estimate, Settings, mean_estimate, per_prompt
+from photogenic.evaluate.compare import Estimate, Settings, net_estimate, per_prompt, share_estimate
 from photogenic.evaluate.counting import Ballots, Outcome, choice, outcomes, sort_votes, usual_raters
 from photogenic.evaluate.raters import Rater, rate
 from photogenic.evaluate.votes import ANSWERS, RATER_KINDS, votes_fingerprint
@@ -157,7 +157,7 @@ def _panel(
         raters_a_pair=raters_a_pair,
         is_planned=planned is not None,
         contests=contests,
-        left_share=mean_estimate(lefts, [vote.prompt_id for vote in sided], settings),
+        left_share=share_estimate(lefts, [vote.prompt_id for vote in sided], settings),
         models=models,
         strengths=_strengths(models, contests) if len(models) > 2 else None,
     )
@@ -178,10 +178,10 @@ def _contest(
         outcomes=found,
         pairs=tally(results),
         prompts=prompts,
-        net_win=mean_estimate(results, prompt_ids, settings),
-        win_rate=mean_estimate(_decided(results), prompt_ids, settings),
+        net_win=net_estimate(results, prompt_ids, settings),
+        win_rate=share_estimate(_decided(results), prompt_ids, settings),
         votes=tally(singles),
-        vote_rate=mean_estimate(_decided(singles), voted_on, settings),
+        vote_rate=share_estimate(_decided(singles), voted_on, settings),
         p_value=prompts.p_value,
         p_value_holm=prompts.p_value,
         slices=_slices(found),

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from photogenic.core.errors import RunError
 from photogenic.core.records import Vote
 from photogenic.core.shards import atomic_path, fingerprint, write_table
+from photogenic.web.downloads import as_written, harmless
 
 ANSWERS = {
     "visual_appeal": ("left", "right", "tie"),
@@ -152,7 +153,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _cell(value: Any) -> Any:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else harmless(value)
 
 
 def _value(name: str, cell: str) -> Any:
@@ -165,7 +166,7 @@ def _value(name: str, cell: str) -> Any:
             return float(cell)
         except ValueError:
             return cell
-    return None if name in ("seconds", "expected") and not cell else cell
+    return None if name in ("seconds", "expected") and not cell else as_written(cell)
 
 
 # --- one row -------------------------------------------------------------------------------------------

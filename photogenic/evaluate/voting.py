@@ -47,10 +47,12 @@ def registration(folder: Path) -> Registration:
         roles=frozenset(("rater",)),
         judging=frozenset(("vote",)),
         read=read_vote,
+        check=check_question,
         decide=decide,
         show=_show,
         after=_store_sides,
         page="/evaluate/vote",
+        untold=("secret",),  # a lead may vote too
     )
     return Registration(
         name=NAME,
@@ -84,6 +86,18 @@ def read_vote(_kind: str, body: Mapping[str, Any]) -> str:
     if isinstance(active_ms, bool) or not isinstance(active_ms, int) or not 0 <= active_ms <= LONGEST_MS:
         raise ValueError("`active_ms` is no time in milliseconds.")
     return str(choice)
+
+
+def check_question(
+    event: Event, _person_id: str, _judgments: Sequence[Judgment], queue: Mapping[str, Any]
+) -> None:
+    """A vote answers what its queue asks.
+
+    Raises:
+        ValueError: it answers another question.
+    """
+    if event.body["question"] != queue["question"]:
+        raise ValueError(f"Here is asked about {queue['question']}.")
 
 
 def decide(cast: Sequence[Judgment], item: Item) -> Outcome:

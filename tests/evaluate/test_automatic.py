@@ -260,3 +260,18 @@ def test_a_picture_that_is_gone_is_an_error(run: Run) -> None:
     files_of(run, "tuned")[3].unlink()
     with pytest.raises(StorageError, match="Run `photogenic generate RECIPE` again"):
         measures_of(run)
+
+
+def test_all_intervals_have_the_confidence_that_was_asked_for(run: Run) -> None:
+    few_models(run)
+    found = measures_of(run, clip=None, confidence=0.5)["paired"]["tuned"]["appeal_score"]
+    low, high = stats.binomtest(found["wins"], found["wins"] + found["losses"]).proportion_ci(0.5, "wilson")
+    assert found["win_rate_interval"] == pytest.approx([low, high])
+    page = (run.folder / "evaluate" / "report.html").read_text(encoding="utf-8")
+    assert f"{100 * low:.0f} % to {100 * high:.0f} %" in page
+
+
+def test_no_near_copy_among_few_pictures_is_not_certain(run: Run) -> None:
+    few_models(run)
+    copies = measures_of(run, clip=None, near_copy={"max_bits": 0})["models"]["tuned"]["near_copy_ratio"]
+    assert copies["mean"] == 0 < 0.1 < copies["high"]

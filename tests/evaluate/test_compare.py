@@ -12,6 +12,7 @@ from photogenic.evaluate.compare import (
     adjust,
     compare,
     mean_estimate,
+    net_estimate,
     per_prompt,
     set_estimate,
     share_estimate,
@@ -45,6 +46,16 @@ def test_a_share_without_exception_is_not_certain() -> None:
         expected = wilson_interval(40 * all_alike, 40)  # prompts are counted, not pictures
         assert (found.mean, found.low, found.high) == pytest.approx((float(all_alike), *expected))
     assert math.isnan(share_estimate(np.empty(0, np.bool_), [], SETTINGS).mean)
+
+
+def test_a_net_win_without_exception_is_not_certain() -> None:
+    unlike = wilson_interval(0, 40).high
+    for result, low, high in ((1, 1 - 2 * unlike, 1), (-1, -1, 2 * unlike - 1), (0, -unlike, unlike)):
+        found = net_estimate(np.full(160, float(result)), PROMPTS, SETTINGS)
+        assert (found.mean, found.low, found.high) == pytest.approx((result, low, high))
+    mixed = np.repeat(np.random.default_rng(0).integers(-1, 2, 40), 4).astype(np.float64)
+    assert net_estimate(mixed, PROMPTS, SETTINGS) == mean_estimate(mixed, PROMPTS, SETTINGS)
+    assert math.isinf(net_estimate(np.ones(1), ["a"], SETTINGS).high)
 
 
 def test_a_real_difference_is_found_and_counted_by_prompt() -> None:

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from evaluate.test_poll import NUM_PAIRS, poll
 from photogenic.core.records import Vote as Record
+from photogenic.core.shards import read_json
 from photogenic.evaluate.poll import Poll
 from photogenic.evaluate.votes import read_votes
 from photogenic.web.app import create_app, routes_of
@@ -203,3 +204,14 @@ def test_a_rater_who_has_lost_the_way_gets_a_new_link_to_the_same_name(vote: Vot
     assert again.post("/api/sign-in", json={"invite": link.split("=")[1]}).status_code == 204
     assert person_id(again) == person_id(ann)
     assert again.get("/api/me").json()["queues"][0]["done"] == 3
+
+
+def test_not_even_the_lead_is_told_what_the_sides_are_drawn_by(vote: Vote) -> None:
+    lead = vote.person("Lea", "lead")
+    told = lead.get("/api/queues")
+    assert {queue["body"]["question"] for queue in told.json()["queues"]} == {
+        "visual_appeal",
+        "text_faithfulness",
+    }
+    secret = read_json(vote.poll.folder / "secret.json")["secret"]
+    assert secret not in told.text

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from web.profiles import adobe_like_profile
 
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_table
-from photogenic.evaluate.blind import BlindFolder, open_rgb, spoil
+from photogenic.evaluate.blind import BlindFolder, appeal_check, faithfulness_check, open_rgb, spoil
 from photogenic.evaluate.folders import PromptRow, import_folders, match
 
 PROMPTS = [PromptRow(f"id-{number}", f"text {number}", "Animals", "Basic") for number in range(3)]
@@ -62,6 +63,47 @@ def test_mistakes_are_said(tmp_path: Path) -> None:
         import_folders(run, {"a": odd}, PROMPTS)
     with pytest.raises(RunError, match="does not tell what its pictures were drawn from"):
         import_folders(run, {"a": odd}, [])
+
+
+def test_two_pictures_of_one_prompt_are_named(tmp_path: Path) -> None:
+    """They would be one pair to the count, and two answers to it would stop the verdict."""
+    both = folder(tmp_path / "both", ["id-0.png", "id-0.jpg", "id-1.png"])
+    with pytest.raises(RunError, match=r"id-0\.jpg and id-0\.png in .* show the same prompt"):
+        import_folders(Run(tmp_path / "run"), {"a": both}, PROMPTS)
+
+
+def test_the_pictures_of_a_run_are_not_written_over(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    for name in ("ours", "theirs"):
+        folder(tmp_path / name, ["0.png", "1.png", "2.png"])
+    import_folders(run, {name: tmp_path / name for name in ("ours", "theirs")}, PROMPTS)
+    drawn = {name: run.folder / "generate" / name for name in ("ours", "theirs")}
+    with pytest.raises(RunError, match="would be written over"):
+        import_folders(run, drawn, PROMPTS)
+    assert all(len(list(path.glob("*.png"))) == 3 for path in drawn.values())
+    with pytest.raises(RunError, match="holds pictures of theirs as well"):
+        import_folders(run, {"ours": tmp_path / "ours"}, PROMPTS)
+
+
+def test_raters_see_colours_and_shades_as_they_are_meant(tmp_path: Path) -> None:
+    wide, plain, deep = (tmp_path / f"{name}.png" for name in ("wide", "plain", "deep"))
+    Image.new("RGB", (8, 8), (200, 60, 60)).save(wide, icc_profile=adobe_like_profile())
+    Image.new("RGB", (8, 8), (200, 60, 60)).save(plain)
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(deep)
+    assert np.asarray(open_rgb(wide))[0, 0, 0] > 215  # the same numbers in a wider space are a stronger red
+    assert np.asarray(open_rgb(plain))[0, 0].tolist() == [200, 60, 60]
+    assert np.asarray(open_rgb(deep))[0, 0].tolist() == [40_000 // 256] * 3
+
+
+def test_the_place_of_a_check_does_not_tell_its_answer() -> None:
+    """A program that reads the page's answers would else pass every check without looking."""
+    image = Image.radial_gradient("L").convert("RGB").resize((64, 64))
+    checks = [appeal_check(number, image, 0) for number in range(40)]
+    checks += [faithfulness_check(number, 0) for number in range(40)]
+    assert 20 < sum(showing.models[0] == showing.expected for showing, *_ in checks) < 60
+    for showing, *images in checks[:40]:
+        clean = images[showing.models.index(str(showing.expected))]
+        assert clean.tobytes() == image.tobytes()
 
 
 def test_a_pair_has_one_size_one_format_and_no_metadata(tmp_path: Path) -> None:

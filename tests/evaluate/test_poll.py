@@ -146,6 +146,8 @@ def test_forged_doubled_and_out_of_turn_votes_are_refused(poll: Poll) -> None:
 
         assert refusal(other, other.event(queues[0], item)) == "This item was not given to you."
         assert "none of left, right, tie" in refusal(honest, honest.event(queues[0], item, choice="both"))
+        other_question = honest.event(queues[0], item, question="text_faithfulness", choice="both")
+        assert refusal(honest, other_question) == "Here is asked about visual_appeal."
         assert "no part of a vote" in refusal(honest, honest.event(queues[0], item, left_model="tuned"))
         assert "no time" in refusal(honest, honest.event(queues[0], item, active_ms=-1))
         assert "no such item" in refusal(honest, honest.event(queues[1], item))

@@ -166,6 +166,16 @@ def test_a_lean_to_one_side_is_seen() -> None:
     assert judge(leaning, settings=QUICK).panels[0].left_share.low > 0.5
 
 
+def test_few_votes_that_are_all_alike_are_not_certain() -> None:
+    votes = [replace(v, answer="left") for n in range(3) for v in pair(n, "t")]
+    assert judge(votes, settings=QUICK).panels[0].left_share.low < 0.5
+    contest = only_contest([v for n in range(4) for v in pair(n, "ttt")])
+    wilson = wilson_interval(4, 4)
+    for one in (contest.win_rate, contest.vote_rate):
+        assert (one.mean, one.low, one.high) == pytest.approx((1.0, *wilson))
+    assert contest.net_win.low == pytest.approx(2 * wilson.low - 1)
+
+
 def test_three_models_on_one_scale() -> None:
     panel = judge(cast({"base": 0.0, "sdxl": 0.3, "tuned": 1.5}, num_prompts=80), settings=QUICK).panels[0]
     assert panel.models == ["base", "sdxl", "tuned"]

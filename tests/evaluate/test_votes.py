@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -20,6 +21,7 @@ ODD = [
     vote(prompt='a "quoted", prompt;\nof two lines', category="Füchse 狐", seconds=0.1 + 0.2),
     vote(vote_id="v2", rater="bob\u2028", is_repeat=True, answer="tie", prompt="=1+1"),
     vote(vote_id="v3", is_attention_check=True, expected="right", right_model="tuned", seconds=3.0),
+    vote(vote_id="v5", rater="-cy", prompt="'=1+1", pair_id="'tis"),
     vote(vote_id="v4", question="text_faithfulness", answer="neither", rater="a model", rater_kind="model"),
 ]
 
@@ -32,6 +34,13 @@ def test_what_is_written_is_read(tmp_path: Path, ending: str) -> None:
     assert read_votes(path) == votes
     assert votes_fingerprint(read_votes(path)) == votes_fingerprint(reversed(votes))
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
+
+
+def test_no_spreadsheet_runs_a_cell(tmp_path: Path) -> None:
+    write_votes(tmp_path / "votes.csv", ODD)
+    with (tmp_path / "votes.csv").open(encoding="utf-8", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
 
 
 def test_no_votes_at_all(tmp_path: Path) -> None:
