@@ -415,6 +415,6 @@ STAGES = {
         Stage("pretrain", 3, _pretrain, _pretrain_inputs),
         Stage("tune", 3, _tune, _tune_inputs),
         Stage("generate", 2, _generate, _generate_inputs),
-        Stage("evaluate", 2, _evaluate, _evaluate_inputs),
+        Stage("evaluate", 3, _evaluate, _evaluate_inputs),
     )
 }
