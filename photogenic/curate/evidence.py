@@ -132,8 +132,13 @@ class Evidence:
         return self.column(name).to_pylist() if name in self.homes else self.fields(name)
 
     def fields(self, name: str) -> list[Any]:
-        """A side-car field of every sample; None where it has none."""
-        return [json.loads(text or "{}").get(name) for text in self.column("fields").to_pylist()]
+        """A side-car field of every sample; None where it has none. Only what names it is read as JSON."""
+        texts = self.column("fields")
+        values: list[Any] = [None] * len(texts)
+        named = pc.indices_nonzero(pc.match_substring(texts, json.dumps(name, ensure_ascii=False)))
+        for row, text in zip(named.to_pylist(), texts.take(named).to_pylist(), strict=True):
+            values[row] = json.loads(text).get(name)
+        return values
 
 
 def _step_record(step: dict[str, Any]) -> StepRecord:
