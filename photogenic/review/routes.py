@@ -19,7 +19,7 @@ from photogenic.review.needles import write_decided
 from photogenic.review.results import disagreements, progress
 from photogenic.review.tables import guidelines
 from photogenic.review.tokens import count_tokens
-from photogenic.web.accounts import Strict
+from photogenic.web.accounts import Number, Strict
 from photogenic.web.downloads import MEDIA_TYPES, attachment
 from photogenic.web.queues import item_of
 from photogenic.web.refusals import Refusal
@@ -170,7 +170,7 @@ def _add_results(router: APIRouter, review: Review) -> None:
         queue_id: str,
         room: RoomHere,
         person: PersonHere,
-        after: int = -(2**62),
+        after: Number = -(2**62),
         limit: Annotated[int, Field(ge=1, le=60)] = 20,
     ) -> dict[str, Any]:
         """Items on which people differ, with what each said."""
@@ -192,7 +192,7 @@ def _add_results(router: APIRouter, review: Review) -> None:
         queue_id: str,
         room: RoomHere,
         person: PersonHere,
-        offset: Annotated[int, Field(ge=0)] = 0,
+        offset: Annotated[int, Field(ge=0, le=2**31)] = 0,
         limit: Annotated[int, Field(ge=1, le=200)] = 60,
     ) -> dict[str, Any]:
         """All items in their order, with their state: the lead's contact sheet."""

@@ -41,6 +41,7 @@ PERMISSIONS: Permissions = {
     ("DELETE", "/api/invites/{invite_id}"): LEAD,
     ("GET", "/api/audit"): LEAD,
 }
+Number = Annotated[int, Field(ge=-(2**62), le=2**62)]  # what every database takes for an integer
 Short = Annotated[str, Field(max_length=200)]
 
 
@@ -266,7 +267,7 @@ def delete_invite(invite_id: str, room: RoomHere, person: PersonHere) -> Respons
 @router.get("/api/audit")
 def read_audit(
     room: RoomHere,
-    before: int | None = None,
+    before: Number | None = None,
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
     """What leads did, and who signed in, newest first."""
@@ -288,4 +289,4 @@ def read_audit(
     return {"entries": entries, "next": entries[-1]["seq"] if len(entries) == limit else None}
 
 
-__all__ = ["PERMISSIONS", "Strict", "router"]
+__all__ = ["PERMISSIONS", "Number", "Strict", "router"]

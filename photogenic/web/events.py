@@ -173,7 +173,9 @@ def _check(desk: Desk, kind: QueueKind, event: Event, person: Person) -> None:
 
 
 def _undo(desk: Desk, kind: QueueKind, event: Event, item: Item, person: Person) -> None:
-    undone = str(event.body.get("event_id", ""))
+    if set(event.body) != {"event_id"}:
+        raise RefusedEvent("An undo names the event that it takes back, and nothing else.")
+    undone = str(event.body["event_id"])
     present = desk.given[item.item_id].get(person.person_id)
     if present is None or present.event_id != undone:
         raise RefusedEvent("This is not your present judgment of the item, so it cannot be taken back.")

@@ -12,7 +12,7 @@ from pydantic import Field
 from sqlalchemy import Connection, select, update
 
 from photogenic.core.errors import DecodeError, StorageError
-from photogenic.web.accounts import Strict
+from photogenic.web.accounts import Number, Strict
 from photogenic.web.claims import MOST_PER_CLAIM, claim, coming
 from photogenic.web.derivatives import SIZES, VERSION
 from photogenic.web.events import accept
@@ -103,7 +103,7 @@ class EventBody(Strict):
     kind: Annotated[str, Field(max_length=16)]
     queue_id: Id
     item_id: Id
-    client_at: Annotated[str, Field(max_length=40)]
+    client_at: Annotated[str, Field(max_length=40, pattern=r"^[ -~]*$")]
     body: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
@@ -134,7 +134,7 @@ def mine(
     queue_id: str,
     room: RoomHere,
     person: PersonHere,
-    before: int | None = None,
+    before: Number | None = None,
     limit: Annotated[int, Field(ge=1, le=200)] = 20,
 ) -> dict[str, Any]:
     """My own events in this queue, newest first, so that they can be taken back after a reload."""
@@ -249,7 +249,7 @@ def to_adjudicate(
     queue_id: str,
     room: RoomHere,
     person: PersonHere,
-    after: int = -(2**62),
+    after: Number = -(2**62),
     limit: Annotated[int, Field(ge=1, le=MOST_PER_CLAIM)] = 20,
 ) -> dict[str, Any]:
     """Items on which people do not agree, with what each said."""

@@ -225,6 +225,19 @@ def test_nonsense_is_refused_with_a_sentence(office: Office) -> None:
         assert set(answer.json()) == {"error", "fix"}
 
 
+def test_numbers_and_letters_that_no_database_takes_are_refused(office: Office) -> None:
+    lead, queue = office.person("Lea", "lead"), office.queue(1)
+    for path in ("audit?before=", f"queues/{queue}/mine?before=", f"queues/{queue}/adjudicate?after=-"):
+        assert lead.get(f"/api/{path}{10**20}").status_code == 422
+    item = claim(lead, queue, 1)["items"][0]["id"]
+    one = event(queue, item, verdict="keep")
+    assert lead.post("/api/events", json={"events": [one | {"client_at": "a\0b"}]}).status_code == 422
+    back = event(queue, item, "undo", event_id=one["event_id"], words="\ud800")
+    body = json.dumps({"events": [one, back]})  # half of a letter, which JSON can hold
+    answer = lead.post("/api/events", content=body, headers={"Content-Type": "application/json"}).json()
+    assert (answer["accepted"], len(answer["refused"])) == ([one["event_id"]], 1)
+
+
 @pytest.mark.parametrize(
     "path",
     [
