@@ -34,6 +34,7 @@ from photogenic.models.noise_schedules import noise_schedule_for
 from photogenic.models.sampling import draw
 
 ROOT = Path(__file__).parents[1]
+SAMPLER = "dpm++"  # of all that is timed
 Draw = Callable[[], list[np.ndarray]]
 
 
@@ -68,10 +69,13 @@ def random_sd() -> Any:
 
 def compare(name: str, plain: Any, ours: Any, prompts: list[str], options: Any) -> None:
     """`draw` and the pipeline's own call."""
-    seeds, settings = list(range(len(prompts))), {"num_inference_steps": options.steps, "guidance_scale": 4.0}
+    seeds = list(range(len(prompts)))
+    settings = {"num_inference_steps": options.steps, "guidance_scale": 4.0}
     jobs: dict[str, Draw] = {
         "diffusers": lambda: own_call(plain, prompts, seeds, **settings),
-        "draw": lambda: list(draw(ours, prompts, seeds, batch_size=min(8, len(prompts)), **settings)),
+        "draw": lambda: list(
+            draw(ours, prompts, seeds, batch_size=min(8, len(prompts)), sampler=SAMPLER, **settings)
+        ),
     }
     seconds, images = race(jobs, options.rounds)
     gap = np.abs(np.stack(images["draw"]).astype(int) - np.stack(images["diffusers"])).max()
@@ -84,7 +88,7 @@ def compare(name: str, plain: Any, ours: Any, prompts: list[str], options: Any) 
 
 def own_call(pipeline: Any, prompts: list[str], seeds: list[int], **settings: Any) -> list[np.ndarray]:
     """The pipeline as its users call it, with the same sampler and noise, eight at a time."""
-    own, pipeline.scheduler = pipeline.scheduler, noise_schedule_for("dpm++", pipeline.scheduler)
+    own, pipeline.scheduler = pipeline.scheduler, noise_schedule_for(SAMPLER, pipeline.scheduler)
     pipeline.set_progress_bar_config(disable=True)
     images: list[np.ndarray] = []
     with torch.inference_mode():
@@ -103,7 +107,8 @@ def levers(prompts: list[str], options: Any) -> None:
     pipeline, seeds = load("emu-tiny"), list(range(len(prompts)))
 
     def drawn(**settings: Any) -> Draw:
-        return lambda: list(draw(pipeline, prompts, seeds, num_inference_steps=options.steps, **settings))
+        whole = {"sampler": SAMPLER, "num_inference_steps": options.steps} | settings
+        return lambda: list(draw(pipeline, prompts, seeds, **whole))
 
     jobs = {
         "as by default": drawn(),
@@ -117,8 +122,8 @@ def levers(prompts: list[str], options: Any) -> None:
         "deep blocks every 2nd step": drawn(cache_interval=2),
         "deep blocks every 3rd step": drawn(cache_interval=3),
         "every 2nd step, guidance at 0 to 0.8": drawn(cache_interval=2, guidance_interval=(0.0, 0.8)),
-        "15 steps instead": lambda: list(draw(pipeline, prompts, seeds, num_inference_steps=15)),
-        "10 steps instead": lambda: list(draw(pipeline, prompts, seeds, num_inference_steps=10)),
+        "15 steps instead": drawn(num_inference_steps=15),
+        "10 steps instead": drawn(num_inference_steps=10),
     }
     seconds, images = race(jobs, options.rounds)
     clip, reference = ClipScorer(weights_folder("emu-tiny")), np.stack(images["as by default"])
@@ -142,7 +147,7 @@ def encoded_each_time(pipeline: Any, prompts: list[str], seeds: list[int], steps
     with torch.inference_mode():
         for prompt in prompts:
             pipeline.encode_prompt([prompt, ""])
-    return list(draw(pipeline, prompts, seeds, num_inference_steps=steps))
+    return list(draw(pipeline, prompts, seeds, sampler=SAMPLER, num_inference_steps=steps))
 
 
 def attention_unspared(job: Draw) -> list[np.ndarray]:

@@ -413,8 +413,8 @@ STAGES = {
         Stage("curate", 2, _curate, _curate_inputs),
         Stage("review", 2, _review, _review_inputs),
         Stage("pretrain", 3, _pretrain, _pretrain_inputs),
-        Stage("tune", 3, _tune, _tune_inputs),
-        Stage("generate", 2, _generate, _generate_inputs),
+        Stage("tune", 4, _tune, _tune_inputs),
+        Stage("generate", 3, _generate, _generate_inputs),
         Stage("evaluate", 3, _evaluate, _evaluate_inputs),
     )
 }

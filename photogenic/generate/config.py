@@ -41,7 +41,7 @@ class GenerateConfig(Section):
     sampler: str | None = Field(
         None,
         description=f"One of {', '.join(SAMPLERS)}, or a scheduler class of diffusers, or `own`;"
-        " by default the family's, which is dpm++ for Emu and Stable Diffusion 1, 2 and XL.",
+        " by default the family's: dpm++-sde for Emu, dpm++ for Stable Diffusion 1, 2 and XL.",
     )
     size_px: int | None = Field(None, ge=8, description="Side of the picture; by default the model's own.")
     batch_size: int | None = Field(

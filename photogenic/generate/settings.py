@@ -8,7 +8,7 @@ from typing import Any
 
 from photogenic.core.shards import read_json
 from photogenic.generate.config import GenerateConfig
-from photogenic.models.samplers import DEFAULT_SAMPLER, OWN_SAMPLER
+from photogenic.models.samplers import DEFAULT_SAMPLER, FAMILY_SAMPLERS, OWN_SAMPLER
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class FamilyWay:
 
 # By the class that model_index.json names.
 FAMILY_WAYS = {
-    "EmuPipeline": FamilyWay(4.0, 20),
+    "EmuPipeline": FamilyWay(4.0, 20, FAMILY_SAMPLERS["EmuPipeline"]),
     "StableDiffusionPipeline": FamilyWay(7.5, 25),
     "StableDiffusionXLPipeline": FamilyWay(5.0, 30),
-    "StableDiffusion3Pipeline": FamilyWay(7.0, 28, OWN_SAMPLER),
+    "StableDiffusion3Pipeline": FamilyWay(7.0, 28, FAMILY_SAMPLERS["StableDiffusion3Pipeline"]),
 }
 OTHER_WAY = FamilyWay(4.5, 28, OWN_SAMPLER)  # of a family that no adapter knows
 

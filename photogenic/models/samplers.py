@@ -9,6 +9,10 @@ from typing import Any
 
 DEFAULT_SAMPLER = "dpm++"
 OWN_SAMPLER = "own"  # the one that the model brings
+# What a family is drawn with where nobody says otherwise, by the class of its pipeline; any other with
+# DEFAULT_SAMPLER where that works, or else with its own. Emu with fresh noise at each step: it mends what a
+# model that is not fully trained gets wrong on the way (docs/decisions/0036).
+FAMILY_SAMPLERS = {"EmuPipeline": "dpm++-sde", "StableDiffusion3Pipeline": OWN_SAMPLER}
 CLASS_NAME = re.compile(r"[A-Z]\w+Scheduler")  # any of diffusers, under its own name
 
 

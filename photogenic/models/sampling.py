@@ -16,6 +16,7 @@ from photogenic.models import foreign
 from photogenic.models.denoising import OnStep, Steps, decode, denoise
 from photogenic.models.families import Condition, denoiser_of, encode_empty, encode_texts, joined
 from photogenic.models.noise_schedules import dpm_solver, noise_schedule_for
+from photogenic.models.samplers import FAMILY_SAMPLERS
 
 __all__ = ["default_batch_size", "default_size_px", "dpm_solver", "draw", "size_step_px"]
 
@@ -50,8 +51,8 @@ def draw(
         guidance_scale: 1 turns guidance off.
         guidance_interval: the part of the steps, from 0 to 1, that is guided (arXiv 2404.07724).
         cache_interval: every how many steps the deep blocks run (arXiv 2312.00858); 1 is exact.
-        sampler: a name of `SAMPLERS`, `own`, or a scheduler class of diffusers; by default DPM-Solver++ or,
-            where the model was trained by flow matching, its own.
+        sampler: a name of `SAMPLERS`, `own`, or a scheduler class of diffusers; by default the family's
+            (`FAMILY_SAMPLERS`), or else DPM-Solver++ or, with flow matching, the model's own.
         size_px: side of the square picture, a multiple of `size_step_px`; by default the model's own.
         batch_size: images at a time; by default `default_batch_size`.
         on_step: called after each step of a batch; what it raises stops the drawing.
@@ -175,7 +176,8 @@ def _drawing(pipeline: DiffusionPipeline, sampler: str | None) -> Iterator[None]
     training = [
         part for part in pipeline.components.values() if isinstance(part, torch.nn.Module) and part.training
     ]
-    pipeline.scheduler = noise_schedule_for(sampler, noise_schedule)
+    usual = FAMILY_SAMPLERS.get(type(pipeline).__name__)
+    pipeline.scheduler = noise_schedule_for(sampler or usual, noise_schedule)
     pipeline.set_progress_bar_config(disable=True)
     for part in training:
         part.eval()

@@ -14,6 +14,7 @@ from transformers import CLIPModel, PreTrainedTokenizerFast
 from photogenic.core.run import seed_for
 from photogenic.core.statistics import Interval, wilson_interval
 from photogenic.models.clip import embed_images, embed_texts, tokenize
+from photogenic.models.samplers import DEFAULT_SAMPLER
 from photogenic.models.sampling import draw
 from photogenic.train.data import to_tensor
 
@@ -54,7 +55,12 @@ def measure_naming(
     """Draw each prompt once and let the judge rank its text among 99 others of `prompts`."""
     seeds = [seed_for(seed, "naming", prompt) for prompt in prompts]
     drawn = draw(
-        pipeline, prompts, seeds, guidance_scale=guidance_scale, num_inference_steps=num_inference_steps
+        pipeline,
+        prompts,
+        seeds,
+        guidance_scale=guidance_scale,
+        num_inference_steps=num_inference_steps,
+        sampler=DEFAULT_SAMPLER,  # whatever the family is usually drawn with: one yardstick for all
     )
     hits = named(np.stack(list(drawn)), prompts, judge, tokenizer, seed)
     num_hits = int(hits.sum())
