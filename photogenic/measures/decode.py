@@ -37,6 +37,9 @@ from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX as CANONICAL_LONG_
 from photogenic.measures.scales import halved, reduced
 from photogenic.measures.vision import Rgb as Rgb
 
+# What a model sees is reduced from at least this size, however small its view: below it JPEG's scales alias.
+MODEL_LEAST_PX = 256
+
 # 200 megapixels: the largest phone cameras; beyond it a file is taken for a decompression bomb.
 MAX_PIXELS = 200_000_000
 
@@ -65,6 +68,19 @@ class Picture:
     width_px: int  # of the original, oriented
     height_px: int  # of the original, oriented
     decoder: str  # the decoder that ran: simplejpeg or pillow
+
+
+@dataclass(frozen=True)
+class LeastSize:
+    """The size below which a picture would have to be enlarged for what looks at it."""
+
+    long_side_px: int = 1
+    short_side_px: int = 1
+
+    def long_side_of(self, width_px: int, height_px: int) -> int:
+        """The long side at which a picture of that shape has both."""
+        short, long = sorted((width_px, height_px))
+        return max(self.long_side_px, -(-self.short_side_px * long // short))
 
 
 def read_header(data: bytes) -> Header:
@@ -106,8 +122,20 @@ def decode(data: bytes, *, min_long_side_px: int = CANONICAL_LONG_SIDE_PX, exact
     """
     if min_long_side_px < 1:
         raise ValueError(f"min_long_side_px must be at least 1, not {min_long_side_px}")
+    return _decoded(data, LeastSize(long_side_px=min_long_side_px), exact)
+
+
+def decode_for_model(data: bytes, least: LeastSize | None) -> Picture:
+    """As `decode`, for a model that reduces the picture itself: at the first scale that is large enough.
+
+    None: for one that takes pixels as they are, at the canonical size. Raises DecodeError.
+    """
+    return decode(data) if least is None else _decoded(data, least, exact=False)
+
+
+def _decoded(data: bytes, least: LeastSize, exact: bool) -> Picture:
     with _refusing:
-        return _plain_jpeg(data, min_long_side_px, exact) or _opened(data, min_long_side_px, exact)
+        return _plain_jpeg(data, least, exact) or _opened(data, least, exact)
 
 
 def square(rgb: Rgb, size_px: int) -> Rgb:
@@ -130,13 +158,14 @@ def centre(rgb: Rgb) -> Rgb:
     return rgb[top : top + side, left : left + side]
 
 
-def _plain_jpeg(data: bytes, min_long_side_px: int, exact: bool) -> Picture | None:
+def _plain_jpeg(data: bytes, least: LeastSize, exact: bool) -> Picture | None:
     """Most files: a JPEG that Pillow need not open. None for all others, and for what simplejpeg refuses."""
     header = plain_jpeg(data)
     if header is None or header.mode == "CMYK" or header.width_px * header.height_px > MAX_PIXELS:
         return None
     width, height = header.width_px, header.height_px
     stored = (height, width) if header.orientation in _TRANSPOSED else (width, height)
+    min_long_side_px = least.long_side_of(width, height)
     rgb = _decode_jpeg(data, stored, min_long_side_px)
     if rgb is None:
         return None
@@ -144,10 +173,11 @@ def _plain_jpeg(data: bytes, min_long_side_px: int, exact: bool) -> Picture | No
     return Picture(np.ascontiguousarray(_oriented(rgb, header.orientation)), width, height, "simplejpeg")
 
 
-def _opened(data: bytes, min_long_side_px: int, exact: bool) -> Picture:
+def _opened(data: bytes, least: LeastSize, exact: bool) -> Picture:
     """Any file, as Pillow understands it."""
     image = _open(data)
     width_px, height_px = _oriented_size(image)
+    min_long_side_px = least.long_side_of(width_px, height_px)
     decoder = "simplejpeg"
     rgb = _decode_jpeg(data, image.size, min_long_side_px) if _suits_simplejpeg(image) else None
     if rgb is None:

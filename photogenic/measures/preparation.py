@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photogenic.core.errors import MissingModelError
+from photogenic.measures.decode import MODEL_LEAST_PX, LeastSize
 from photogenic.measures.vision import Rgb
 
 Pixels = NDArray[np.float32]  # [3, H, W]
@@ -35,6 +36,14 @@ class Preparation:
     scale: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @property
+    def least_size(self) -> LeastSize | None:
+        """What it reduces pictures from; None where it takes their pixels as they are."""
+        if self.size is None:
+            return None
+        side_px = self.size if isinstance(self.size, int) else max(self.size)
+        return LeastSize(short_side_px=max(MODEL_LEAST_PX, side_px))
 
     def __call__(self, rgb: Rgb) -> Pixels:
         """[H, W, 3] uint8 of any size -> [3, H', W'] float32."""

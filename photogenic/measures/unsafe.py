@@ -13,7 +13,7 @@ from PIL import Image
 from photogenic.core.errors import RecipeError
 from photogenic.core.shards import file_fingerprint
 from photogenic.measures.classifier import Classifier, read_labels
-from photogenic.measures.decode import Rgb
+from photogenic.measures.decode import MODEL_LEAST_PX, LeastSize, Rgb
 from photogenic.measures.inference import onnx_session, shipped_with
 
 RESIZED_PX, CROP_PX = 256, 224
@@ -45,6 +45,8 @@ def model_file() -> Path:
 class Unsafe:
     """open_nsfw (ResNet-50-thin), in one thread."""
 
+    least_size = LeastSize(short_side_px=max(MODEL_LEAST_PX, RESIZED_PX))  # of what it is shown
+
     def __init__(self) -> None:
         path = model_file()
         self.revision = file_fingerprint(path)
@@ -69,6 +71,7 @@ class UnsafeByLabels:
 
     def __init__(self, folder: Path, labels: Sequence[str] = ()) -> None:
         self._classifier = Classifier(folder)
+        self.least_size = self._classifier.least_size
         self._unsafe = unsafe_outputs(folder, labels)
 
     def __call__(self, rgb: Rgb) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from photogenic.core.errors import RecipeError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, read_table
 from photogenic.curate.config import CurateConfig
+from photogenic.curate.neural import Head, clip_model, head_revision, image_scorer, judge_concept
 from photogenic.curate.why import why
 from photogenic.measures.classifier import Classifier
 from photogenic.measures.clip_score import ClipScorer
-from photogenic.measures.decode import decode
+from photogenic.measures.decode import decode_for_model
 from photogenic.measures.heads import AestheticHead, zero_shot
 
 from .funnels import run_funnel
@@ -77,13 +79,15 @@ def test_scores_are_those_of_the_models_and_share_one_embedding(
     nsfw = Classifier(models / "nsfw")
     texts = clip.embed_texts([f"a photo of {name}" for name in NAMES])
     for row in rows:
-        rgb = decode((drawn / row["member"]).read_bytes()).rgb
-        vector = clip.embed_images([rgb])
+        data = (drawn / row["member"]).read_bytes()
+        vector = clip.embed_images([decode_for_model(data, clip.least_size).rgb])
         best, prob = zero_shot(vector, texts, clip.config.logit_scale, None)
         assert row["aesthetic_score"] == pytest.approx(float(head(vector)[0]), abs=5e-3)  # float16 vectors
         assert row["concept_prob"] == pytest.approx(float(prob[0]), abs=2e-3)
         assert row["concept"] == NAMES[best[0]]
-        assert row["unsafe_prob"] == pytest.approx(float(nsfw(rgb)[1]), abs=1e-6)
+        assert row["unsafe_prob"] == pytest.approx(
+            float(nsfw(decode_for_model(data, nsfw.least_size).rgb)[1]), abs=1e-6
+        )
 
 
 def test_another_head_opens_no_picture(models: Path, haystack: Path, tmp_path: Path) -> None:
@@ -120,9 +124,17 @@ def test_a_classifier_gives_concepts(models: Path, drawn: Path, tmp_path: Path) 
     rows = read_table(run.folder / "curate" / "candidates.parquet").to_pylist()
     classifier = Classifier(models / "kinds")
     for row in rows[:5]:
-        probabilities = classifier(decode((drawn / row["member"]).read_bytes()).rgb)
+        data = (drawn / row["member"]).read_bytes()
+        probabilities = classifier(decode_for_model(data, classifier.least_size).rgb)
         assert row["concept"] == classifier.labels[int(probabilities.argmax())]
         assert row["concept_prob"] == pytest.approx(float(probabilities.max()), abs=1e-6)
+
+
+def test_vectors_that_are_made_in_another_way_are_judged_again(models: Path) -> None:
+    model = clip_model(str(models / "clip"))
+    head = Head((image_scorer(model),), judge_concept)
+    other = Head((replace(image_scorer(model), revision="of another decode"),), judge_concept)
+    assert head_revision("concept", model, head) != head_revision("concept", model, other)
 
 
 def test_a_head_of_another_size_is_a_sentence(models: Path, drawn: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from transformers import pipeline
 
 from photogenic.core.errors import MissingModelError, RecipeError
 from photogenic.measures.classifier import Classifier
-from photogenic.measures.decode import Rgb
+from photogenic.measures.decode import LeastSize, Rgb
+from photogenic.measures.preparation import Preparation
 from photogenic.measures.unsafe import UnsafeByLabels
 
 LABELS = ("normal", "NSFW", "drawing", "hentai")
@@ -38,6 +39,16 @@ def test_probabilities_equal_the_pipeline(folder: Path, photographs: dict[str, R
         unsafe = UnsafeByLabels(folder)(rgb)
         assert unsafe == pytest.approx(expected["NSFW"] + expected["hentai"], rel=1e-4)
         assert UnsafeByLabels(folder, ("drawing",))(rgb) == pytest.approx(expected["drawing"], rel=1e-4)
+
+
+def test_pictures_are_wanted_no_smaller_than_the_view(folder: Path) -> None:
+    assert Classifier(folder).least_size == UnsafeByLabels(folder).least_size == LeastSize(short_side_px=256)
+
+    def least(size: tuple[int, int] | int | None) -> LeastSize | None:
+        return Preparation(size, None, Image.Resampling.BICUBIC, 1.0, (0.0,) * 3, (1.0,) * 3).least_size
+
+    assert least(384) == least((320, 384)) == LeastSize(short_side_px=384)
+    assert least(None) is None  # it takes pixels as they are
 
 
 def test_labels_that_are_not_there_are_a_sentence(folder: Path) -> None:

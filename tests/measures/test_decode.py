@@ -11,7 +11,16 @@ import pytest
 from PIL import Image, ImageCms
 
 from photogenic.core.errors import DecodeError
-from photogenic.measures.decode import CANONICAL_LONG_SIDE_PX, MAX_PIXELS, Rgb, decode, read_header, square
+from photogenic.measures.decode import (
+    CANONICAL_LONG_SIDE_PX,
+    MAX_PIXELS,
+    LeastSize,
+    Rgb,
+    decode,
+    decode_for_model,
+    read_header,
+    square,
+)
 
 Encode = Callable[..., bytes]
 
@@ -69,6 +78,44 @@ def test_another_size_can_be_asked_for(photographs: dict[str, Rgb], encode: Enco
     assert decode(data, min_long_side_px=5000).rgb.shape == (400, 600, 3)
     with pytest.raises(ValueError):
         decode(data, min_long_side_px=0)
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "expected"),
+    [
+        ((1600, 1200), LeastSize(short_side_px=256), (400, 300)),  # a quarter
+        ((1200, 1600), LeastSize(short_side_px=256), (300, 400)),
+        ((1600, 1200), LeastSize(long_side_px=256), (400, 300)),  # an eighth would have 200
+        ((2000, 300), LeastSize(short_side_px=256), (2000, 300)),  # long, but no higher than is needed
+        ((1600, 1200), LeastSize(short_side_px=400), (800, 600)),
+        ((240, 180), LeastSize(short_side_px=256), (240, 180)),
+        ((1600, 1200), None, (512, 384)),
+    ],
+)
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+def test_a_model_gets_the_first_scale_that_is_large_enough(
+    photographs: dict[str, Rgb],
+    encode: Encode,
+    file_format: str,
+    size: tuple[int, int],
+    least: LeastSize | None,
+    expected: tuple[int, int],
+) -> None:
+    image = Image.fromarray(photographs["coffee"]).resize(size)
+    picture = decode_for_model(encode(image, file_format), least)
+    assert picture.rgb.shape[1::-1] == expected and picture.rgb.flags.c_contiguous
+    assert (picture.width_px, picture.height_px) == size
+    reduced = image.resize(expected, Image.Resampling.BOX)
+    assert difference(picture.rgb, np.asarray(reduced)) < 6
+
+
+def test_a_model_gets_a_turned_picture_upright(photographs: dict[str, Rgb], encode: Encode) -> None:
+    image = Image.fromarray(photographs["coffee"]).resize((1600, 1200))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise
+    picture = decode_for_model(encode(image, "JPEG", exif=exif), LeastSize(short_side_px=256))
+    upright = image.resize((400, 300), Image.Resampling.BOX).transpose(Image.Transpose.ROTATE_270)
+    assert difference(picture.rgb, np.asarray(upright)) < 6
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2, 2)])
