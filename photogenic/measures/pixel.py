@@ -41,6 +41,9 @@ COLUMNS: dict[str, str] = {
 }
 
 DARK_CLIP, BRIGHT_CLIP = 5, 250  # luma levels: what a screen shows as black and as white
+# By a factor near to one a bilinear step smooths some places and leaves others as they are, so the quietest
+# blocks tell of less noise than there is elsewhere: it is taken from what was decoded.
+LITTLE_REDUCED = 0.8
 GREY_CHROMA = 10  # levels between the largest and smallest channel
 
 
@@ -156,7 +159,8 @@ def _cast_score(look: Look) -> float:
 
 
 def _sharpness_score(look: Look) -> float:
-    return sharpness_score(sampled(look.detail, round(look.scale * max(look.detail.shape))))
+    canonical = sampled(look.detail, round(look.scale * max(look.detail.shape)))
+    return sharpness_score(canonical, look.detail if look.scale > LITTLE_REDUCED else canonical)
 
 
 def _noise_score(look: Look) -> float:

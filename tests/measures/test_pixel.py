@@ -89,6 +89,19 @@ def test_colour_of_known_pictures(photographs: dict[str, Rgb], columns_of: Measu
     assert columns["saturation_ratio"] == 1 and columns["grey_ratio"] == 0
 
 
+def test_colourfulness_is_that_of_the_paper(photographs: dict[str, Rgb]) -> None:
+    """Hasler & Suesstrunk (2003), section 5: the spreads and means of two opponent colours."""
+    for rgb in photographs.values():
+        small = small_view(rgb).astype(np.float64)
+        red_green = small[:, :, 0] - small[:, :, 1]
+        yellow_blue = (small[:, :, 0] + small[:, :, 1]) / 2 - small[:, :, 2]
+        spread = np.hypot(red_green.std(), yellow_blue.std())
+        expected = spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean())
+        found = measure(Picture(rgb, rgb.shape[1], rgb.shape[0], "test"))
+        assert found["foreground_ratio"] == 1  # all of it counts
+        assert found["colourfulness_score"] == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_tint_agrees_in_one_hue(photographs: dict[str, Rgb], columns_of: Measured) -> None:
     grey = np.asarray(Image.fromarray(photographs["astronaut"]).convert("L"), np.float64)[:, :, None]
     sepia = np.clip(grey * (1.07, 0.95, 0.75), 0, 255).astype(np.uint8)
@@ -181,6 +194,23 @@ def test_noise_makes_no_blurred_photograph_sharp(photographs: dict[str, Rgb], co
         noisy = np.clip(soft + noise, 0, 255).astype(np.uint8)
         picture = Picture(noisy, noisy.shape[1], noisy.shape[0], "test")  # larger than it is measured at
         assert measure(picture)["sharpness_score"] < 1.2
+
+
+@pytest.mark.parametrize("long_side_px", [516, 524, 548, 580])
+def test_nor_where_the_decoder_gave_hardly_more_than_the_canonical_size(
+    photographs: dict[str, Rgb], long_side_px: int
+) -> None:
+    """A bilinear step by a factor near to one smooths the noise in some places and leaves it in others."""
+    rng = np.random.default_rng(0)
+    for rgb in photographs.values():
+        height_px = long_side_px * rgb.shape[0] // rgb.shape[1]
+        sharp = np.asarray(Image.fromarray(rgb).resize((long_side_px, height_px), Image.Resampling.LANCZOS))
+        noise = rng.normal(0, 5, sharp.shape[:2])[:, :, None]
+        scores = []
+        for view in (sharp, blurred(sharp, 2)):
+            noisy = np.clip(view + noise, 0, 255).astype(np.uint8)
+            scores.append(measure(Picture(noisy, long_side_px, height_px, "test"))["sharpness_score"])
+        assert scores[0] > 1.6 and scores[1] < 1.2
 
 
 def test_nothing_to_judge_has_no_sharpness(columns_of: Measured) -> None:
