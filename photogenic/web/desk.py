@@ -91,7 +91,9 @@ class Desk:
         if person_id not in self.given[item.item_id]:
             self._take_seat(item, person_id)
         active_ms = active_ms_of(event.body)
-        self._give(item, Judgment(person_id, event.event_id, answer, active_ms))
+        given = self.given[item.item_id]
+        given.pop(person_id, None)  # the newest is the last
+        given[person_id] = Judgment(person_id, event.event_id, answer, active_ms)
         self._changed(item, person_id)
 
     def _take_seat(self, item: Item, person_id: str) -> None:
@@ -113,14 +115,14 @@ class Desk:
         else:
             raise RefusedEvent("Others have settled this item meanwhile; your judgment is not needed.")
 
-    def take_back(self, event: Event, person_id: str, earlier: Judgment | None) -> None:
-        """Undo the present judgment: `earlier` holds again, or the item is this person's to judge."""
+    def take_back(self, event: Event, person_id: str, standing: Mapping[str, Judgment]) -> None:
+        """Undo a judgment: what is `standing` holds; who has none there has the item to judge."""
         item = self.items[event.item_id]
-        if earlier is not None:
-            self._give(item, earlier)
-        else:
-            del self.given[item.item_id][person_id]
+        given, self.given[item.item_id] = self.given[item.item_id], dict(standing)
+        if person_id not in standing:
             self._set_lease(item, person_id, "active")
+        others = {other for other in {*given, *standing} if given.get(other) != standing.get(other)}
+        self.said.setdefault(item.item_id, set()).update(others)
         self._changed(item, person_id)
 
     def adjudicate(self, event: Event, answer: str) -> None:
@@ -131,12 +133,6 @@ class Desk:
         item.adjudication, item.outcome, item.state = event.event_id, answer, "done"
         item.open_seats = 0
         self.said.setdefault(item.item_id, set())
-
-    def _give(self, item: Item, judgment: Judgment) -> None:
-        """The newest judgment is the last."""
-        given = self.given[item.item_id]
-        given.pop(judgment.person_id, None)
-        given[judgment.person_id] = judgment
 
     def _set_lease(self, item: Item, person_id: str, state: str) -> None:
         if self.replays:

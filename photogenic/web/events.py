@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from photogenic.web.database import Database
 from photogenic.web.desk import Desk, RefusedEvent
-from photogenic.web.history import earlier_judgment
+from photogenic.web.history import without
 from photogenic.web.queues import item_of
 from photogenic.web.registration import Event, Item, Person, QueueKind
 from photogenic.web.tables import events, items, judgments, leases, queues, standings
@@ -176,11 +176,10 @@ def _undo(desk: Desk, kind: QueueKind, event: Event, item: Item, person: Person)
     if set(event.body) != {"event_id"}:
         raise RefusedEvent("An undo names the event that it takes back, and nothing else.")
     undone = str(event.body["event_id"])
-    present = desk.given[item.item_id].get(person.person_id)
-    if present is None or present.event_id != undone:
+    standing = without(desk.connection, kind, item, person.person_id, undone)
+    if standing is None:
         raise RefusedEvent("This is not your present judgment of the item, so it cannot be taken back.")
-    earlier = earlier_judgment(desk.connection, kind, item, person.person_id)
-    desk.take_back(event, person.person_id, earlier)
+    desk.take_back(event, person.person_id, standing)
 
 
 # --- the state, made anew ------------------------------------------------------------------------------
@@ -238,8 +237,10 @@ def _replay(desk: Desk, rows: Sequence[Any]) -> None:
         kind = desk.kind(item)
         event = Event(row.event_id, row.kind, row.queue_id, row.item_id, row.client_at, json.loads(row.body))
         if row.kind == "undo":
-            earlier = earlier_judgment(desk.connection, kind, item, row.person_id, before=row.seq)
-            desk.take_back(event, row.person_id, earlier)
+            undone = str(event.body["event_id"])
+            standing = without(desk.connection, kind, item, row.person_id, undone, before=row.seq)
+            if standing is not None:
+                desk.take_back(event, row.person_id, standing)
         elif row.kind == "adjudicate":
             desk.adjudicate(event, kind.read(row.kind, event.body))
         else:

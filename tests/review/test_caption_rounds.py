@@ -137,6 +137,27 @@ def test_taking_back_the_second_writing_does_not_bring_back_what_was_returned(de
     assert mine is not None and "read" not in mine["body"] and "returned" in mine["body"]
 
 
+def test_a_reader_takes_a_return_back_as_long_as_it_is_the_last_word(desk: Desk) -> None:
+    wu, xi = Writer(desk, "Wu"), Writer(desk, "Xi")
+    item = wu.claim()
+    assert item is not None
+    first = wu.write(item["id"], "A disc")
+    xi.claim()
+    returned, _ = xi.say("return", item["id"], caption_event_id=first, words="Which colour?")
+    assert state(desk) == ("pending", 0)
+    assert xi.say("undo", item["id"], event_id=returned)[1] == []
+    assert state(desk) == ("pending", 1) and wu.claim() is None
+    assert administration.rebuild(desk.review)
+    assert state(desk) == ("pending", 1)
+    seen = xi.claim()
+    assert seen is not None and seen["body"]["read"]["text"] == "A disc"
+    returned, _ = xi.say("return", item["id"], caption_event_id=first, words="Which colour, please?")
+    wu.claim()
+    wu.write(item["id"], "A red disc")
+    assert xi.say("undo", item["id"], event_id=returned)[1] != []
+    assert state(desk) == ("pending", 1)
+
+
 def test_the_state_made_anew_gives_an_unwritten_picture_to_one_writer(desk: Desk) -> None:
     assert administration.rebuild(desk.review)
     wu, xi = Writer(desk, "Wu"), Writer(desk, "Xi")
