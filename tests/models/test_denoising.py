@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -57,6 +58,14 @@ def test_samplers_differ_and_unknown_ones_are_refused() -> None:
         one(pipeline, sampler="NoSuchScheduler")
     with pytest.raises(PhotogenicError, match="does not work on this model's noise schedule"):
         one(pipeline, sampler="FlowMatchEulerDiscreteScheduler")
+
+
+@pytest.mark.parametrize(("make", "sampler"), [(tiny.emu, "dpm++-sde"), (tiny.sd, "dpm++")])
+def test_each_family_has_its_usual_sampler(make: Callable[[], Any], sampler: str) -> None:
+    pipeline = make()
+    assert np.array_equal(one(pipeline), one(pipeline, sampler=sampler))
+    others = {"dpm++", "dpm++-sde"} - {sampler}
+    assert not any(np.array_equal(one(pipeline), one(pipeline, sampler=other)) for other in others)
 
 
 def test_flow_matching_keeps_its_own_sampler() -> None:
