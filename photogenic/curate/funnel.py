@@ -46,6 +46,7 @@ from photogenic.engines.local import engine_for
 from photogenic.engines.tasks import EngineName
 
 READ = "read"  # the step before the recipe's first: what cannot be decoded is dropped here
+MAX_FILE_BYTES = 2 * 2**30  # as many pixels as are decoded, in four channels of 16 bits, are 1.6 GB
 
 
 @dataclass
@@ -120,6 +121,7 @@ class Funnel:
     def walk(self, config: CurateConfig) -> None:
         """Apply all steps. Whoever is left has been decoded and has the pixel measures of `pixels_for`."""
         self._scorers, self._pixels = all_scorers(config), pixels_for(config)
+        self.ledger.drop_oversized(READ, MAX_FILE_BYTES)
         self._scored(read_scorer())
         self.ledger.drop_copies(READ, self._forgotten)
         for name, step in config.steps.items():

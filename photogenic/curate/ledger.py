@@ -122,6 +122,13 @@ class Ledger(PoolColumns):
             reason = literal("forgotten: its bytes were taken out for good")
             self._drop_where(f"{self._uid} IN ({gone})", step, reason)
 
+    def drop_oversized(self, step: str, most_bytes: int) -> None:
+        """Drop those whose file is larger, as the listing tells it: nobody reads them."""
+        size = column_sql(POOL, "size_bytes")
+        reason = literal(f"a file of more than {most_bytes / 2**30:g} GiB")
+        condition, most = f"{size} > {most_bytes}", literal(float(most_bytes))
+        self.events.append(Event(step, DROPPED, condition, reason, f"{size}::DOUBLE", most))
+
     def drop_undecodable(self, alias: str, step: str) -> None:
         """Drop whom the scorer of an attached table could not decode, each for its own reason."""
         reason = column_sql(alias, "undecodable")

@@ -17,7 +17,7 @@ from photogenic.core.records import Locator
 from photogenic.core.run import Run
 from photogenic.core.shards import Sources, read_table
 from photogenic.curate.config import CurateConfig, PoolConfig
-from photogenic.curate.funnel import curate
+from photogenic.curate.funnel import MAX_FILE_BYTES, curate
 from photogenic.curate.pool import index
 from photogenic.curate.why import why
 
@@ -145,6 +145,25 @@ def test_a_picture_that_became_a_pipe_since_keeps_nobody_waiting(tmp_path: Path)
     curate(CONFIG, run, workers=1)
     row = read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()[0]
     assert (row["verdict"], row["drop_reason"]) == ("failed", "a.png is no regular file any more.")
+
+
+def test_a_file_that_no_picture_can_be_is_a_row_and_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "good.png").write_bytes(encoded("PNG"))
+    (tmp_path / "huge.png").write_bytes(encoded("PNG"))
+    os.truncate(tmp_path / "huge.png", MAX_FILE_BYTES + 1)  # of holes: it takes no room
+    run = Run(tmp_path.with_name(f"{tmp_path.name}-run"))
+    index(PoolConfig.model_validate({"sources": {"own": tmp_path}}), run)
+    read = Sources.read
+    seen: list[str] = []
+    monkeypatch.setattr(Sources, "read", lambda self, it: (seen.append(it.member), read(self, it))[1])
+    curate(CONFIG, run, workers=1)
+    rows = {row["key"]: row for row in read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()}
+    assert rows["good"]["verdict"] == "kept" and "huge.png" not in seen
+    huge = rows["huge"]
+    assert (huge["verdict"], huge["drop_step"]) == ("dropped", "read")
+    assert (huge["drop_reason"], huge["value"]) == ("a file of more than 2 GiB", MAX_FILE_BYTES + 1)
 
 
 def test_a_picture_of_more_than_the_limit_is_a_row_before_it_is_decoded(tmp_path: Path) -> None:
