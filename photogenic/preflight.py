@@ -56,6 +56,7 @@ class Check:
     needs: str
     has: str
     fits: Answer
+    cure: str = ""  # what to do where it does not fit
 
 
 def show_plan(road: Road, stages: Sequence[str]) -> None:
@@ -71,15 +72,20 @@ def show_plan(road: Road, stages: Sequence[str]) -> None:
         plan.add_row(name, _state(road, name))
     out.print(plan)
     checks = preflight(road, stages)
-    table = Table("check", "needs", "has", "fits", box=SIMPLE_HEAD, title="Preflight", title_justify="left")
+    table = Table(box=SIMPLE_HEAD, title="Preflight", title_justify="left")
+    for name in ("check", "needs", "has", "fits"):
+        table.add_column(name, overflow="fold")  # a path that is cut off cannot be put right
     for check in checks:
         table.add_row(
             check.what, check.needs, check.has, check.fits, style="red" if check.fits == "no" else ""
         )
     out.print(table)
-    wrong = [check.what for check in checks if check.fits == "no"]
+    wrong = [check for check in checks if check.fits == "no"]
     if wrong:
-        raise PhotogenicError(f"This run would not get through: {', '.join(wrong)}.", "See the table above.")
+        raise PhotogenicError(
+            f"This run would not get through: {', '.join(check.what for check in wrong)}.",
+            "\n".join(f"- {check.what}: {' '.join((check.has, check.cure)).strip()}" for check in wrong),
+        )
 
 
 def preflight(road: Road, stages: Sequence[str]) -> list[Check]:
@@ -167,7 +173,7 @@ def _base_model(road: Road, stages: Sequence[str]) -> Iterator[Check]:
     try:
         yield Check("base model", config.weights, str(weights_folder(config.weights)), "yes")
     except PhotogenicError as error:
-        yield Check("base model", config.weights, error.what, "no")
+        yield Check("base model", config.weights, error.what, "no", error.fix)
 
 
 def _text_encoders(road: Road, stages: Sequence[str]) -> Iterator[Check]:
@@ -209,7 +215,7 @@ def _clips(road: Road, stages: Sequence[str]) -> Iterator[Check]:
             model = model_folder(name)
             yield Check(what, name, f"{model.path}, revision {model.revision[:12]}", "yes")
         except PhotogenicError as error:
-            yield Check(what, name, error.what, "no")
+            yield Check(what, name, error.what, "no", error.fix)
     names = {
         "tune": recipe.tune.gate.clip_model if recipe.tune is not None else None,
         "evaluate": recipe.evaluate.clip if recipe.evaluate is not None else None,
@@ -220,7 +226,7 @@ def _clips(road: Road, stages: Sequence[str]) -> Iterator[Check]:
         try:
             yield Check(f"CLIP of {stage}", clip, str(weights_folder(clip)), "yes")
         except PhotogenicError as error:
-            yield Check(f"CLIP of {stage}", clip, error.what, "no")
+            yield Check(f"CLIP of {stage}", clip, error.what, "no", error.fix)
 
 
 def _disk(road: Road, stages: Sequence[str]) -> Check:

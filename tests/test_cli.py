@@ -161,6 +161,9 @@ def test_a_dry_run_finds_what_is_missing(recipe: Path) -> None:
     done = photogenic("run", "mine.yaml", "--dry-run", "--set", "pool.sources.mine=absent", cwd=recipe.parent)
     assert done.returncode == 2
     assert "absent is no folder" in done.stdout and "pool source mine" in done.stderr
+    assert f"- pool source mine: {recipe.parent / 'absent'} is no folder" in done.stderr, (
+        "whole, below the table"
+    )
 
 
 def test_a_run_folder_that_cannot_be_made(recipe: Path) -> None:

@@ -87,7 +87,8 @@ def show_training(road: Road, gpus: int) -> None:
     if recipe.pretrain is None or recipe.pretrain.weights is not None:
         raise RecipeError("The recipe makes no model of its own to plan.", "Try recipes/emu.yaml.")
     planned = plan_training(recipe.pretrain, recipe.tune, gpus)
-    table = Table(box=SIMPLE_HEAD, title=f"Training on {gpus:,} GPUs", title_justify="left")
+    title = f"Training on {counted(gpus, 'GPU')}"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     table.add_column("stage", no_wrap=True)
     for name in ("samples", "FLOP", "days", "reads", "saves", "GPU"):
         table.add_column(name, justify="right", no_wrap=True)

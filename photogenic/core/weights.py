@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from photogenic.core.errors import MissingModelError
 from photogenic.core.shards import file_fingerprint, fingerprint
 
+HUB_ID = re.compile(r"(?!models/|runs/)[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # owner/name
 PACKAGED = Path(__file__).resolve().parent.parent / "weights"
 
 
@@ -21,10 +23,13 @@ def weights_folder(name_or_path: str | Path) -> Path:
         return PACKAGED / path.name
     if path.is_dir():
         return path
+    fetched = ""
+    if HUB_ID.fullmatch(str(name_or_path)) and not path.parent.exists():
+        fetched = f" From the Hugging Face hub: hf download {name_or_path} --local-dir models/{path.name}"
     raise MissingModelError(
         f"There is no model {str(name_or_path)!r}: neither a folder nor a packaged name.",
         f"Packaged: {', '.join(packaged_weights()) or 'none'}."
-        " A relative path starts at the working directory.",
+        f" A relative path starts at the working directory.{fetched}",
     )
 
 

@@ -61,6 +61,12 @@ def test_a_small_pool_is_planned_in_small_numbers(recipe: Path, tmp_path: Path) 
         assert of_large_pools not in said
 
 
+def test_the_plan_of_a_training_cuts_no_number_off() -> None:
+    result = CliRunner().invoke(app, ["plan", "emu", "--gpus", "256"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0 and "Training on 256 GPUs" in result.output
+    assert "…" not in result.output
+
+
 def test_a_recipe_without_a_funnel_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "empty.yaml"
     path.write_text("name: empty\n")

@@ -20,6 +20,13 @@ def test_what_is_neither_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(MissingModelError, match="'no-such-model'") as caught:
         weights_folder("no-such-model")
     assert "Packaged:" in caught.value.fix
+    assert "hf download" not in caught.value.fix
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingModelError) as caught:
+        weights_folder("somebody/some-model")
+    assert "hf download somebody/some-model --local-dir models/some-model" in caught.value.fix
+    with pytest.raises(MissingModelError) as caught:
+        weights_folder("models/some-model")
+    assert "hf download" not in caught.value.fix
     (tmp_path / "own").mkdir()
     assert weights_folder("own") == Path("own")
