@@ -39,8 +39,10 @@ def time_of(given: Iterable[Row[Any]]) -> dict[str, int]:
 
 def estimate(connection: Connection, queue: Row[Any], workers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What is left, in judgments and in seconds of work at the pace so far (`time_of` each worker)."""
+    # A kind may want fewer at first than the overlap: a caption is written before it is read.
+    needed = case((items.c.wanted > items.c.overlap, items.c.wanted), else_=items.c.overlap)
     missing = connection.execute(
-        select(func.sum(items.c.wanted - items.c.given)).where(
+        select(func.sum(needed - items.c.given)).where(
             items.c.queue_id == queue.queue_id, items.c.state == "pending", items.c.purpose == "work"
         )
     ).scalar()

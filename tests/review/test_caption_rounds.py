@@ -74,6 +74,16 @@ def test_a_picture_is_one_writers_until_it_has_a_caption(desk: Desk) -> None:
     assert seen is not None and seen["body"]["read"]["text"] == "A disc"
 
 
+def test_what_is_left_is_to_write_and_to_read(desk: Desk) -> None:
+    wu, lead = Writer(desk, "Wu"), desk.person("Lea", "lead")
+    path = f"/api/queues/{wu.queue}/progress"
+    assert lead.get(path).json()["judgments_left"] == 2
+    item = wu.claim()
+    assert item is not None
+    wu.write(item["id"], "A disc")
+    assert lead.get(path).json()["judgments_left"] == 1
+
+
 def test_an_approval_is_of_the_caption_that_was_read(desk: Desk) -> None:
     wu, xi = Writer(desk, "Wu"), Writer(desk, "Xi")
     item = wu.claim()
