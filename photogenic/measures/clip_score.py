@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from photogenic.core.errors import MissingModelError
 from photogenic.core.shards import file_fingerprint, fingerprint
-from photogenic.measures.decode import MODEL_LEAST_PX, LeastSize, Rgb, square
+from photogenic.measures.decode import Rgb, square
 from photogenic.measures.inference import open_towers
 from photogenic.measures.preparation import Pixels, read_preparation
+from photogenic.measures.scales import MODEL_LEAST_PX, LeastSize
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

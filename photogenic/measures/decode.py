@@ -34,14 +34,12 @@ from photogenic.measures.colour import eight_bit_rgb, in_srgb
 from photogenic.measures.headers import Header as Header
 from photogenic.measures.headers import plain_jpeg, quick_header
 from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX as CANONICAL_LONG_SIDE_PX
-from photogenic.measures.scales import halved, reduced
+from photogenic.measures.scales import LeastSize, halved, reduced
 from photogenic.measures.vision import Rgb as Rgb
-
-# What a model sees is reduced from at least this size, however small its view: below it JPEG's scales alias.
-MODEL_LEAST_PX = 256
 
 # 200 megapixels: the largest phone cameras; beyond it a file is taken for a decompression bomb.
 MAX_PIXELS = 200_000_000
+_TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} megapixels"
 
 # Only these plugins may look at untrusted bytes: no PostScript, no PDF, no vector formats.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
@@ -68,19 +66,6 @@ class Picture:
     width_px: int  # of the original, oriented
     height_px: int  # of the original, oriented
     decoder: str  # the decoder that ran: simplejpeg or pillow
-
-
-@dataclass(frozen=True)
-class LeastSize:
-    """The size below which a picture would have to be enlarged for what looks at it."""
-
-    long_side_px: int = 1
-    short_side_px: int = 1
-
-    def long_side_of(self, width_px: int, height_px: int) -> int:
-        """The long side at which a picture of that shape has both."""
-        short, long = sorted((width_px, height_px))
-        return max(self.long_side_px, -(-self.short_side_px * long // short))
 
 
 def read_header(data: bytes) -> Header:
@@ -224,9 +209,11 @@ def _open(data: bytes) -> Image.Image:
     except UnidentifiedImageError as error:
         known = any(signature in data[:12] for signature in _SIGNATURES)
         raise DecodeError("truncated" if known else "no picture format that is read here") from error
+    except Image.DecompressionBombError as error:  # Pillow refuses twice our limit by itself
+        raise DecodeError(_TOO_LARGE) from error
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise DecodeError(f"more than {MAX_PIXELS // 1_000_000} megapixels: {width} x {height}")
+        raise DecodeError(f"{_TOO_LARGE}: {width} x {height}")
     if width < 1 or height < 1:
         raise DecodeError("no pixels")
     return image

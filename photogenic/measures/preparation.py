@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photogenic.core.errors import MissingModelError
-from photogenic.measures.decode import MODEL_LEAST_PX, LeastSize
+from photogenic.measures.scales import MODEL_LEAST_PX, LeastSize
 from photogenic.measures.vision import Rgb
 
 Pixels = NDArray[np.float32]  # [3, H, W]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import numpy as np
@@ -14,6 +15,22 @@ Pixels = TypeVar("Pixels", bound=NDArray[np.uint8])  # [H, W, 3] or [H, W]
 # Sharpness and noise cannot be compared between sizes, so they are measured at this one.
 CANONICAL_LONG_SIDE_PX = 512
 SMALL_LONG_SIDE_PX = 128  # light, colour, the frame
+
+# What a model sees is reduced from at least this size, however small its view: below it JPEG's scales alias.
+MODEL_LEAST_PX = 256
+
+
+@dataclass(frozen=True)
+class LeastSize:
+    """The size below which a picture would have to be enlarged for what looks at it."""
+
+    long_side_px: int = 1
+    short_side_px: int = 1
+
+    def long_side_of(self, width_px: int, height_px: int) -> int:
+        """The long side at which a picture of that shape has both."""
+        short, long = sorted((width_px, height_px))
+        return max(self.long_side_px, -(-self.short_side_px * long // short))
 
 
 def reduced(pixels: Pixels, long_side_px: int) -> Pixels:

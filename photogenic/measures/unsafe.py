@@ -13,8 +13,9 @@ from PIL import Image
 from photogenic.core.errors import RecipeError
 from photogenic.core.shards import file_fingerprint
 from photogenic.measures.classifier import Classifier, read_labels
-from photogenic.measures.decode import MODEL_LEAST_PX, LeastSize, Rgb
+from photogenic.measures.decode import Rgb
 from photogenic.measures.inference import onnx_session, shipped_with
+from photogenic.measures.scales import MODEL_LEAST_PX, LeastSize
 
 RESIZED_PX, CROP_PX = 256, 224
 MEAN_BGR = np.array([104, 117, 123], np.float32)  # of the pictures that it was trained on

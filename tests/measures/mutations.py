@@ -79,11 +79,20 @@ def bomb(data: bytes, other: bytes, rng: Generator) -> bytes:
     side = int(rng.integers(15_000, 60_000))  # beyond the limit; below it, size alone is no reason
     if data[:2] == b"\xff\xd8":
         place = data.find(b"\xff\xc0")
-        return data[: place + 5] + struct.pack(">HH", side, side) + data[place + 9 :]
+        return _replaced(data, place + 5, struct.pack(">HH", side, side))
     if data[:2] == b"BM":
-        return data[:18] + struct.pack("<ii", side, side) + data[26:]
+        return _replaced(data, 18, struct.pack("<ii", side, side))
     if data[:4] == b"GIF8":
-        return data[:6] + struct.pack("<HH", side, side) + data[10:]
+        return _replaced(data, 6, struct.pack("<HH", side, side))
+    if data[8:16] == b"WEBPVP8 ":
+        return _replaced(data, 26, struct.pack("<HH", 16_383, 16_383))  # the most that it can say
+    if data[:4] == b"II*\0":
+        (directory,) = struct.unpack_from("<I", data, 4)
+        width, height = (directory + 2 + 12 * entry for entry in (0, 1))  # tags are in ascending order
+        size = struct.pack("<HII", 4, 1, side)  # one number of 32 bits
+        return _replaced(_replaced(data, width + 2, size), height + 2, size)
+    if data[4:12] == b"ftypavif":
+        return _replaced(data, data.find(b"ispe") + 8, struct.pack(">II", side, side))
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes(3 * side + 1) * 40)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
@@ -100,6 +109,10 @@ MUTATIONS: dict[str, Mutation] = {
     "only zeros": only_zeros,
     "bomb": bomb,
 }
+
+
+def _replaced(data: bytes, place: int, piece: bytes) -> bytes:
+    return data[:place] + piece + data[place + len(piece) :]
 
 
 def _overwritten(data: bytes, rng: Generator, below: int, num: int) -> bytes:

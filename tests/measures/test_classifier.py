@@ -12,8 +12,9 @@ from transformers import pipeline
 
 from photogenic.core.errors import MissingModelError, RecipeError
 from photogenic.measures.classifier import Classifier
-from photogenic.measures.decode import LeastSize, Rgb
+from photogenic.measures.decode import Rgb
 from photogenic.measures.preparation import Preparation
+from photogenic.measures.scales import LeastSize
 from photogenic.measures.unsafe import UnsafeByLabels
 
 LABELS = ("normal", "NSFW", "drawing", "hentai")

@@ -8,19 +8,20 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from mutations import bomb
 from PIL import Image, ImageCms
 
 from photogenic.core.errors import DecodeError
 from photogenic.measures.decode import (
     CANONICAL_LONG_SIDE_PX,
     MAX_PIXELS,
-    LeastSize,
     Rgb,
     decode,
     decode_for_model,
     read_header,
     square,
 )
+from photogenic.measures.scales import LeastSize
 
 Encode = Callable[..., bytes]
 
@@ -373,6 +374,19 @@ def test_stray_bytes_before_a_marker_cost_no_pixel(photographs: dict[str, Rgb], 
     assert picture.decoder == "pillow" and difference(picture.rgb, photographs["chelsea"]) < 6
 
 
+@pytest.mark.parametrize("file_format", ALL_FORMATS)
+def test_a_small_file_that_announces_a_huge_picture_is_called_that(
+    photographs: dict[str, Rgb], encode: Encode, file_format: str
+) -> None:
+    data = encode(photographs["chelsea"], file_format)
+    announced = bomb(data, data, np.random.default_rng(0))
+    # libavif has a limit of its own, and does not say that it was met.
+    reason = "truncated" if file_format == "AVIF" else f"more than {MAX_PIXELS // 1_000_000} megapixels"
+    for look in (read_header, decode):
+        with pytest.raises(DecodeError, match=reason):
+            look(announced)
+
+
 def test_a_bomb_is_refused_before_decoding() -> None:
     side = 20_000
     assert side * side > MAX_PIXELS
@@ -384,10 +398,10 @@ def test_a_bomb_is_refused_before_decoding() -> None:
 
     pixels = zlib.compress(b"\0" * 1000)
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    picture = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
     for look in (read_header, decode):
         with pytest.raises(DecodeError, match="200 megapixels"):
-            look(bomb)
+            look(picture)
 
 
 @pytest.mark.parametrize("file_format", ALL_FORMATS)
