@@ -33,7 +33,8 @@ from photogenic.road import run_lock
 NAMES = ("sample_id", "uid", "key", "member")
 # Made again by the next run from what is left; pictures are inlined in pages, and caches go by fingerprints.
 PAGES = ("report.html", "curate/report.html", "evaluate/report.html", "copies/report.html", "explore.html")
-CACHES = ("curate/columns", "tune/encoded", "tune/cache", "pretrain/cache", "pretrain/encoded")
+ALIGNED = ("curate/columns", "curate/.deciding", "curate/slices/*/columns", "curate/slices/*/.deciding")
+CACHES = ("tune/encoded", "tune/cache", "pretrain/cache", "pretrain/encoded")
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def forget(run: Run, names: Iterable[str], *, reason: str = "", dry_run: bool = 
         raise RunError(f"{run.folder} has no indexed pool.", "Name a run folder, or a recipe that has run.")
     with run_lock(run.folder):
         before = read_tombstones(run.folder)
-        fresh = _find(run, list(dict.fromkeys(names)), before.stones, reason)
-        forgotten = Forgotten((*fresh, *_again(before.stones, names)))
+        wanted = list(dict.fromkeys(names))
+        fresh = _find(run, wanted, before.stones, reason)
+        forgotten = Forgotten((*fresh, *_again(before.stones, wanted)))
         ids = {stone.sample_id for stone in forgotten.stones}
         forgotten.models = _models(run, ids)
         if not dry_run:
@@ -153,9 +155,11 @@ def _models(run: Run, ids: set[str]) -> list[Change]:
 
 def _work(run: Run, ids: set[str], forgotten: Forgotten) -> Iterator[tuple[Change, Any]]:
     """What is to be done, in order, each with the function that does it."""
-    touches_models = bool(forgotten.models)
+    caches = [folder for name in ALIGNED for folder in sorted(run.folder.glob(name))]
+    if forgotten.models:
+        caches += [run.folder / name for name in CACHES if (run.folder / name).is_dir()]
     for path in sorted(run.folder.rglob("*.parquet")):
-        if path.is_relative_to(run.folder / "curate" / "columns") or "sample_id" not in _columns(path):
+        if any(map(path.is_relative_to, caches)) or "sample_id" not in _columns(path):
             continue
         num = _num_rows(path, ids)
         if num:
@@ -170,10 +174,8 @@ def _work(run: Run, ids: set[str], forgotten: Forgotten) -> Iterator[tuple[Chang
     for name in PAGES:
         if (run.folder / name).exists():
             yield Change(run.folder / name, "the next run writes it again"), (run.folder / name).unlink
-    for name in CACHES:
-        folder = run.folder / name
-        if folder.is_dir() and (touches_models or name == "curate/columns"):
-            yield Change(folder, "a cache, filled again when needed"), lambda it=folder: shutil.rmtree(it)
+    for folder in caches:
+        yield Change(folder, "a cache, filled again when needed"), lambda it=folder: shutil.rmtree(it)
     counts, done = run.folder / "curate" / "counts.json", run.folder / "curate" / "done.json"
     if counts.exists():
         yield Change(counts, "counted again"), lambda: _count_again(run)

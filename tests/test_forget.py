@@ -105,6 +105,17 @@ def test_a_sample_and_its_copy_are_gone_from_everything_and_stay_out(
     assert "third-name" not in keys(run.folder / "review" / "needles.parquet")
 
 
+def test_what_killed_processes_left_is_cleared_as_well(run: Run) -> None:
+    """Aligned tables name nobody, and hold side-car values all the same."""
+    folders = [run.folder / "curate" / name for name in (".deciding", "slices/1-of-2/.deciding")]
+    folders += [run.folder / "curate" / name for name in ("columns", "slices/1-of-2/columns")]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_table(folder / "field.parquet", pa.table({"text": ["the licence of 4.png"]}))
+    forget(run, ["4.png"])
+    assert not [folder for folder in folders if folder.exists()]
+
+
 def test_a_dry_run_says_the_same_and_changes_nothing(run: Run) -> None:
     before = contents(run)
     told = forget(run, ["3.png"], dry_run=True)
