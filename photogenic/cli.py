@@ -275,18 +275,22 @@ def init(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Where to write the recipe; default: <the folder>.yaml."),
     ] = None,
+    tuning: Annotated[
+        bool, typer.Option("--tuning/--no-tuning", help="Also tune a model on the best, or only choose them.")
+    ] = True,
 ) -> None:
     """Write a first recipe for a folder of your own pictures.
 
     \b
     Examples:
       photogenic init ~/Pictures                          writes pictures.yaml
+      photogenic init ~/Pictures --no-tuning              the best pictures, and no model
       photogenic init ~/Pictures/2024 --out norway.yaml   its run folder is runs/norway
     """
     from photogenic.core.words import counted
     from photogenic.starter import write_starter
 
-    written = write_starter(photographs, out)
+    written = write_starter(photographs, out, tunes=tuning)
     for note in written.notes:
         typer.secho(note, fg="yellow", err=True)
     typer.echo(f"Wrote {written.path}, for {counted(written.num_pictures, 'picture')}.")

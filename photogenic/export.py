@@ -278,7 +278,7 @@ WRITERS: dict[str, Writer] = {"webdataset": _write_tar, "folder": _write_picture
 
 
 def _write_ids(path: Path, table: pa.Table) -> None:
-    names = ["sample_id", "uid", "source", "key"]
+    names = ["sample_id", "uid", "source", "key", "member"]
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)

@@ -15,6 +15,8 @@ from photogenic.recipe import find_recipe
 
 TEMPLATE = "own-photographs"
 
+BEFORE_TUNING = "\n# The model to be tuned."  # in the template: what follows is about models
+TUNED, CHOSEN = "to a model tuned on the best of them", "to the best of them"
 INSIDE = "You are inside that folder, where no run folder may lie: run it elsewhere, or with --run DIR."
 
 
@@ -27,10 +29,11 @@ class Starter:
     notes: tuple[str, ...] = ()  # sentences on what would surprise later
 
 
-def write_starter(folder: Path, out: Path | None) -> Starter:
+def write_starter(folder: Path, out: Path | None, *, tunes: bool = True) -> Starter:
     """Write a recipe for the pictures below `folder` to `out`, or to <name of the folder>.yaml.
 
     The recipe, and so its run folder, has the file's name: two folders of the same name do not share one.
+    Unless it `tunes`, it ends where the best pictures are chosen, and needs no torch.
 
     Raises:
         RecipeError: there is no such folder, it holds no picture, or the recipe is there already.
@@ -50,6 +53,8 @@ def write_starter(folder: Path, out: Path | None) -> Starter:
     if path.exists():
         raise RecipeError(f"{path} is there already.", "Remove it, or give another name with --out.")
     text = find_recipe(TEMPLATE).read_text(encoding="utf-8")
+    if not tunes:
+        text = text.partition(BEFORE_TUNING)[0].replace(TUNED, CHOSEN, 1)
     text = text.replace(f"name: {TEMPLATE}\n", f"name: {name}\n")
     text = text.replace("path: photographs", f"path: {_quoted(str(folder.resolve()))}")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from photogenic.recipe import STAGES
+from photogenic.recipe import STAGES, load_recipe
 
 COMMANDS = (
     *STAGES,
@@ -187,6 +187,16 @@ def test_init_writes_a_recipe_that_loads(photos: Path) -> None:
     assert "with 3 files" in plan.stdout
     again = photogenic("init", photos.name, cwd=photos.parent)
     assert again.returncode == 2 and "is there already" in again.stderr
+
+
+def test_init_without_tuning_ends_with_the_choice(photos: Path) -> None:
+    done = photogenic("init", photos.name, "--no-tuning", "--out", "best.yaml", cwd=photos.parent)
+    assert done.returncode == 0, done.stderr
+    recipe = load_recipe(photos.parent / "best.yaml")
+    assert recipe.stages() == ["pool", "curate", "review"]
+    text = (photos.parent / "best.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# From a folder of your own pictures to the best of them. `photogenic init")
+    assert "emu-tiny" not in text and text.endswith("num_needles: 200\n")
 
 
 def test_init_counts_what_is_read_and_names_what_is_not(photos: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_list_of_ids_reads_no_picture(run: Run, photos: Path, tmp_path: Path) 
     with (tmp_path / "out" / "ids.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     table = read_table(run.folder / "review" / "needles.parquet")
-    assert rows == table.select(["sample_id", "uid", "source", "key"]).to_pylist()
+    assert rows == table.select(["sample_id", "uid", "source", "key", "member"]).to_pylist()
 
 
 def test_originals_inside_tars_and_parquet_go_on_as_they_are(run: Run, photos: Path, tmp_path: Path) -> None:
