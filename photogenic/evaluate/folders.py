@@ -37,8 +37,9 @@ def import_folders(run: Run, folders: Mapping[str, Path], prompts: Sequence[Prom
 
     A folder that `photogenic generate` wrote tells by its manifest what was drawn. Of others, a picture
     belongs to the prompt whose id is its name without the ending; or to the prompt of that number, where all
-    names end in numbers; or else, where there are as many pictures as prompts, to the one at its place in the
-    order of names (numbers in names count as numbers).
+    names end in numbers, and number 0 or the last one tells where they begin; or else, where there are as
+    many pictures as prompts, to the one at its place in the order of names (numbers in names count as
+    numbers).
 
     Raises:
         RunError: a folder is missing or has no pictures, or it cannot be told what they show; or the run
@@ -81,9 +82,10 @@ def match(names: Sequence[str], num_prompts: int, prompt_ids: Sequence[str]) -> 
     if all(name in by_id for name in names):
         return [by_id[name] for name in names]
     numbers = [int(found[-1]) if (found := re.findall(r"\d+", name)) else -1 for name in names]
-    first = min(numbers, default=-1)
-    if len(set(numbers)) == len(names) and first in (0, 1) and max(numbers) - first < num_prompts:
-        return [number - first for number in numbers]
+    if len(set(numbers)) == len(names) and min(numbers) >= 0 and max(numbers) <= num_prompts:
+        first, last = 0 in numbers, num_prompts in numbers
+        # With neither, 1 may be the first or the second prompt, and every picture may belong to the next one.
+        return [number - last for number in numbers] if first != last else None
     if len(names) == num_prompts:
         places = {name: place for place, name in enumerate(sorted(names, key=_natural))}
         return [places[name] for name in names]
@@ -115,7 +117,8 @@ def _matched(folder: Path, prompts: Sequence[PromptRow]) -> list[dict[str, Any]]
     if found is None:
         raise RunError(
             f"Which of the {len(prompts)} prompts the {len(files)} pictures in {folder} show cannot be told.",
-            "Name each picture after its prompt's number, 00000.png or 00001.png being the first.",
+            "Name each picture after its prompt's number, counted from 0. Counted from 1, the last one has to"
+            " be there: else nothing tells where the numbers begin.",
         )
     for number, count in Counter(found).items():
         if count > 1:

@@ -27,6 +27,9 @@ PROMPTS = [PromptRow(f"id-{number}", f"text {number}", "Animals", "Basic") for n
         (["fox 10", "fox 9", "fox 20"], [1, 0, 2]),  # by place, numbers as numbers
         (["red", "blue"], None),
         (["7", "8"], None),
+        (["2", "0"], [2, 0]),  # 0 is there
+        (["1", "2"], None),  # the first two, or the last two?
+        (["0", "3"], None),  # four numbers for three prompts
     ],
 )
 def test_pictures_find_their_prompts(names: list[str], expected: list[int] | None) -> None:
