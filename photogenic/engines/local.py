@@ -26,7 +26,7 @@ from photogenic.engines.tasks import Beat, EngineName, Failure, Queue, R, T, Try
 if TYPE_CHECKING:
     from photogenic.engines.cluster import RayEngine
 
-START_S = 60.0  # the longest that a fresh worker may take to import what it needs and say that it is there
+START_S = 300.0  # the longest that a fresh worker may import what it needs: on a busy machine torch takes minutes
 MAX_FALSE_STARTS = 3  # workers in a row that ended before they were there: one may have been killed
 
 
