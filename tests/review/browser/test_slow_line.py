@@ -41,6 +41,7 @@ def watched(
         page.goto(f"/review/{screen}?queue={served.queue(screen)}")
         if screen == "grid":
             until(page, PAINTED)
+            page.wait_for_load_state("networkidle")  # it asks once more when it has what it wants
             page.wait_for_timeout(400)  # a screen cannot be submitted before it could be seen
         else:
             next_picture(page, None)
