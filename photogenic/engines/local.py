@@ -26,7 +26,7 @@ from photogenic.engines.tasks import Beat, EngineName, Failure, Queue, R, T, Try
 if TYPE_CHECKING:
     from photogenic.engines.cluster import RayEngine
 
-START_S = 300.0  # the longest that a fresh worker may import what it needs: on a busy machine torch takes minutes
+START_S = 300.0  # the longest that a fresh worker may import what it needs: a busy machine takes minutes
 MAX_FALSE_STARTS = 3  # workers in a row that ended before they were there: one may have been killed
 
 
