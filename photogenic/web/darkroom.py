@@ -101,6 +101,8 @@ class Darkroom:
             except (PhotogenicError, OSError) as error:
                 # Whoever asks for it hears the same; the thread goes on with the next.
                 log.warning("picture %s: %s", order[0], error)
+            except Exception:  # such as a database that is restarted: the thread has to outlive it
+                log.exception("picture %s", order[0])
 
     def _next(self) -> tuple[str, str] | None:
         """What to make now; waits for an order. None: it is time to end."""

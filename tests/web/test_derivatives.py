@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms
+from sqlalchemy.exc import OperationalError
 
 from photogenic.core.errors import DecodeError
 from photogenic.web import darkroom
@@ -110,6 +111,29 @@ def test_a_derivative_is_made_ahead_and_once(office: Office) -> None:
     ada = office.person("Ada", "generalist")
     assert ada.get(f"/api/queues/{queue}/images/{digests[0]}/thumb").status_code == 200
     assert [path.name for path in made[0].parent.glob(".*")] == []
+
+
+def test_pictures_are_made_ahead_after_a_database_was_away(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.queue(2)
+    room, digests = office.room.darkroom, list(office.pictures)
+    real, made = room.picture, threading.Event()
+
+    def away_at_first(digest: str, size: str) -> Path:
+        if digest == digests[0]:
+            raise OperationalError("SELECT", {}, Exception("the server closed the connection"))
+        path = real(digest, size)
+        made.set()
+        return path
+
+    monkeypatch.setattr(room, "picture", away_at_first)
+    room.order(digests, "thumb")  # nobody works yet
+    room.start()
+    room.order(digests, "thumb")
+    assert made.wait(10)
+    room.stop()
+    assert room.path(digests[1], "thumb").exists()
 
 
 def test_a_picture_that_is_ordered_again_waits_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
