@@ -128,7 +128,6 @@ def test_pictures_are_made_ahead_after_a_database_was_away(
         return path
 
     monkeypatch.setattr(room, "picture", away_at_first)
-    room.order(digests, "thumb")  # nobody works yet
     room.start()
     room.order(digests, "thumb")
     assert made.wait(10)
