@@ -23,7 +23,7 @@ from photogenic.core.errors import RunError, StorageError
 from photogenic.core.manifest import iter_samples
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, write_json
-from photogenic.core.tombstones import Tombstone, add_tombstones, read_tombstones
+from photogenic.core.tombstones import Tombstone, Tombstones, add_tombstones, read_tombstones
 from photogenic.core.words import counted
 from photogenic.curate.scorers import read_scorer
 from photogenic.curate.tables import BATCH_ROWS, write_batches
@@ -68,13 +68,16 @@ def forget(run: Run, names: Iterable[str], *, reason: str = "", dry_run: bool = 
     with run_lock(run.folder):
         before = read_tombstones(run.folder)
         wanted = list(dict.fromkeys(names))
-        fresh = _find(run, wanted, before.stones, reason)
-        forgotten = Forgotten((*fresh, *_again(before.stones, wanted)))
-        ids = {stone.sample_id for stone in forgotten.stones}
+        found = _find(run, wanted, before.stones, reason)
+        fresh = [stone for stone in found if stone.sample_id not in before.ids]
+        forgotten = Forgotten((*fresh, *_again(before.stones, wanted, found)))
+        # What an earlier call left behind when it was killed goes now, whoever is named.
+        stones = Tombstones((*before.stones, *fresh))
+        ids = set(stones.ids)
         forgotten.models = _models(run, ids)
         if not dry_run:
             add_tombstones(run.folder, fresh)
-        for change, remove in _work(run, ids, forgotten):
+        for change, remove in _work(run, stones, forgotten):
             forgotten.changes.append(change)
             if not dry_run:
                 remove()
@@ -87,8 +90,11 @@ def forget(run: Run, names: Iterable[str], *, reason: str = "", dry_run: bool = 
 # --- who is meant --------------------------------------------------------------------------------------
 
 
-def _again(stones: Iterable[Tombstone], names: Iterable[str]) -> Iterator[Tombstone]:
-    named = set(names)
+def _again(
+    stones: Iterable[Tombstone], names: Iterable[str], found: Iterable[Tombstone]
+) -> Iterator[Tombstone]:
+    """Those of earlier calls that the names mean."""
+    named = {*names, *(name for stone in found for name in (stone.sample_id, stone.uid) if name)}
     return (stone for stone in stones if {stone.sample_id, stone.uid} & named)
 
 
@@ -153,18 +159,18 @@ def _models(run: Run, ids: set[str]) -> list[Change]:
     return seen
 
 
-def _work(run: Run, ids: set[str], forgotten: Forgotten) -> Iterator[tuple[Change, Any]]:
-    """What is to be done, in order, each with the function that does it."""
+def _work(run: Run, stones: Tombstones, forgotten: Forgotten) -> Iterator[tuple[Change, Any]]:
+    """What is to be done, in order, each with the function that does it.
+
+    The manifest is last: as long as anything is left, the same names are found in it by the same command.
+    """
+    ids, manifest = set(stones.ids), run.folder / "pool" / "manifest"
     caches = [folder for name in ALIGNED for folder in sorted(run.folder.glob(name))]
     if forgotten.models:
         caches += [run.folder / name for name in CACHES if (run.folder / name).is_dir()]
-    for path in sorted(run.folder.rglob("*.parquet")):
-        if any(map(path.is_relative_to, caches)) or "sample_id" not in _columns(path):
-            continue
-        num = _num_rows(path, ids)
-        if num:
-            yield Change(path, counted(num, "row")), lambda path=path: _without(path, ids)
-    for stone in forgotten.stones:  # small pictures are named after their bytes
+    tables = [path for path in sorted(run.folder.rglob("*.parquet")) if path.parent != manifest]
+    yield from _rows([path for path in tables if not any(map(path.is_relative_to, caches))], ids)
+    for stone in stones.stones:  # small pictures are named after their bytes
         for path in sorted((run.folder / "review").rglob(f"{(stone.uid or 'no uid')[:32]}*")):
             yield Change(path, "a picture of it"), path.unlink
     if (run.folder / "review" / "review.db").exists():
@@ -182,6 +188,14 @@ def _work(run: Run, ids: set[str], forgotten: Forgotten) -> Iterator[tuple[Chang
     if done.exists():  # a look-alike that went for the forgotten one has a claim to its place
         yield Change(done, "the next run decides anew, and opens no picture"), done.unlink
     yield from _exports(run, ids, forgotten)
+    yield from _rows(sorted(manifest.glob("*.parquet")), ids)
+
+
+def _rows(tables: Iterable[Path], ids: set[str]) -> Iterator[tuple[Change, Any]]:
+    """The tables that have rows of the samples."""
+    for path in tables:
+        if "sample_id" in _columns(path) and (num := _num_rows(path, ids)):
+            yield Change(path, counted(num, "row")), lambda path=path: _without(path, ids)
 
 
 def _exports(run: Run, ids: set[str], forgotten: Forgotten) -> Iterator[tuple[Change, Any]]:

@@ -1,7 +1,9 @@
 import json
 import shutil
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from photogenic import forget as forgetting
 from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json, read_table, write_table
@@ -103,6 +106,44 @@ def test_a_sample_and_its_copy_are_gone_from_everything_and_stay_out(
     verdicts = {row["key"]: row for row in read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()}
     assert verdicts["third-name"]["drop_reason"] == "forgotten: its bytes were taken out for good"
     assert "third-name" not in keys(run.folder / "review" / "needles.parquet")
+
+
+def test_killed_at_any_moment_the_same_command_removes_what_is_left(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = forgetting._work
+    out = tmp_path / "out"
+    export(run, "candidates", "folder", out)
+    for folder in (run.folder, out):
+        shutil.copytree(folder, tmp_path / f"{folder.name} before")
+    row = next(
+        row for row in read_table(run.folder / "pool" / "manifest").to_pylist() if row["member"] == "2.png"
+    )
+
+    def killed_after(num: int) -> None:
+        def some(*values: Any) -> Iterator[Any]:
+            for number, item in enumerate(work(*values)):
+                if number == num:
+                    raise ZeroDivisionError
+                yield item
+
+        monkeypatch.setattr(forgetting, "_work", some)
+
+    num_changes = len(forget(run, ["2.png"], dry_run=True).changes)
+    for num in (*range(0, num_changes - 1, 3), num_changes - 1):
+        for folder in (run.folder, out):
+            shutil.rmtree(folder)
+            shutil.copytree(tmp_path / f"{folder.name} before", folder)
+        killed_after(num)
+        with pytest.raises(ZeroDivisionError):
+            forget(run, ["2.png"])
+        monkeypatch.setattr(forgetting, "_work", work)
+        told = forget(run, ["2.png"])  # by its member: that is in no tombstone
+        assert {stone.sample_id for stone in told.stones} == read_tombstones(run.folder).ids
+        assert len(read_tombstones(run.folder).stones) == 2, "it, and the copy of its bytes"
+        for stone in told.stones:
+            assert [path.name for path in traces(run, out, of=stone.sample_id)] == ["forgotten.jsonl"]
+        assert row["sample_id"] in read_tombstones(run.folder).ids
 
 
 def test_what_killed_processes_left_is_cleared_as_well(run: Run) -> None:
