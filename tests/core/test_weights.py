@@ -24,9 +24,29 @@ def test_what_is_neither_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingModelError) as caught:
         weights_folder("somebody/some-model")
-    assert "hf download somebody/some-model --local-dir models/some-model" in caught.value.fix
+    assert "hf download somebody/some-model --include '*.safetensors'" in caught.value.fix
     with pytest.raises(MissingModelError) as caught:
         weights_folder("models/some-model")
     assert "hf download" not in caught.value.fix
     (tmp_path / "own").mkdir()
     assert weights_folder("own") == Path("own")
+
+
+def test_what_the_cache_of_the_hub_holds_is_found_by_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    commit = "a" * 40
+    cached = tmp_path / "models--somebody--some-model"
+    snapshot = cached / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (snapshot / "model_index.json").write_text("{}", encoding="utf-8")
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit, encoding="utf-8")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert weights_folder("somebody/some-model") == snapshot
+    assert weights_folder(f"somebody/some-model@{commit}") == snapshot
+    with pytest.raises(MissingModelError) as caught:
+        weights_folder("somebody/some-model@other")
+    assert "hf download somebody/some-model --revision other" in caught.value.fix

@@ -128,7 +128,9 @@ class PretrainParts(NamedTuple):
 class PretrainConfig(Section):
     """Either `weights` (a model that exists, to be trained further with `diffusion`), or all parts of one."""
 
-    weights: str | None = Field(None, description="Packaged name or folder of a base model.")
+    weights: str | None = Field(
+        None, description="Base model: packaged name, folder, or Hugging Face id that is in the hub's cache."
+    )
     size_px: int = Field(64, gt=0, multiple_of=8, description="Side of the pictures that the model draws.")
     held_out_ratio: float = Field(0.05, gt=0, lt=0.5, description="Share of concepts kept for validation.")
     concept_field: str = Field(
