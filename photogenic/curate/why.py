@@ -64,12 +64,12 @@ class Story:
             table.add_column(title)
         for line in self.lines:
             style = COLOURS.get(line.outcome, "dim")
-            table.add_row(line.step, line.said, Text(line.outcome, style))
+            table.add_row(line.step, Text(line.said), Text(line.outcome, style))  # a Text is no markup
         values = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
         for title in ("measured by", "values"):
             values.add_column(title, style="dim")
         for scorer, said in self.measured:
-            values.add_row(scorer, said)
+            values.add_row(Text(scorer), Text(said))
         verdict = Text(self.verdict, COLOURS.get(row["verdict"], ""))
         return Group(head, names, table, verdict, *([values] if self.measured else []))
 

@@ -7,7 +7,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.run import Run
 from photogenic.core.tombstones import Tombstone, add_tombstones
 from photogenic.curate.config import CurateConfig
-from photogenic.curate.why import Story, why
+from photogenic.curate.why import Line, Story, why
 
 from .funnels import run_funnel
 
@@ -106,3 +106,19 @@ def test_what_was_taken_out_or_is_raw_says_so(run: Run) -> None:
     with pytest.raises(RunError, match="no sample") as caught:
         why(run, "small.CR3")
     assert "export them as JPEG" in caught.value.fix
+
+
+def test_whatever_a_stranger_wrote_is_told_as_it_is() -> None:
+    said = "licence [/b] [red]mine[/] is not allowed"
+    sample = {
+        "source": "[/s]",
+        "member": "[m]",
+        "alt_text": "[/x]",
+        "key": "[/]",
+        "sample_id": "1",
+        "uid": None,
+    }
+    sample |= {"verdict": "dropped", "drop_step": "licence", "drop_reason": said}
+    lines = (Line("licence", said, "dropped"),)
+    text = printed(Story(sample, lines, (("ocr, revision 1", "ocr_text [/b] [link=x]y"),)))
+    assert text.count(said) == 2 and "[/s]/[m]" in text and "ocr_text [/b] [link=x]y" in text
