@@ -270,6 +270,9 @@ def test_recipe_section(tmp_path: Path) -> None:
     recipe = tmp_path / "pool.yaml"
     recipe.write_text("sources:\n  demo: haystack\n")
     assert load_config(recipe, PoolConfig).sources["demo"].path == Path("haystack")
+    recipe.write_text("sources:\n  own-needles: haystack\n")
+    with pytest.raises(RecipeError, match="`own-needles` is what review calls"):
+        load_config(recipe, PoolConfig)
     recipe.write_text("sources:\n  demo: {path: haystack, alt_txt: [t]}\n")
     with pytest.raises(RecipeError, match="alt_text"):
         load_config(recipe, PoolConfig)

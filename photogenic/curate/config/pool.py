@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from photogenic.core.config import StrictModel
+from photogenic.core.run import OWN_NEEDLES
 from photogenic.core.storage import RemotePath, Root, literal_secrets
 
 Format = Literal["folder", "webdataset", "parquet"]
@@ -78,6 +79,13 @@ class PoolConfig(StrictModel):
         description="Name -> source. Tables speak of a source by its name, so folders can move.", min_length=1
     )
     rows_per_shard: int = Field(10_000, gt=0, description="Samples per shard of the pool manifest.")
+
+    @field_validator("sources")
+    @classmethod
+    def _review_keeps_its_name(cls, sources: dict[str, SourceConfig]) -> dict[str, SourceConfig]:
+        if OWN_NEEDLES in sources:
+            raise ValueError(f"`{OWN_NEEDLES}` is what review calls a folder of your own; take another name")
+        return sources
 
     @field_validator("sources", mode="before")
     @classmethod
