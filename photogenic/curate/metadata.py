@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -69,6 +70,14 @@ def _metadata_rows(path: Root, left_out: Counter[str]) -> Iterator[dict[str, Any
                 yield from rows_of(batch)
         except (OSError, ValueError) as error:
             raise RunError(f"Cannot read {path}: {error}", "Write the file again or remove it.") from error
+
+
+def spellings(member: str) -> tuple[str, ...]:
+    """The member as it is, and with its accents composed and decomposed: file systems differ in that."""
+    if member.isascii():
+        return (member,)
+    forms = (member, unicodedata.normalize("NFC", member), unicodedata.normalize("NFD", member))
+    return tuple(dict.fromkeys(forms))
 
 
 def read_side_cars(found: Found, left_out: Counter[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from photogenic.core.storage import Entry, RemotePath, Root, for_good
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import Rows, rows_beside
 from photogenic.curate.left_out import Survey, leave_out
-from photogenic.curate.metadata import FILE_NAME, read_metadata, read_side_cars
+from photogenic.curate.metadata import FILE_NAME, read_metadata, read_side_cars, spellings
 from photogenic.curate.rows_on_disk import RowsOnDisk
 
 IMAGE_SUFFIXES = frozenset(
@@ -207,7 +207,7 @@ def _found_samples(
             left_out[f"no picture ({split_suffix(found.name)[1] or 'no suffix'})"] += 1
             continue
         if metadata is not None:
-            row = metadata.get(found.member)
+            row = next(filter(None, map(metadata.get, spellings(found.member))), {})
         else:
             row = {**rows_of(found.folder).get(found.stem, {}), **read_side_cars(found, left_out)}
         yield sample_from(name, found.member, found.size_bytes, row, config)
@@ -226,7 +226,7 @@ def _missing_samples(
         path = PurePosixPath(member)
         if path.is_absolute() or ".." in path.parts:
             leave_out(left_out, "metadata row that points out of the pool", member)
-        elif is_there(member):
+        elif any(map(is_there, spellings(member))):
             continue
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             yield sample_from(name, member, -1, row, config)

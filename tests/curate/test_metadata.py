@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -73,6 +74,17 @@ def test_levels_up_to_the_limit_are_kept() -> None:
     assert plain(value) == value
     with pytest.raises(ValueError, match="in one another"):
         plain({"a": value})
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+def test_an_accent_may_be_written_in_two_ways(folder: Path, run: Run, on_disk: Literal["NFC", "NFD"]) -> None:
+    name = normalize(on_disk, "\u00e9t\u00e9.png")
+    (folder / "a.png").rename(folder / name)
+    other: Literal["NFC", "NFD"] = "NFC" if on_disk == "NFD" else "NFD"
+    line = {"file_name": normalize(other, name), "text": "summer"}
+    (folder / "metadata.jsonl").write_text(json.dumps(line))
+    samples = pool(folder, run)
+    assert {member: sample.alt_text for member, sample in samples.items()} == {name: "summer"}
 
 
 def test_a_side_car_without_end_is_left_out(folder: Path, run: Run) -> None:
