@@ -170,7 +170,9 @@ class Road:
             )
         with run_lock(self.run.folder, shared=True), run_lock(part.folder(self.run)):
             num, failed = score_slice(config, self.run, part, workers=self.workers, engine=self.engine)
-        console.print(f"curate: slice {part} of the pool is scored: {num} pictures, {failed} failed")
+        console.print(
+            f"curate: slice {part} of the pool is scored: {counted(num, 'picture')}, {failed:,} failed"
+        )
 
     def seconds(self) -> dict[str, float]:
         """Stage -> how long it took when it was last run."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from photogenic.core.words import counted
 from photogenic.options import (
     RunOption,
     RunOrRecipeArgument,
@@ -97,7 +98,7 @@ def export(
     from photogenic.export import export as write
 
     done = write(run_folder(recipe, run, overrides), what, to, out)
-    typer.echo(f"{done.num_samples} {what} in {out}.")
+    typer.echo(f"{counted(done.num_samples, what.removesuffix('s'))} in {out}.")
     if done.unreadable:
         typer.secho(
             f"{len(done.unreadable)} could not be read: {out / 'unreadable.jsonl'}", fg="red", err=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from photogenic.core.errors import RecipeError
+from photogenic.core.words import counted
 from photogenic.options import RecipeArgument, RunOption, SetOption, open_road
 
 
@@ -30,4 +31,4 @@ def encode(recipe: RecipeArgument, run: RunOption = None, overrides: SetOption =
     with run_lock(road.run.folder):
         encoded = encode_needles(road.recipe.tune, road.run, base=base_model(road))
     captions = len(set(encoded.captions))
-    typer.echo(f"{len(encoded.uids)} needles and {captions} captions are encoded.")
+    typer.echo(f"{counted(len(encoded.uids), 'needle')} and {counted(captions, 'caption')} are encoded.")

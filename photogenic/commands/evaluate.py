@@ -9,6 +9,7 @@ import typer
 
 from photogenic.core.errors import PhotogenicError
 from photogenic.core.names import RESOLVED
+from photogenic.core.words import counted
 from photogenic.options import DryRunOption, RunOption, SetOption, open_run_or_recipe
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ def evaluate(
         return
     if answers is not None:
         returned = poll.take_in(answers)
-        typer.echo(f"{len(returned.votes)} answers, {returned.num_blank} ballots without one.")
+        typer.echo(
+            f"{counted(len(returned.votes), 'answer')}, {counted(returned.num_blank, 'ballot')} without one."
+        )
     elif not finish:
         _serve(poll, host, port, origin or [])
     _conclude(poll)
@@ -194,7 +197,7 @@ def _hand_out(poll: Poll, folder: Path, names: list[str], kind: str, per_sheet: 
     if kind not in RATER_KINDS:
         raise PhotogenicError(f"`--rater-kind` is {kind!r}.", f"Use {' or '.join(RATER_KINDS)}.")
     count = poll.hand_out(folder, [Rater(name, kind) for name in names], per_sheet=per_sheet)
-    typer.echo(f"{count} ballots for {len(names)} raters: {folder}")
+    typer.echo(f"{counted(count, 'ballot')} for {counted(len(names), 'rater')}: {folder}")
     typer.echo(f"What tells the models apart stays here: {poll.folder / KEY}")
 
 
@@ -219,7 +222,7 @@ def _conclude(poll: Poll) -> None:
         votes, findings = poll.conclude(room)
     finally:
         room.database.close()
-    typer.echo(f"{len(votes)} votes: {poll.folder / 'votes.jsonl'}")
+    typer.echo(f"{counted(len(votes), 'vote')}: {poll.folder / 'votes.jsonl'}")
     if findings is None:
         return
     for panel in findings.panels:
