@@ -115,12 +115,19 @@ def _from_model(
 
 
 def _from_recipe(recipe: str, run: Path | None, overrides: list[str] | None, dry_run: bool) -> None:
+    from photogenic.core.weights import packaged_weights
+
     if Path(recipe).is_dir():
         raise PhotogenicError(
             f"{recipe} is a model or a run, and there is no prompt.",
             f'Say what to draw: photogenic generate {recipe} "a red fox"',
         )
     road = open_road(recipe, run, overrides, None)
+    if recipe in packaged_weights() and not road.run.folder.exists():
+        raise PhotogenicError(
+            f"{recipe} is a model and a recipe; there is no prompt, and the recipe has not been run.",
+            f'Say what to draw: photogenic generate {recipe} "a red fox"; or first: photogenic run {recipe}',
+        )
     if "generate" not in road.recipe.stages():
         raise PhotogenicError("The recipe has no section `generate`.", "Add it, or run another stage.")
     if dry_run:

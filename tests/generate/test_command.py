@@ -34,6 +34,16 @@ def test_options_of_the_other_way_are_refused(tmp_path: Path, weights: dict[str,
         generate("absent.yaml")
 
 
+def test_a_name_of_a_model_and_a_recipe_asks_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PhotogenicError, match="a model and a recipe; there is no prompt") as caught:
+        generate("emu-tiny")
+    assert 'photogenic generate emu-tiny "a red fox"' in caught.value.fix
+    Path("runs/emu-tiny").mkdir(parents=True)
+    with pytest.raises(PhotogenicError, match="`generate` reads what"):  # it is meant as a recipe
+        generate("emu-tiny")
+
+
 def test_evaluate_plans_without_a_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     evaluate(plan=0.6, tie_ratio=0.3)
     assert "194 prompts that do not tie" in capsys.readouterr().out
