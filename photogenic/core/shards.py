@@ -23,8 +23,9 @@ from pydantic import BaseModel
 
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.parquet_rows import ParquetRows
+from photogenic.core.patience import patiently
 from photogenic.core.records import Locator
-from photogenic.core.storage import RemotePath, Root, patiently, read_range
+from photogenic.core.storage import RemotePath, Root, read_range
 
 __all__ = [
     "Locator",

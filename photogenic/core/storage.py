@@ -6,46 +6,24 @@ stay in the environment: options hold `${NAME}`, and only the file system that i
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
 import os
 import re
 import stat
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, TypeVar
 
-from photogenic.core.errors import MissingExtraError, PhotogenicError, RunError, StorageError
+from photogenic.core.errors import MissingExtraError, RunError, StorageError
+from photogenic.core.patience import patiently
 from photogenic.core.ranges import RangedFile
 
-PAUSES_S = (0.2, 1.0, 4.0)  # between the tries of one read
 BLOCK_BYTES = 2**20  # what is read ahead of a file that is open
 EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> the extra that brings its package
-
-# Errors of a local file system that another try may not meet: a network mount that hangs, a busy device.
-PASSING = frozenset(
-    (
-        errno.EIO,
-        errno.EAGAIN,
-        errno.EBUSY,
-        errno.ETIMEDOUT,
-        errno.ESTALE,
-        errno.ENOTCONN,
-        errno.ECONNRESET,
-        errno.ECONNREFUSED,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.EREMOTEIO,
-    )
-)
-FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError)
 
 R = TypeVar("R")
 
@@ -171,62 +149,6 @@ class RemotePath:
 Root = Path | RemotePath  # where a source lies
 
 _KNOWN_FILES: set[RemotePath] = set()
-_SILENT: set[str] = set()  # storages that failed last: nothing there is tried twice
-
-
-def patiently(action: Callable[[], R], shown: str, storage: str) -> R:
-    """The result of `action`, tried again after pauses where that may help.
-
-    storage: while one does not answer at all, each of its files gets a single try, or a pool of a million
-    would take weeks to fail.
-
-    Raises:
-        StorageError: it failed for good.
-    """
-    pauses = iter(() if storage in _SILENT else PAUSES_S)
-    while True:
-        try:
-            result = action()
-        except PhotogenicError:
-            raise
-        except Exception as error:  # each fsspec file system has errors of its own
-            pause = next(pauses, None) if _may_pass(error) else None
-            if pause is None:
-                if _may_pass(error):
-                    _SILENT.add(storage)
-                raise StorageError(f"Cannot read {shown}: {_in_words(error)}.") from error
-            time.sleep(pause)
-        else:
-            _SILENT.discard(storage)
-            return result
-
-
-def for_good(error: Exception, shown: str) -> str:
-    """Why a file cannot be read, where no other try will help.
-
-    Raises:
-        StorageError: one may help. Whoever left the file out now would never look for it again.
-    """
-    if isinstance(error, StorageError):
-        if isinstance(error.__cause__, Exception) and _may_pass(error.__cause__):
-            raise error
-        return error.what.rstrip(".")
-    if isinstance(error, OSError) and error.errno in PASSING:
-        raise StorageError(f"Cannot read {shown}: {_in_words(error)}.") from error
-    return _in_words(error)
-
-
-def _may_pass(error: Exception) -> bool:
-    if isinstance(error, FINAL) or type(error).__name__ == "NoCredentialsError":
-        return False
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in PASSING
-    return not isinstance(error, ValueError | TypeError | KeyError)
-
-
-def _in_words(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.strip().rstrip(".") or type(error).__name__
 
 
 def _entry(info: Mapping[str, Any]) -> Entry:

@@ -8,7 +8,8 @@ from typing import Any
 
 from photogenic.core.errors import StorageError
 from photogenic.core.parquet_rows import open_parquet, rows_of
-from photogenic.core.storage import Root, for_good
+from photogenic.core.patience import for_good
+from photogenic.core.storage import Root
 
 Rows = Mapping[str, Mapping[str, Any]]  # key -> fields
 

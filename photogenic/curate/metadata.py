@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.parquet_rows import open_parquet, rows_of
-from photogenic.core.storage import Root, for_good, read_range
+from photogenic.core.patience import for_good
+from photogenic.core.storage import Root, read_range
 from photogenic.curate.rows_on_disk import RowsOnDisk
 
 if TYPE_CHECKING:

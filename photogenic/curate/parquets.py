@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.parquet_rows import bytes_of, is_bytes, open_parquet, rows_of
+from photogenic.core.patience import for_good
 from photogenic.core.records import Sample
-from photogenic.core.storage import RemotePath, Root, for_good, is_url
+from photogenic.core.storage import RemotePath, Root, is_url
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.left_out import Survey, leave_out
 from photogenic.curate.metadata import plain

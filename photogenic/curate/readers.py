@@ -16,9 +16,10 @@ from typing import Any
 
 from photogenic.core.errors import RunError
 from photogenic.core.manifest import sample_id_for
+from photogenic.core.patience import for_good
 from photogenic.core.records import Sample
 from photogenic.core.shards import CONTAINERS
-from photogenic.core.storage import Entry, RemotePath, Root, for_good
+from photogenic.core.storage import Entry, RemotePath, Root
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import Rows, rows_beside
 from photogenic.curate.left_out import Survey, leave_out

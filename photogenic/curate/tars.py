@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from photogenic.core.errors import StorageError
-from photogenic.core.storage import Root, for_good
+from photogenic.core.patience import for_good
+from photogenic.core.storage import Root
 from photogenic.curate.left_out import leave_out
 
 BLOCK_BYTES = 512

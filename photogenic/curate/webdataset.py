@@ -8,8 +8,9 @@ from posixpath import splitext
 from typing import Any
 
 from photogenic.core.errors import StorageError
+from photogenic.core.patience import for_good
 from photogenic.core.records import Sample
-from photogenic.core.storage import Root, for_good, read_range
+from photogenic.core.storage import Root, read_range
 from photogenic.curate.config import SourceConfig
 from photogenic.curate.img2dataset import rows_beside
 from photogenic.curate.metadata import MAX_SIDE_CAR_BYTES, json_object

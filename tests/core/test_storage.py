@@ -9,15 +9,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from photogenic.core import storage
+from photogenic.core import patience, storage
 from photogenic.core.errors import MissingExtraError, RunError, StorageError
+from photogenic.core.patience import for_good, patiently
 from photogenic.core.records import Locator
 from photogenic.core.shards import Sources
 from photogenic.core.storage import (
     RemotePath,
-    for_good,
     literal_secrets,
-    patiently,
     read_range,
     root_as_json,
     root_from_json,
@@ -40,8 +39,8 @@ def bucket(request: pytest.FixtureRequest) -> RemotePath:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     slept: list[float] = []
-    monkeypatch.setattr(storage.time, "sleep", slept.append)
-    storage._SILENT.clear()
+    monkeypatch.setattr(patience.time, "sleep", slept.append)
+    patience._SILENT.clear()
     return slept
 
 
@@ -156,7 +155,7 @@ def test_what_may_pass_is_tried_again_with_growing_pauses(no_pauses: list[float]
         return "read"
 
     assert patiently(third_time_lucky, "a/b.jpg", "a") == "read"
-    assert no_pauses == list(storage.PAUSES_S[:2])
+    assert no_pauses == list(patience.PAUSES_S[:2])
 
 
 def test_what_will_not_pass_is_tried_once(no_pauses: list[float], tmp_path: Path) -> None:
@@ -176,13 +175,13 @@ def test_a_storage_that_is_down_is_waited_for_once_and_not_at_every_file(no_paus
     for name in ("a", "b", "c"):
         with pytest.raises(StorageError, match=f"Cannot read {name}: no answer"):
             patiently(ask, name, "bucket")
-    assert len(no_pauses) == len(storage.PAUSES_S)
+    assert len(no_pauses) == len(patience.PAUSES_S)
     is_up = True
     assert patiently(ask, "d", "bucket") == "read"
     is_up = False
     with pytest.raises(StorageError):
         patiently(ask, "e", "bucket")
-    assert len(no_pauses) == 2 * len(storage.PAUSES_S)
+    assert len(no_pauses) == 2 * len(patience.PAUSES_S)
 
 
 def test_secrets_are_told_from_settings() -> None:

@@ -170,7 +170,7 @@ def test_what_is_not_there_or_does_not_answer_is_a_sentence(
 ) -> None:
     with pytest.raises(RunError, match="is not there"):
         index(pool_at(address, f"{bucket.bucket}/nowhere"), Run(tmp_path / "run"))
-    monkeypatch.setattr("photogenic.core.storage.PAUSES_S", (0.01,))
+    monkeypatch.setattr("photogenic.core.patience.PAUSES_S", (0.01,))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # nobody listens there
         closed = f"http://127.0.0.1:{free.getsockname()[1]}"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from photogenic.core import storage
+from photogenic.core import patience
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.run import Run
 from photogenic.curate.config import PoolConfig
@@ -51,7 +51,7 @@ def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_what_does_not_answer_ends_indexing_and_what_is_refused_is_left_out(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, down: str
 ) -> None:
-    monkeypatch.setattr(storage.time, "sleep", lambda _: None)
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
     source = {"path": f"memory://{bucket}/{down.split('/')[0]}"}
     config, run = PoolConfig.model_validate({"sources": {"far": source}}), Run(tmp_path / "run")
     cat_file, error = MemoryFileSystem.cat_file, TimeoutError("no answer")
