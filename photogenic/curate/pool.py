@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from photogenic.core.console import console
 from photogenic.core.errors import RunError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.records import Sample
@@ -49,7 +50,7 @@ def write_manifest(config: PoolConfig, run: Run) -> int:
     beside = _kept_aside(folder, sources)
     (folder / "sources.json").unlink(missing_ok=True)  # its existence means that the manifest is complete
     surveys = {place.name: Survey(place.name) for place in sources}
-    found = itertools.chain.from_iterable(read_source(place, surveys[place.name]) for place in sources)
+    found = itertools.chain.from_iterable(_samples_of(place, surveys[place.name]) for place in sources)
     samples = read_tombstones(run.folder).living(found)
     num_shards = _write_shards(folder / "manifest", samples, config.rows_per_shard)
     for reason, count in sorted(sum(surveys.values(), Counter()).items()):
@@ -89,6 +90,17 @@ def _row(sample: Sample) -> dict[str, object]:
     if sample.fields:
         fields = json.dumps(plain(sample.fields), sort_keys=True, ensure_ascii=False)
     return {name: getattr(sample, name) for name in POOL_SCHEMA.names} | {"fields": fields}
+
+
+def _samples_of(place: Place, survey: Survey) -> Iterator[Sample]:
+    """The samples of a source. One that has none, among others that have some, is hardly meant."""
+    is_empty = True
+    for sample in read_source(place, survey):
+        is_empty = False
+        yield sample
+    if is_empty:
+        told = f"pool: there is no picture in the source {place.name!r}; RUN/log.txt says what was left out"
+        console.print(told, markup=False)
 
 
 def _write_shards(folder: Path, samples: Iterator[Sample], rows_per_shard: int) -> int:

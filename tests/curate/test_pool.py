@@ -161,6 +161,17 @@ def test_errors_are_sentences(folder: Path, tmp_path: Path, run: Run) -> None:
         index(pool_of(own=folder), run)
 
 
+def test_a_source_without_a_picture_among_others_is_told(
+    folder: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(folder / "a.png")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "0.tar.gz").write_bytes(b"packed")
+    assert index(pool_of(own=folder, packed=tmp_path / "other"), run).num_rows == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "pool: there is no picture in the source 'packed'" in said and "'own'" not in said
+
+
 def test_an_interrupted_index_is_no_index(folder: Path, run: Run) -> None:
     draw(folder / "a.png")
     index(pool_of(own=folder), run)
