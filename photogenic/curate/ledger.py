@@ -167,11 +167,11 @@ class Ledger(PoolColumns):
         """Drop or fail samples by their sample_id -> reason."""
         if not reasons:
             return
-        ids = ", ".join(map(literal, reasons))
-        found = self.of_alive(
-            {"id": column_sql(POOL, "sample_id")}, f"{column_sql(POOL, 'sample_id')} IN ({ids})"
-        )
-        texts = pa.array([reasons[sample_id] for sample_id in found["id"].to_pylist()], pa.string())
+        row, sample_id = column_sql(ROWS, "row"), column_sql(POOL, "sample_id")
+        struck = f"{self.living} AND {sample_id} IN (FROM named)"
+        query = self.tables.select({"row": row, "id": sample_id}, struck, f"ORDER BY {row}")
+        found = self.tables.table_with("named", pa.table({"id": list(reasons)}), query)
+        texts = pa.array([reasons[name] for name in found["id"].to_pylist()], pa.string())
         self.strike(step, verdict, found["row"].to_numpy(), texts)
 
     def _drop_where(self, condition: str, step: str, reason: str) -> None:
