@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from photogenic.core.errors import MissingModelError
 from photogenic.core.run import seed_for
 from photogenic.core.weights import weights_folder
+from photogenic.core.words import counted
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.clip_score import ClipScorer
 from photogenic.measures.decode import Picture
@@ -159,11 +160,11 @@ def choose(rows: Sequence[GateRow], max_generality_loss: float) -> Choice:
     qualities = f"the best quality ({best.quality:.2f}, base {base.quality:.2f})"
     others = f"; {refused} lost more than {max_generality_loss:.0%} of it." if refused else "."
     length = "" if best.sigma_rel is None else f", averaged with a length of {best.sigma_rel},"
-    kind = "checkpoints" if best.sigma_rel is None else "averages"
+    kind = "checkpoint" if best.sigma_rel is None else "average"
     return Choice(
         best.global_step,
-        f"Step {best.global_step}{length} is kept: {qualities} of the {len(allowed)} {kind} that "
-        f"{_generality_words(best, base)}{others}",
+        f"Step {best.global_step}{length} is kept: {qualities} of the {counted(len(allowed), kind)} that "
+        f"{_generality_words(best, base, len(allowed))}{others}",
         best.sigma_rel,
     )
 
@@ -174,10 +175,13 @@ def _keeps_generality(row: GateRow, base: GateRow, margin: float) -> bool:
     return row.generality >= base.generality - margin * abs(base.generality)
 
 
-def _generality_words(row: GateRow, base: GateRow) -> str:
+def _generality_words(row: GateRow, base: GateRow, number: int) -> str:
+    """Of `number` checkpoints, of which `row` is one."""
     if row.generality is None or base.generality is None:
-        return "were drawn; generality was not measured, for no CLIP fits this model"
-    return f"kept their generality ({row.generality:.2f}, base {base.generality:.2f})"
+        were = "was" if number == 1 else "were"
+        return f"{were} drawn; generality was not measured, for no CLIP fits this model"
+    own = "its" if number == 1 else "their"
+    return f"kept {own} generality ({row.generality:.2f}, base {base.generality:.2f})"
 
 
 def gate_record(
