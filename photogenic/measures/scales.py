@@ -25,7 +25,7 @@ class LeastSize:
     """The size below which a picture would have to be enlarged for what looks at it."""
 
     long_side_px: int = 1
-    short_side_px: int = 1
+    short_side_px: int = 0  # any
 
     def long_side_of(self, width_px: int, height_px: int) -> int:
         """The long side at which a picture of that shape has both."""

@@ -9,7 +9,14 @@ import diffusers
 from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler, SchedulerMixin
 
 from photogenic.core.errors import PhotogenicError
-from photogenic.models.samplers import CLASS_NAME, DEFAULT_SAMPLER, OWN_SAMPLER, SAMPLERS, Sampler
+from photogenic.models.samplers import (
+    CLASS_NAME,
+    DEFAULT_SAMPLER,
+    FAMILY_SAMPLERS,
+    OWN_SAMPLER,
+    SAMPLERS,
+    Sampler,
+)
 
 
 def noise_schedule_for(sampler: str | None, own: SchedulerMixin) -> SchedulerMixin:
@@ -24,7 +31,7 @@ def noise_schedule_for(sampler: str | None, own: SchedulerMixin) -> SchedulerMix
         works = DPMSolverMultistepScheduler in {type(own), *own.compatibles}
         sampler = DEFAULT_SAMPLER if works else OWN_SAMPLER
     flows = isinstance(own, FlowMatchEulerDiscreteScheduler)  # no other here walks a straight line
-    if sampler == OWN_SAMPLER or (flows and sampler == DEFAULT_SAMPLER):
+    if sampler == OWN_SAMPLER or (flows and sampler in {DEFAULT_SAMPLER, *FAMILY_SAMPLERS.values()}):
         return type(own).from_config(settings_of(own.config))
     chosen = SAMPLERS.get(sampler) or Sampler(sampler, sampler)
     scheduler_class = getattr(diffusers, chosen.class_name, None)

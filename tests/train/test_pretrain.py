@@ -144,7 +144,8 @@ def test_a_judge_that_knows_names_what_it_sees(shapes_run: Run) -> None:
     rgb = np.stack([np.asarray(Image.open(root / f"{name}.png").resize((32, 32))) for name in names])
     prompts = [name.replace("-", " ") for name in names]
     right = named(rgb, prompts, judge, tokenizer, seed=0).mean()
-    wrong = named(rgb, prompts[6:] + prompts[:6], judge, tokenizer, seed=0).mean()
+    # Sorted by colour, then by form: four further on, neither word is right.
+    wrong = named(rgb, prompts[4:] + prompts[:4], judge, tokenizer, seed=0).mean()
     assert right > 0.7 > wrong
 
 
