@@ -11,12 +11,19 @@ from photogenic.evaluate.votes import read_votes
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "results.md").read_text(encoding="utf-8")
-FILES = {"base": "votes-base.parquet", "random-300": "votes-random.parquet"}
+FILES = {  # what the tables call it -> the votes, and against whom
+    "base": ("votes-base", "base"),
+    "random-300": ("votes-random", "random-300"),
+    "base, no guidance": ("votes-unguided", "base"),
+    "base, first trial": ("votes-base-deterministic", "base"),
+    "random-300, first trial": ("votes-random-deterministic", "random-300"),
+}
 
 
 @pytest.mark.parametrize("against", FILES)
 def test_the_page_says_what_the_votes_come_to(against: str) -> None:
-    findings = judge(read_votes(DOCS / "results" / FILES[against]), base=against)
+    file, base = FILES[against]
+    findings = judge(read_votes(DOCS / "results" / f"{file}.parquet"), base=base)
     assert {rater.kind for rater in findings.raters} == {"model"}
     assert {panel.question for panel in findings.panels} == {"visual_appeal", "text_faithfulness"}
     for panel in findings.panels:
