@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,17 +24,23 @@ pytestmark = pytest.mark.browser
 COUNT = "() => document.querySelector('.topbar .count').textContent"
 CELLS = "() => document.querySelectorAll('.cell').length"
 Given = tuple[Any, Any]
+NUMBERS = itertools.count()
+
+
+def fresh(name: str) -> str:
+    """A review that no other test has worked in: what is counted here must not hang on who came before."""
+    return f"slow-{name}-{next(NUMBERS)}"
 
 
 @pytest.fixture
 def watched(
     serve: Callable[..., Any], person: Callable[..., Any], request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Given]]:
-    """`watched("loupe", name, rounds)`: a server and a page of somebody new; the page must meet no error."""
+    """`watched("loupe", name, rounds)`: a review and a page of its first person, which must meet no error."""
     errors: list[str] = []
 
     def open_page(screen: str, name: str, rounds: Any, num: int = 24) -> Given:
-        served = serve(name, rounds, num)
+        served = serve(fresh(name), rounds, num)
         role = {"grid": "generalist", "loupe": "specialist"}[screen]
         page = person(served, request.node.name.replace("_", " ")[:70], role).new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -223,7 +230,7 @@ def test_zoom_again_after_the_original_was_let_go(watched: Callable[..., Given])
 def test_pictures_come_though_their_decoder_did_not_come_at_first(
     serve: Callable[..., Any], person: Callable[..., Any]
 ) -> None:
-    served = serve("finest", LOUPE)
+    served = serve(fresh("finest"), LOUPE)
     page = person(served, "Dora", "specialist").new_page()
     asked: list[str] = []
 
@@ -381,7 +388,7 @@ def test_guidelines_are_saved_once_and_never_left_unsaved_by_mistake(serve: Call
 
 
 def test_a_link_that_did_not_reach_the_server_is_not_lost(serve: Callable[..., Any], chromium: Any) -> None:
-    served = serve("finest", LOUPE)
+    served = serve(fresh("finest"), LOUPE)
     link = served.invite("Nora", "specialist")
     context = patient(chromium.new_context(base_url=served.url))
     page = context.new_page()
@@ -395,7 +402,7 @@ def test_a_link_that_did_not_reach_the_server_is_not_lost(serve: Callable[..., A
 
 
 def test_a_page_without_work_is_called_what_it_is(serve: Callable[..., Any]) -> None:
-    page = serve("finest", LOUPE).lead.new_page()
+    page = serve(fresh("finest"), LOUPE).lead.new_page()
     page.goto("/review/loupe?queue=none")
     page.locator(".empty", has_text="This queue is closed, or it is not yours.").wait_for()
     assert page.title() == "Loupe · photogenic"
@@ -408,7 +415,7 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(
     serve: Callable[..., Any], person: Callable[..., Any], is_told: bool
 ) -> None:
     """Where the browser is told of it, and where a proxy ends it as if it were whole."""
-    served = serve("finest", LOUPE)
+    served = serve(fresh("finest"), LOUPE)
     page = person(served, f"Cleo {is_told}", "specialist").new_page()
     with cut_off(is_told=is_told) as origin:
         claims = cut_once(page, "**/claim", origin)
