@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from photogenic.core.errors import RunError, StorageError
 from photogenic.core.manifest import iter_samples
 from photogenic.core.run import Run
-from photogenic.core.shards import read_json, write_json
+from photogenic.core.shards import read_json, table_files, write_json
 from photogenic.core.tombstones import Tombstone, Tombstones, add_tombstones, read_tombstones
 from photogenic.core.words import counted
 from photogenic.curate.scorers import read_scorer
@@ -104,7 +104,7 @@ def _find(run: Run, names: list[str], stones: tuple[Tombstone, ...], reason: str
     unmatched = set(names) - known
     named = _uids(read, "uid", names)
     rows = pq.read_table(
-        sorted((run.folder / "pool" / "manifest").glob("*.parquet")),
+        table_files(run.folder / "pool" / "manifest"),
         filters=_in("sample_id", [*names, *named]) | _in("key", names) | _in("member", names),
     ).to_pylist()
     uids = _uids(read, "sample_id", [row["sample_id"] for row in rows])

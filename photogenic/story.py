@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from photogenic.core.errors import PhotogenicError
-from photogenic.core.glimpse import Glimpse, first_rows, iter_tables, rows_of
+from photogenic.core.glimpse import Glimpse, first_rows, iter_tables, rows_with
 from photogenic.core.manifest import iter_samples
 from photogenic.core.records import Sample
 from photogenic.core.run import MetricsLog, Run
@@ -86,7 +86,7 @@ def tell_haystack(run: Run) -> dict[str, Any] | None:
         "num": num,
         "num_with_text": num_with_text,
         "sources": sorted(sources.items()),
-        "pictures": _contact_sheet(run, _in_order(rows_of(folder, some.column("sample_id")))),
+        "pictures": _contact_sheet(run, _in_order(rows_with(folder, some.column("sample_id")))),
     }
 
 
@@ -98,7 +98,9 @@ def tell_funnel(run: Run) -> dict[str, Any] | None:
     counts = read_json(folder / "counts.json")
     gone = _gone(folder / "verdicts.parquet")
     manifest = run.folder / "pool" / "manifest"
-    samples = _in_order(rows_of(manifest, [sample_id for reasons in gone.values() for sample_id in reasons]))
+    samples = _in_order(
+        rows_with(manifest, [sample_id for reasons in gone.values() for sample_id in reasons])
+    )
     sheets = {}
     for step in counts["steps"]:
         reasons = gone.get(step["name"], {})

@@ -10,26 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from photogenic.core.shards import table_files
+
 BATCH_ROWS = 100_000
 ID = "sample_id"
 
 
-def files_of(path: Path) -> list[Path]:
-    """The parquet file itself, or all of a folder in the order of their names."""
-    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-
-
 def iter_tables(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     """A table of one or more parquet files bit by bit, BATCH_ROWS rows at most."""
-    for file in files_of(path):
+    for file in table_files(path):
         with pq.ParquetFile(file) as reader:
             for batch in reader.iter_batches(BATCH_ROWS, columns=list(columns)):
                 yield pa.Table.from_batches([batch])
 
 
-def rows_of(path: Path, ids: Collection[str]) -> pa.Table:
+def rows_with(path: Path, ids: Collection[str]) -> pa.Table:
     """All columns of the samples with these ids, in the order of the table."""
-    return pq.read_table(files_of(path), filters=pc.field(ID).isin(pa.array(sorted(ids), pa.string())))
+    return pq.read_table(table_files(path), filters=pc.field(ID).isin(pa.array(sorted(ids), pa.string())))
 
 
 def first_rows(table: pa.Table, num: int) -> pa.Table:

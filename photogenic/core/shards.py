@@ -37,6 +37,7 @@ __all__ = [
     "mark_done",
     "read_json",
     "read_table",
+    "table_files",
     "write_json",
     "write_table",
 ]
@@ -181,13 +182,18 @@ def write_table(path: Path, table: pa.Table) -> None:
         ) from error
 
 
+def table_files(path: Path) -> list[Path]:
+    """The parquet file itself, or all `*.parquet` of a folder in the order of their names."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one parquet file, or all `*.parquet` of a folder in the order of their names.
 
     Raises:
         RunError: there is no such table.
     """
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    files = table_files(path)
     if not files or not files[0].exists():
         raise RunError(f"There is no table at {path}.", "Run the stage that writes it first.")
     names = list(columns) if columns is not None else None

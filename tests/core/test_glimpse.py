@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from photogenic.core.glimpse import Glimpse, first_rows, iter_tables, rows_of
+from photogenic.core.glimpse import Glimpse, first_rows, iter_tables, rows_with
 from photogenic.core.manifest import sample_id_for
 from photogenic.core.shards import write_table
 
@@ -35,12 +35,12 @@ def test_of_few_rows_all_are_taken() -> None:
     assert Glimpse(20).column("number") == []
 
 
-def test_a_folder_is_read_bit_by_bit_and_a_few_rows_of_it_are_found(tmp_path: Path) -> None:
+def test_a_folder_is_read_bit_by_bit_and_a_few_rows_with_it_are_found(tmp_path: Path) -> None:
     write_table(tmp_path / "00000.parquet", TABLE.slice(0, 600))
     write_table(tmp_path / "00001.parquet", TABLE.slice(600))
     parts = list(iter_tables(tmp_path, ["number"]))
     assert [part.num_rows for part in parts] == [600, 400]
     assert pa.concat_tables(parts).equals(TABLE.select(["number"]))
     ids = TABLE["sample_id"].to_pylist()
-    assert rows_of(tmp_path, [ids[900], ids[3]])["number"].to_pylist() == [3, 900]
-    assert rows_of(tmp_path, []).num_rows == 0
+    assert rows_with(tmp_path, [ids[900], ids[3]])["number"].to_pylist() == [3, 900]
+    assert rows_with(tmp_path, []).num_rows == 0

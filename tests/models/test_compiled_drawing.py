@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from programs import Counting
 from pydantic import ValidationError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -26,22 +26,6 @@ from photogenic.models.sampling import draw
 
 WHATS = ("blocks", "whole")
 PROMPTS = ["a cat", "a dog", "a bird"]
-
-
-class Counting:
-    """A backend that compiles nothing and counts the programs and their calls."""
-
-    def __init__(self) -> None:
-        self.programs = self.calls = 0
-
-    def __call__(self, graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., Any]:
-        self.programs += 1
-
-        def call(*args: Any) -> Any:
-            self.calls += 1
-            return graph.forward(*args)
-
-        return call
 
 
 @pytest.fixture(autouse=True)

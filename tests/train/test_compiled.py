@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from nursery import Nursery
+from programs import Counting
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
@@ -39,22 +40,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 import tiny
 
 WHATS = ("blocks", "whole")
-
-
-class Counting:
-    """A backend that compiles nothing and counts the programs and their calls."""
-
-    def __init__(self) -> None:
-        self.programs = self.calls = 0
-
-    def __call__(self, graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., Any]:
-        self.programs += 1
-
-        def call(*args: Any) -> Any:
-            self.calls += 1
-            return graph.forward(*args)
-
-        return call
 
 
 @pytest.fixture(autouse=True)

@@ -61,13 +61,18 @@ def watched(
 # --- the grid --------------------------------------------------------------------------------------------
 
 
-def test_undo_pressed_twice_after_a_reload_is_one(watched: Callable[..., Given]) -> None:
+def reloaded(watched: Callable[..., Given]) -> tuple[Any, Any, Held]:
+    """A page that was loaded again after its first screen was submitted; what it asks of its past is held."""
     served, page = watched("grid", "cull", GRID)
     page.keyboard.press("Enter")
     saved(page)
     page.reload()
     until(page, PAINTED)
-    mine = Held(page, "**/mine?**")
+    return served, page, Held(page, "**/mine?**")
+
+
+def test_undo_pressed_twice_after_a_reload_is_one(watched: Callable[..., Given]) -> None:
+    served, page, mine = reloaded(watched)
     page.keyboard.press("Backspace")
     page.keyboard.press("Backspace")
     mine.wait()
@@ -80,12 +85,7 @@ def test_undo_pressed_twice_after_a_reload_is_one(watched: Callable[..., Given])
 
 
 def test_undo_that_is_late_takes_nothing_from_who_went_on(watched: Callable[..., Given]) -> None:
-    served, page = watched("grid", "cull", GRID)
-    page.keyboard.press("Enter")
-    saved(page)
-    page.reload()
-    until(page, PAINTED)
-    mine = Held(page, "**/mine?**")
+    served, page, mine = reloaded(watched)
     page.keyboard.press("Backspace")
     mine.wait()
     page.keyboard.press("p")
