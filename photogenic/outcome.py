@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from photogenic.core.shards import read_json
 from photogenic.core.words import counted
+from photogenic.review.settled import left_by_finish
 
 
 def came_to(run_folder: Path, stage: str) -> Iterator[str]:
@@ -25,6 +26,8 @@ def came_to(run_folder: Path, stage: str) -> Iterator[str]:
         yield f"curate: {counts['kept']:,} of {counts['pool']:,} are candidates"
     elif stage == "review":
         yield f"review: {counted(_num_rows(run_folder / 'review' / 'needles.parquet'), 'needle')}"
+        if left := left_by_finish(run_folder):
+            yield f"[yellow]review: {left}[/yellow]"
 
 
 def what_next(stages: Sequence[str], run_folder: Path) -> Iterator[str]:

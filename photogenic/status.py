@@ -10,6 +10,7 @@ from rich.table import Table
 
 from photogenic.core.errors import PhotogenicError
 from photogenic.core.shards import read_json
+from photogenic.review.settled import FINISHED, left_by_finish
 from photogenic.road import Road
 
 
@@ -17,6 +18,8 @@ def show(road: Road) -> None:
     """Print each stage's state and, where the funnel has run, its counts."""
     out = Console()
     out.print(_stages_table(road))
+    if captions := _captions(road):
+        out.print(f"[yellow]{captions}[/yellow]", soft_wrap=True)
     counts_path = road.run.folder / "curate" / "counts.json"
     if counts_path.exists():
         out.print(_funnel_table(read_json(counts_path)))
@@ -40,6 +43,23 @@ def _state(road: Road, name: str) -> str:
         return road.state(name)
     except PhotogenicError as error:
         return f"cannot be told: {error.what}"
+
+
+def _captions(road: Road) -> str:
+    """What people's captions still lack, or what the needles have because something lacked."""
+    config, folder = road.recipe.review, road.run.folder / "review"
+    if config is None or config.decisions != "people":
+        return ""
+    if (folder / FINISHED).exists():
+        left = left_by_finish(road.run.folder)
+        return f"Captions of the needles: {left}." if left else ""
+    if not (folder / "review.db").exists():
+        return ""  # no round has begun, or they lie in a team's database, which the lead's desk tells of
+    from photogenic.review.administration import captions_left
+    from photogenic.review.desk import Review
+
+    left = captions_left(Review(config, road.run, road.recipe.seed))
+    return f"Captions are not settled: {left}." if left else ""
 
 
 def _funnel_table(counts: dict[str, Any]) -> Table:

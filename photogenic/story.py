@@ -24,6 +24,7 @@ from photogenic.core.run import MetricsLog, Run
 from photogenic.core.shards import atomic_path, read_json, read_table
 from photogenic.evaluate.beside import said_by_raters
 from photogenic.recipe import Recipe
+from photogenic.review.settled import left_by_finish
 from photogenic.truth import read_truth
 from photogenic.web.page import render, thumbnail_uri
 
@@ -135,6 +136,7 @@ def tell_decision(run: Run) -> dict[str, Any] | None:
         "decided_by": decided_by.most_common(),
         "nobody_looked": all(who.startswith("auto") for who in decided_by),
         "models_decided": all(MODELS_ALONE in who for who in decided_by),
+        "captions_left": left_by_finish(run.folder),
         "caption_sources": sorted(Counter(needles["caption_source"].to_pylist()).items()),
         "pictures": _contact_sheet(run, _some(needles, NUM_NEEDLES), captions),
     }

@@ -9,6 +9,7 @@ import typer
 
 from photogenic.core.errors import PhotogenicError
 from photogenic.options import DryRunOption, RecipeArgument, RunOption, SetOption, WorkersOption, open_road
+from photogenic.review.settled import Taken, left_by_finish
 
 if TYPE_CHECKING:
     from photogenic.review.config import ReviewConfig
@@ -58,6 +59,15 @@ def review(
         bool, typer.Option("--draft", help="Ask the endpoint of `review.drafting` for drafts of captions.")
     ] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Write needles.parquet.")] = False,
+    captions: Annotated[
+        Taken | None,
+        typer.Option(
+            "--captions",
+            help="With --finish, the captions to take. settled, the default: refuse while any is unread or"
+            " unwritten; written: unread ones too; read: only those that a second reader has read."
+            " Where none is taken the alternative text stands.",
+        ),
+    ] = None,
     learn: Annotated[
         bool, typer.Option("--learn", help="Learn a taste from the decisions so far: RUN/review/taste.json.")
     ] = False,
@@ -81,6 +91,8 @@ def review(
     section = road.recipe.review
     if section is None:
         raise PhotogenicError("The recipe has no section `review`.", "Add it, or run another stage.")
+    if captions and not finish:
+        raise PhotogenicError("--captions says which captions --finish takes.", "Add --finish.")
     if dry_run:
         from photogenic.preflight import show_plan
 
@@ -98,6 +110,7 @@ def review(
             learn=learn,
             rebuild=rebuild,
             finish=finish,
+            captions=captions or "settled",
         )
     else:
         _serve(road, section, host, port, origin or [])
@@ -134,6 +147,7 @@ def _administer(
     learn: bool,
     rebuild: bool,
     finish: bool,
+    captions: Taken,
 ) -> None:
     from photogenic.review import administration
     from photogenic.review.desk import Review
@@ -152,5 +166,6 @@ def _administer(
     if rebuild:
         typer.echo(administration.rebuild(review))
     if finish:
-        administration.finish(review)
-        road.only("review")
+        administration.finish(review, captions)
+        if not road.only("review") and (left := left_by_finish(road.run.folder)):
+            typer.echo(f"review: {left}")  # what was done already says nothing by itself

@@ -14,6 +14,8 @@ from photogenic.review.drafts import ask_for_drafts
 from photogenic.review.incoming import bring_in
 from photogenic.review.learning import learn_taste
 from photogenic.review.needles import write_decided
+from photogenic.review.results import open_captions
+from photogenic.review.settled import Taken
 from photogenic.review.tables import METADATA
 from photogenic.web import backup as backups
 from photogenic.web.events import rebuild as rebuild_state
@@ -99,9 +101,22 @@ def rebuild(review: Review) -> str:
         return f"The state was made anew from {rebuild_state(room.database, room.kinds)} events."
 
 
-def finish(review: Review) -> int:
-    """Write needles.parquet from the decisions; how many needles."""
-    return write_decided(review)
+def finish(review: Review, taken: Taken = "settled") -> int:
+    """Write needles.parquet from the decisions, with the captions that are `taken`; how many needles.
+
+    Raises:
+        RunError: it cannot be written, or captions are not settled and nothing was said about them.
+    """
+    return write_decided(review, taken=taken)
+
+
+def captions_left(review: Review) -> str:
+    """What is left to write and to read in the round of captions; "" where nothing is, or none has begun."""
+    with _room(review) as room, room.database.reading() as connection:
+        queue = review.queue_of(connection, review.latest(connection))
+        if queue is None or queue.kind != "captions":
+            return ""
+        return open_captions(connection, queue.queue_id).words
 
 
 DUTIES = {"restore": restore, "backup": backup, "import": take, "export": export}

@@ -22,7 +22,7 @@ from photogenic.review.config import ReviewConfig
 from photogenic.review.imports import known_answers
 from photogenic.review.kinds import KINDS
 from photogenic.review.opening import candidates_of, open_round
-from photogenic.review.results import kept_samples
+from photogenic.review.results import kept_samples, open_captions
 from photogenic.web.app import open_room
 from photogenic.web.registration import Registration
 from photogenic.web.room import Room
@@ -117,7 +117,13 @@ class Review:
         """
         queue = self.queue_of(connection, number)
         if queue is None or number + 1 >= len(self.config.rounds):
-            raise RunError("There is no round after this one.", "Write the needles instead.")
+            left = (
+                open_captions(connection, queue.queue_id).words if queue and queue.kind == "captions" else ""
+            )
+            raise RunError(
+                "There is no round after this one.",
+                f"Write the needles instead{f', once captions are settled: {left}' if left else ''}.",
+            )
         # From here on nobody judges in it, for what is kept later is lost, and nobody else opens the next.
         connection.execute(
             select(queues.c.queue_id).where(queues.c.queue_id == queue.queue_id).with_for_update()

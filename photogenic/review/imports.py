@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.markup import escape
 
+from photogenic.core.console import console
 from photogenic.core.errors import RunError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.run import Run
@@ -42,6 +44,7 @@ class ImportedDecision:
     caption: str
     caption_source: str  # writer | model
     decided_by: str
+    unread: bool  # it has a caption that no second reader has approved, as others were
 
 
 def needles_from_table(path: Path, run: Run) -> Needles:
@@ -72,6 +75,7 @@ def needles_from_table(path: Path, run: Run) -> Needles:
             lost.append(decision)
     _refuse_contradictions(path, chosen, rejected)
     _refuse_lost(path, column, lost)
+    _tell_unread(path, run, sum(decision.unread for decision in chosen.values()))
     return _needles(table, chosen, path)
 
 
@@ -180,6 +184,7 @@ def _decisions(path: Path, rows: Rows, column: str) -> Iterator[ImportedDecision
             caption=row.get("caption", ""),
             caption_source=row.get("caption_source") or caption_source(kind),
             decided_by=called(row.get("decided_by", "").strip(), kind) + model,
+            unread=bool(row.get("unread")),
         )
 
 
@@ -215,6 +220,16 @@ def _refuse_lost(path: Path, column: str, lost: Sequence[ImportedDecision]) -> N
             f"{path.name} keeps {len(lost)} samples whose {column} is not among the candidates: {named}.",
             "`photogenic why` tells which step dropped a sample. Loosen that step, or leave the rows out.",
         )
+
+
+def _tell_unread(path: Path, run: Run, num: int) -> None:
+    if num:
+        sentence = (
+            f"captions of {path.name} left out, for no second reader has approved them as others: {num:,};"
+            " the alternative text stands there"
+        )
+        run.log.warning("review: %s", sentence)
+        console.print(f"[yellow]review: {escape(sentence)}[/yellow]")
 
 
 def _needles(table: pa.Table, chosen: Mapping[int, ImportedDecision], path: Path) -> Needles:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, func, select
 from photogenic.core.errors import RunError
 from photogenic.review.annotators import called
 from photogenic.review.imports import IDS, read_rows, rows_by_name, samples_of
+from photogenic.review.results import open_captions
 from photogenic.review.rows import EVENT_IDS, READERS, Said, read_said
 from photogenic.web.events import accept
 from photogenic.web.people import add_person
@@ -78,7 +79,11 @@ def bring_in(review: Review, room: Room, path: Path) -> str:
             _take(room, queue, [one for one in its if one.is_late == late], tally)
     with room.database.writing() as connection:
         note(connection, None, "import", path.name, words=tally.words, by="command line")
-    return f"{path.name}: {tally.words}"
+        # Taken is not settled: a caption that was taken may still wait for its reader.
+        captions = [
+            open_captions(connection, one.queue_id).words for one, _ in by_queue if one.kind == "captions"
+        ]
+    return "; ".join([f"{path.name}: {tally.words}", *filter(None, captions)])
 
 
 def _sample_ids(review: Review, path: Path, rows: Sequence[Any], column: str) -> Mapping[int, str]:

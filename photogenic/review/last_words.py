@@ -26,6 +26,7 @@ def last_words(rows: Rows, column: str) -> Rows:
     begun |= {f"{title}{SECOND_LOOKS}": number + 0.5 for title, number in begun.items()}
     counting = [(line, row) for line, row in rows if row["counts"] == "true"]
     captions = _captions([row for _, row in counting], column)
+    written = {row[column].strip() for _, row in counting if row["kind"] == "caption"}
     decided: dict[str, Rows] = defaultdict(list)
     for line, row in counting:
         if row["kind"] in ("decide", "adjudicate"):
@@ -36,6 +37,7 @@ def last_words(rows: Rows, column: str) -> Rows:
         final = [(line, row) for line, row in said if begun[row["round"]] == latest]
         caption, source = captions.get(name, ("", ""))
         word = {"keep": _keep([row for _, row in final]), "caption": caption, "caption_source": source}
+        word["unread"] = "1" if name in written and name not in captions else ""
         people = " and ".join(sorted({called(row["person"], _kind(row)) for _, row in final}))
         people += who_looked(_kind(row) for _, row in said)
         settled.append((final[-1][0], {column: name, "decided_by": people, **word}))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,11 +14,13 @@ from sqlalchemy import Connection, Row, func, select
 
 from photogenic.core.errors import RunError
 from photogenic.core.shards import write_json
+from photogenic.core.tombstones import read_tombstones
 from photogenic.review.annotators import called, caption_source, who_looked
 from photogenic.review.captions import Caption, caption_for
 from photogenic.review.export import Needles, write_needles
 from photogenic.review.opening import candidates_of
 from photogenic.review.results import kept_samples
+from photogenic.review.settled import FINISHED, Taken, Unsettled
 from photogenic.web.room import Room
 from photogenic.web.tables import events, items, judgments, people
 
@@ -27,28 +30,56 @@ if TYPE_CHECKING:
 TOLD = ("verdict", "criteria", "reason", "bulk", "guidelines_version", "words", "draft_by")
 
 
-def write_decided(review: Review, room: Room | None = None) -> int:
+class Written(NamedTuple):
+    caption: Caption
+    is_settled: bool  # False: a second reader is to read it
+
+
+def write_decided(review: Review, room: Room | None = None, *, taken: Taken = "settled") -> int:
     """Write RUN/review/needles.parquet: what the last round that decides has kept; how many.
 
+    Args:
+        taken: which captions. `settled`: none may be unread or unwritten. `written`: those that no second
+            reader has read as well; `read`: those that were read. Where none is taken the alt text stands.
+
     Raises:
-        RunError: a round that decides has not begun, or nothing was kept.
+        RunError: a round that decides has not begun, nothing was kept, or captions are not settled.
     """
     opened = room or review.open_room()
     try:
         with opened.database.reading() as connection:
-            needles = _needles(review, connection)
+            needles, unsettled = _needles(review, connection, taken)
             count = connection.execute(select(func.count()).select_from(events)).scalar_one()
+        if unsettled.num and taken == "settled":
+            raise RunError(
+                f"Nothing was written, for captions are not settled: {unsettled.words}.",
+                "Let them be written and read in their round, or say which to take:\n"
+                "`photogenic review RECIPE --finish --captions written` takes unread ones too,\n"
+                "`--captions read` leaves them out. The alternative text stands where none is taken.",
+            )
         table = write_needles(needles, review.run)
-        write_json(
-            review.run.folder / "review" / "finished.json", {"events": count, "needles": table.num_rows}
-        )
+        finished: dict[str, Any] = {"events": count, "needles": table.num_rows}
+        if unsettled.num:
+            finished["captions"] = {"taken": taken, **asdict(unsettled)}
+            review.run.log.warning("review: %s", unsettled.became(taken))
+        write_json(review.run.folder / "review" / FINISHED, finished)
         return int(table.num_rows)
     finally:
         if room is None:
             opened.database.close()
 
 
-def _needles(review: Review, connection: Connection) -> Needles:
+def unsettled_captions(review: Review, room: Room) -> Unsettled:
+    """Captions of the needles that a second reader has not read, or nobody has written.
+
+    Raises:
+        RunError: a round that decides has not begun.
+    """
+    with room.database.reading() as connection:
+        return _needles(review, connection, "written")[1]
+
+
+def _needles(review: Review, connection: Connection, taken: Taken) -> tuple[Needles, Unsettled]:
     deciding = [
         (one, review.queue_of(connection, number))
         for number, one in enumerate(review.config.rounds)
@@ -63,7 +94,7 @@ def _needles(review: Review, connection: Connection) -> Needles:
     kept = kept_samples(connection, begun[-1])
     rows = candidates_of(review.run)
     rows = rows.filter(pc.is_in(rows["sample_id"], pa.array(sorted(kept), pa.string())))
-    rows = rows.sort_by("sample_id")
+    rows = read_tombstones(review.run.folder).without(rows).sort_by("sample_id")
     ids = rows["sample_id"].to_pylist()
     said: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for queue in begun:
@@ -74,8 +105,9 @@ def _needles(review: Review, connection: Connection) -> Needles:
     writing = _captions_queue(connection, review)
     for sample_id, line in _said(connection, writing, set(ids)) if writing is not None else ():
         said[sample_id].append(line)
-    captions = _captions(connection, writing) if writing is not None else {}
-    return Needles(
+    written = _captions(connection, writing) if writing is not None else {}
+    captions = {one: it.caption for one, it in written.items() if it.is_settled or taken == "written"}
+    needles = Needles(
         rows=rows,
         captions=[
             captions.get(sample_id) or caption_for(alt_text)
@@ -84,6 +116,14 @@ def _needles(review: Review, connection: Connection) -> Needles:
         decided_by=decided_by,
         scores=[None] * len(ids),
         decisions=[json.dumps(said[sample_id], ensure_ascii=False) for sample_id in ids],
+    )
+    return needles, _unsettled(ids, written) if _writes(review) else Unsettled()
+
+
+def _unsettled(ids: Sequence[str], written: Mapping[str, Written]) -> Unsettled:
+    return Unsettled(
+        unread=sum(one in written and not written[one].is_settled for one in ids),
+        unwritten=sum(one not in written for one in ids),
     )
 
 
@@ -154,20 +194,29 @@ def _decided_by(title: str, said: Sequence[Mapping[str, Any]], *, is_known: bool
 
 
 def _captions_queue(connection: Connection, review: Review) -> Row[Any] | None:
-    last = len(review.config.rounds) - 1
-    return review.queue_of(connection, last) if review.config.rounds[last].screen == "captions" else None
+    return review.queue_of(connection, len(review.config.rounds) - 1) if _writes(review) else None
 
 
-def _captions(connection: Connection, queue: Row[Any]) -> dict[str, Caption]:
-    """sample_id -> the caption that is finished."""
+def _writes(review: Review) -> bool:
+    """Whether the recipe has captions written, in its last round."""
+    return review.config.rounds[-1].screen == "captions"
+
+
+def _captions(connection: Connection, queue: Row[Any]) -> dict[str, Written]:
+    """sample_id -> the caption that stands there, settled or not."""
     rows = connection.execute(
-        select(items.c.body.label("item"), events.c.body, people.c.kind)
+        select(items.c.body.label("item"), items.c.state, events.c.body, people.c.kind)
         .join(judgments, judgments.c.item_id == items.c.item_id)
         .join(events, events.c.event_id == judgments.c.event_id)
         .join(people, people.c.person_id == events.c.person_id)
-        .where(items.c.queue_id == queue.queue_id, items.c.state == "done", judgments.c.answer == "caption")
+        .where(items.c.queue_id == queue.queue_id, judgments.c.answer == "caption")
     )
-    return {json.loads(row.item)["sample_id"]: _caption(json.loads(row.body), row.kind) for row in rows}
+    return {
+        json.loads(row.item)["sample_id"]: Written(
+            _caption(json.loads(row.body), row.kind), is_settled=row.state == "done"
+        )
+        for row in rows
+    }
 
 
 def _caption(body: Mapping[str, Any], kind: str) -> Caption:

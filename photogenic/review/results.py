@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from statistics import median
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from photogenic.core.agreement import gwet_ac1, krippendorff_alpha, percent_agreement
 from photogenic.core.statistics import wilson_interval
+from photogenic.review.settled import Unsettled
 from photogenic.web.progress import by_hour, estimate, given_by_each, time_of
 from photogenic.web.tables import events, items, judgments, people
 
@@ -61,6 +63,11 @@ def progress(connection: Connection, queue: Row[Any], cost_per_hour: float | Non
         "active_ms": sum(worker["active_ms"] for worker in workers),
         "decisions": sum(worker["decisions"] for worker in workers),
         "per_hour": by_hour(connection, queue.queue_id),
+        **(
+            {"captions": asdict(open_captions(connection, queue.queue_id))}
+            if queue.kind == "captions"
+            else {}
+        ),
         **left,
         **_cost(workers, left["estimate_s"], cost_per_hour),
     }
@@ -85,6 +92,21 @@ def _funnel(connection: Connection, queue: Row[Any], target: int | None) -> dict
         "target_keep": target,
         "expected_keep": round(queue.num_items * kept / done) if done else None,  # if the rest is like this
     }
+
+
+def open_captions(connection: Connection, queue_id: str) -> Unsettled:
+    """What is left to read and to write in a round of captions.
+
+    A picture whose caption came back counts as unwritten: none stands there any more.
+    """
+    has_one = items.c.given > 0
+    rows = connection.execute(
+        select(has_one, func.count())
+        .where(items.c.queue_id == queue_id, items.c.state == "pending", items.c.purpose == "work")
+        .group_by(has_one)
+    )
+    found = {bool(written): int(num) for written, num in rows}
+    return Unsettled(found.get(True, 0), found.get(False, 0))
 
 
 # --- people --------------------------------------------------------------------------------------------

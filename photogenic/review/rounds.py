@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from photogenic.core.errors import RunError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.run import Run
-from photogenic.core.shards import read_table
+from photogenic.core.shards import read_json, read_table
 from photogenic.review.captions import caption_for
 from photogenic.review.config import ReviewConfig
 from photogenic.review.export import Needles, write_needles
 from photogenic.review.imports import needles_from_table
 from photogenic.review.own_folder import needles_from_folder
+from photogenic.review.settled import FINISHED
 from photogenic.review.stars import needles_from_stars
 
 Floats = NDArray[np.float64]
@@ -58,12 +59,15 @@ def _write_peoples_needles(config: ReviewConfig, run: Run, seed: int) -> None:
     from photogenic.review.desk import Review
     from photogenic.review.needles import write_decided
 
-    if not (run.folder / "review" / "finished.json").exists():
+    finished = run.folder / "review" / FINISHED
+    if not finished.exists():
         raise RunError(
             "People have not finished deciding.",
             "Serve the rounds: `photogenic review RECIPE`. When they are through: the same with --finish.",
         )
-    write_decided(Review(config, run, seed))
+    # As --finish was told; where all was settled it said nothing, and what is not any more has to be told.
+    taken = read_json(finished).get("captions", {}).get("taken", "settled")
+    write_decided(Review(config, run, seed), taken=taken)
 
 
 def best_by_score(config: ReviewConfig, candidates: pa.Table) -> Needles:

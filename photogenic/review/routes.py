@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -15,8 +16,9 @@ from sqlalchemy import Connection, insert, select
 from photogenic.core.shards import read_json
 from photogenic.review.decisions_table import decision_rows, encoded
 from photogenic.review.learning import learn_taste, proposed
-from photogenic.review.needles import write_decided
+from photogenic.review.needles import unsettled_captions, write_decided
 from photogenic.review.results import disagreements, progress
+from photogenic.review.settled import Taken, left_by_finish
 from photogenic.review.tables import guidelines
 from photogenic.review.tokens import count_tokens
 from photogenic.web.accounts import Number, Strict
@@ -35,6 +37,7 @@ PERMISSIONS: Permissions = {
     ("GET", "/api/queues/{queue_id}/guidelines"): EVERYONE,
     ("PUT", "/api/queues/{queue_id}/guidelines"): LEAD,
     ("POST", "/api/review/advance"): LEAD,
+    ("GET", "/api/needles"): LEAD,
     ("POST", "/api/needles"): LEAD,
     ("POST", "/api/review/taste"): LEAD,
     ("GET", "/api/queues/{queue_id}/proposals"): LEAD,
@@ -72,6 +75,10 @@ class Words(Strict):
 
 class Advance(Strict):
     queue_id: Annotated[str, Field(max_length=16)]
+
+
+class Finish(Strict):
+    captions: Taken = "settled"
 
 
 def router_for(review: Review) -> APIRouter:
@@ -137,13 +144,21 @@ def router_for(review: Review) -> APIRouter:
                 for name, group in found.items()
             }
 
+    @router.get("/api/needles")
+    def before_needles(room: RoomHere) -> dict[str, Any]:
+        """What stands in the way of writing them: captions that are not settled."""
+        unsettled = unsettled_captions(review, room)
+        return {**asdict(unsettled), "words": unsettled.words}
+
     @router.post("/api/needles")
-    def write_needles(room: RoomHere, person: PersonHere) -> dict[str, Any]:
+    def write_needles(room: RoomHere, person: PersonHere, body: Finish | None = None) -> dict[str, Any]:
         """Write needles.parquet from what was kept, so that the road goes on with it."""
-        count = write_decided(review, room)
+        taken: Taken = "settled" if body is None else body.captions
+        count = write_decided(review, room, taken=taken)
+        left = left_by_finish(review.run.folder)
         with room.database.writing() as connection:
-            note(connection, person, "needles", str(count))
-        return {"num_needles": count}
+            note(connection, person, "needles", str(count), **({"captions": left} if left else {}))
+        return {"num_needles": count} | ({"captions": left} if left else {})
 
     @router.post("/api/review/tokens")
     def tokens(body: Words) -> dict[str, Any]:

@@ -33,6 +33,8 @@ from photogenic.demo.haystack import write_haystack
 from photogenic.demo.sources import DEMO_SOURCES
 from photogenic.models.checkpoint import save_pipeline
 from photogenic.recipe import load_recipe
+from photogenic.review.config import ReviewConfig
+from photogenic.review.rounds import review
 
 RECIPE = """
 name: road
@@ -260,6 +262,13 @@ def test_captions_of_a_model_travel_along_as_such(walked: Path, tmp_path: Path) 
     write_decisions(tmp_path / "decisions.csv", table, "ablation: needles")
     with (tmp_path / "decisions.csv").open(encoding="utf-8") as file:
         assert {row["caption_source"] for row in csv.DictReader(file)} == {"", "model"}
+    review(ReviewConfig(decisions=tmp_path / "decisions.csv"), run, seed=0)  # as the variant's own road does
+    tuned_on = {row["sample_id"]: row for row in read_table(path).to_pylist()}
+    assert {(row["caption_source"], one == said["sample_id"]) for one, row in tuned_on.items()} == {
+        ("model", True),
+        ("alt_text", False),
+    }
+    assert tuned_on[said["sample_id"]]["caption"] == "a red apple on white"
 
 
 def test_a_column_that_was_not_measured_is_told_before_anything_is_tuned(

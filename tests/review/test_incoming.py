@@ -92,7 +92,7 @@ def test_models_decide_and_the_needles_say_so(review: Review, run: Run, tmp_path
     assert administration.advance(review) == "Captions: 4 pictures"
     bring(captions("opus", range(4), annotator_kind="model"))
     bring({"key": f"sticker-{i}", "person": "Wu", "kind": "approve"} for i in range(3))
-    assert administration.finish(review) == 4
+    assert administration.finish(review, "read") == 4
 
     rows = needles(run)
     assert sorted(rows) == [f"sticker-{i}" for i in range(4)]
@@ -120,7 +120,7 @@ def test_where_only_models_decided_no_person_looked(review: Review, run: Run, tm
     administration.advance(review)
     both = [*said("opus", range(5)), *said("sonnet", range(3))]
     administration.take(review, write(tmp_path / "finest.csv", both))
-    administration.finish(review)
+    administration.finish(review, "read")  # no captions were written
     assert {row["decided_by"] for row in needles(run).values()} == {
         "Finest: kept by opus (a model) and sonnet (a model), no person looked"
     }

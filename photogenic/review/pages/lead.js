@@ -112,6 +112,7 @@ class Desk {
         figure(progress.estimate_s === null ? "–" : duration(1000 * progress.estimate_s), "of work left at this pace"),
         figure(duration(progress.active_ms), "active time so far"),
         figure(progress.decisions && progress.active_ms ? number(Math.round(progress.decisions / (progress.active_ms / 3.6e6))) : "–", "decisions in an active hour"),
+        ...this.captionsLeft(progress.captions).map(([num, words]) => figure(number(num), words)),
         progress.cost === undefined ? null : figure(money(progress.cost), progress.cost_left === null ? "spent so far" : `spent so far; about ${money(progress.cost_left)} to come`)),
       queue.screen === "captions" ? null : el("ul", { class: "figures" },
         figure(percent(agreement.percent, 1), agreement.items ? `agree, on ${count(agreement.items, "picture")} seen twice` : "agree; nothing was seen twice yet"),
@@ -128,6 +129,11 @@ class Desk {
         this.hasNext(queue) ? button("Close it and open the next", { dataset: { does: "advance" } }, () => this.advance(queue)) : null),
       progress.people?.length ? this.workers(progress.people) : el("p", { class: "soft" }, "Nobody has decided anything here yet."),
     ].filter(Boolean);
+  }
+
+  /** Of a round of captions: written is not finished. */
+  captionsLeft(captions) {
+    return captions ? [[captions.unread, captions.unread === 1 ? "waits for a second reader" : "wait for a second reader"], [captions.unwritten, captions.unwritten === 1 ? "has no caption yet" : "have no caption yet"]] : [];
   }
 
   workers(people) {
@@ -162,16 +168,36 @@ class Desk {
   drawFinish() {
     const files = Object.keys(FILES).map((kind) => el("a", { class: "button", href: `/api/export/decisions.${kind}`, download: `decisions.${kind}` }, `Decisions as ${FILES[kind]}`));
     this.outcome = el("p", { role: "status" });
+    this.question = el("div");
     this.parts.finish.replaceChildren(
       el("p", { class: "soft" }, "Every decision with who made it, when, and by which version of the guidelines."),
       el("div", { class: "actions" }, files),
       el("p", { class: "soft" }, "The needles are the keepers of the last round, with their captions. Writing them finishes the recipe's review; they can be written again after more work."),
-      el("div", { class: "actions" }, button("Write needles.parquet", { class: "main" }, () => this.finish())), this.outcome);
+      el("div", { class: "actions" }, button("Write needles.parquet", { class: "main" }, () => this.finish())), this.outcome, this.question);
   }
 
+  /** Captions that nobody has read, or written, would be missing among the needles without a word: which are taken is asked. */
   async finish() {
-    const answer = await tried(() => post("/api/needles"));
-    if (answer) this.outcome.textContent = `${count(answer.num_needles, "needle")} written.`;
+    const left = await tried(() => get("/api/needles"));
+    if (!left) return;
+    if (!left.words) {
+      await this.write("settled");
+      return;
+    }
+    this.outcome.textContent = `Nothing was written, for captions are not settled: ${left.words}.`;
+    const choice = (words, taken) => button(words, {}, () => this.write(taken));
+    this.question.replaceChildren(
+      el("p", { class: "soft" }, "Let them be written and read, and write the needles then. Or write them now; where no caption is taken, the alternative text stands."),
+      el("div", { class: "actions" },
+        left.unread ? choice("Write them with the unread captions too", "written") : null,
+        choice(left.unread ? "Write them with read captions only" : "Write them without the missing captions", "read")));
+  }
+
+  async write(captions) {
+    const answer = await tried(() => post("/api/needles", { captions }));
+    if (!answer) return;
+    this.question.replaceChildren();
+    this.outcome.textContent = `${count(answer.num_needles, "needle")} written${answer.captions ? `; ${answer.captions}` : ""}.`;
   }
 
   // Audit

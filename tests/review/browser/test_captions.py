@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from .test_look import serious
@@ -90,3 +92,27 @@ def test_a_caption_is_written_and_approved(desk: Any, person: Callable[..., Any]
     written = desk.get(page.context, f"/api/queues/{queue}/mine?limit=50")["events"][0]["body"]
     assert written["text"] == TEXT
     assert {name for name, said in written["checklist"].items() if said} == {"subject", "light"}
+
+
+def test_the_lead_is_asked_about_captions_that_nobody_has_read(serve: Callable[..., Any]) -> None:
+    served = caption_desk(serve, "unread")
+    queue = served.queue("captions")
+    [item] = served.post(served.lead, f"/api/queues/{queue}/claim", {"count": 1})["items"]
+    said = {"event_id": str(uuid.uuid4()), "kind": "caption", "queue_id": queue, "item_id": item["id"]}
+    event = said | {"client_at": "2026-11-29T12:00:00Z", "body": {"text": TEXT}}
+    assert served.post(served.lead, "/api/events", {"events": [event]})["refused"] == []
+    needles = served.run / "review" / "needles.parquet"
+    page = served.lead.new_page()
+    page.goto(f"/review/lead?queue={queue}")
+    page.get_by_text("1waits for a second reader").wait_for()
+    page.get_by_text("2have no caption yet").wait_for()
+    page.get_by_role("button", name="Write needles.parquet").click()
+    words = "1 caption waits for a second reader; 2 pictures have no caption yet."
+    page.get_by_text(f"Nothing was written, for captions are not settled: {words}").wait_for()
+    assert serious(page) == []
+    assert not needles.exists()
+    page.get_by_role("button", name="Write them with the unread captions too").click()
+    page.get_by_text("3 needles written; captions that no second reader has read").wait_for()
+    assert page.get_by_role("button", name="Write them with").count() == 0, "the question is answered"
+    assert sorted(pq.read_table(needles)["caption_source"].to_pylist()) == ["alt_text", "alt_text", "writer"]
+    page.close()
