@@ -10,7 +10,7 @@ from rich.table import Table
 
 from photogenic.core.errors import PhotogenicError
 from photogenic.core.shards import read_json
-from photogenic.review.settled import FINISHED, left_by_finish
+from photogenic.review.settled import left_by_finish
 from photogenic.road import Road
 
 
@@ -50,9 +50,8 @@ def _captions(road: Road) -> str:
     config, folder = road.recipe.review, road.run.folder / "review"
     if config is None or config.decisions != "people":
         return ""
-    if (folder / FINISHED).exists():
-        left = left_by_finish(road.run.folder)
-        return f"Captions of the needles: {left}." if left else ""
+    if left := left_by_finish(road.run.folder):
+        return f"Captions of the needles: {left}."
     if not (folder / "review.db").exists():
         return ""  # no round has begun, or they lie in a team's database, which the lead's desk tells of
     from photogenic.review.administration import captions_left

@@ -18,12 +18,14 @@ from photogenic.core.run import Run
 from photogenic.core.shards import read_json, read_table
 from photogenic.core.tombstones import FILE
 from photogenic.outcome import came_to
+from photogenic.recipe import load_recipe
 from photogenic.review import administration
 from photogenic.review.config import ReviewConfig
 from photogenic.review.desk import Review
 from photogenic.review.rounds import review as review_stage
 from photogenic.review.settled import Unsettled, left_by_finish
 from photogenic.story import tell_decision
+from photogenic.story import write as write_story
 
 from .test_desk import Desk, keep_if, work
 from .test_incoming import captions, write
@@ -223,6 +225,11 @@ def test_the_commands_say_it(three_written_two_read: Review, run: Run, tmp_path:
     assert call("review", "--finish", "--captions", "read").exit_code == 0
     left = Unsettled(1, 1).became("read")
     assert f"Captions of the needles: {left}." in call("status").stdout
+    assert left in write_story(load_recipe(recipe), run).read_text(encoding="utf-8")
     again = call("review", "--finish", "--captions", "read")
     assert f"review: {left}" in again.stdout, "also where nothing is to be done"
     assert pq.read_metadata(run.folder / "review" / "needles.parquet").num_rows == NUM
+
+    finished = run.folder / "review" / "finished.json"
+    finished.write_text('{"events": 9, "needles": 4}', encoding="utf-8")  # as it was once written
+    assert f"Captions are not settled: {UNREAD}." in call("status").stdout
