@@ -1,4 +1,4 @@
-"""The step `finish`: whether a photograph is a good, finished one, by a forest over what its pixels say."""
+"""The step `finish`: whether a photograph is a good, finished one, by forests over what its pixels say."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from photogenic.curate.scorers import Scorer, Values, pixel_scorer
 
 @cache
 def finish_scorer() -> Scorer:
-    """P(finished), and that times the appeal score. Pixels are measured again: scorers see no columns."""
+    """P(finished), and the finish score. Pixels are measured again: scorers see no columns."""
     from photogenic.measures.finish import FILE
 
     columns = {"finish_prob": "float64", "finish_score": "float64"}
     packages = (version("numpy"), version("opencv-python-headless"))
-    revision = fingerprint("finish 1", file_fingerprint(FILE), pixel_scorer().revision, packages)
+    revision = fingerprint("finish 2", file_fingerprint(FILE), pixel_scorer().revision, packages)
     return Scorer("finish", measure_finish, columns, revision)
 
 

@@ -1,13 +1,15 @@
-"""How likely a photograph is a good, finished one and none that was spoiled: a forest over pixel measures.
+"""How likely a photograph is a good, finished one and none that was spoiled: forests over pixel measures.
 
-What the appeal score's terms cannot see (noise of colour, over-sharpening, a collage) leaves traces in many
-measures at once, each of them weak. The forest has learnt from photographs and from what was made of them
-how these traces go together; `benchmarks/learning_finish.py` made `finish.npz`, which holds numbers and no
-code. It knows photographs: of drawings it says nothing.
+What the appeal score's terms cannot see (noise of colour, over-sharpening, a collage, a cast) leaves traces
+in many measures at once, each of them weak. For each aspect in which a photograph can fail, a forest has
+learnt from photographs and from what was made of them how these traces go together, and the worst aspect
+counts most. `benchmarks/learning_finish.py` made `finish.npz`, which holds numbers and no code. It knows
+photographs: of drawings it says nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,40 +21,50 @@ from numpy.typing import NDArray
 
 from photogenic.core.weights import PACKAGED
 from photogenic.measures import pixel
-from photogenic.measures.appeal import appeal_score
-from photogenic.measures.craft import CRAFT_COLUMNS, craft
+from photogenic.measures.appeal import MAX_SCORE, appeal_score
+from photogenic.measures.craft import CRAFT_COLUMNS, MIN_SIDE_PX, craft
 from photogenic.measures.decode import decode
+from photogenic.measures.finest import FINEST_COLUMNS, finest
+from photogenic.measures.light import LIGHT_COLUMNS, light
+from photogenic.measures.lines import LINE_COLUMNS, lines
 from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX, reduced
+from photogenic.measures.watermark import watermark_score
 
 Floats = NDArray[np.float64]
 
 FILE = PACKAGED / "finish.npz"
-COLUMNS = (*pixel.COLUMNS, *CRAFT_COLUMNS)
+STAMPED = "watermark_score"
+COLUMNS = (*pixel.COLUMNS, *CRAFT_COLUMNS, *LIGHT_COLUMNS, *LINE_COLUMNS, *FINEST_COLUMNS, STAMPED)
 LEAF = -1
+LEAST = 0.005  # an answer of nothing would make all others worth nothing
 
 
 def measured(data: bytes) -> dict[str, float]:
-    """All COLUMNS of a file; without those of craft where it has none.
+    """All COLUMNS of a file; only those of pixels where a side is below MIN_SIDE_PX at the canonical size.
 
     Raises:
         DecodeError: the file is no picture that can be decoded.
     """
     picture = decode(data, exact=False)
     values = pixel.measure(picture, data)
-    return values | craft(reduced(picture.rgb, CANONICAL_LONG_SIDE_PX))
+    rgb = reduced(picture.rgb, CANONICAL_LONG_SIDE_PX)
+    if min(rgb.shape[:2]) < MIN_SIDE_PX:
+        return values
+    values |= craft(rgb) | light(rgb) | lines(rgb) | finest(picture.rgb)
+    return values | {STAMPED: watermark_score(picture.rgb)}
 
 
 def finish(data: bytes) -> tuple[float | None, float | None]:
-    """P(finished), 0-1, and that times the appeal score, 0-10.
+    """P(finished), 0-1, and the finish score, 0-10: that times the square root of the appeal score.
 
-    The product, because each sees faults that the other was not taught. None when the shorter side has less
-    than MIN_SIDE_PX at the canonical size: a small picture, or one more than four times as long as high.
+    Both, because each sees faults that the other was not taught. None when the shorter side has less than
+    MIN_SIDE_PX at the canonical size: a small picture, or one more than four times as long as high.
     """
     values = measured(data)
     if len(values) < len(COLUMNS):
         return None, None
     probability = float(forest().score(matrix_of([values]))[0])
-    return probability, probability * appeal_score(values)
+    return probability, probability * math.sqrt(MAX_SCORE * appeal_score(values))
 
 
 def matrix_of(rows: Sequence[Mapping[str, float]]) -> Floats:
@@ -62,45 +74,61 @@ def matrix_of(rows: Sequence[Mapping[str, float]]) -> Floats:
 
 @dataclass(frozen=True)
 class Forest:
-    """Binary trees in one row of nodes, each tree depth first: a node's left child is the next node."""
+    """Binary trees in one row of nodes, each tree depth first: a node's left child is the next node.
+
+    Each aspect has the same number of trees; they stand one aspect after the other.
+    """
 
     columns: tuple[str, ...]
+    aspects: tuple[str, ...]
     roots: NDArray[np.int32]  # [T], where each tree begins
-    features: NDArray[np.int8]  # [M], which column is asked; LEAF where none is
+    features: NDArray[np.int16]  # [M], which column is asked; LEAF where none is
     numbers: NDArray[np.float32]  # [M], at most this goes left; of a leaf, its answer
     rights: NDArray[np.uint16]  # [M], how many nodes further the right child is
 
     @classmethod
-    def of_trees(cls, trees: Sequence[Any], columns: Sequence[str]) -> Forest:
-        """From the `tree_` of scikit-learn's classifiers of two classes, whose nodes are depth first."""
-        sizes = [tree.node_count for tree in trees]
-        is_leaf = np.concatenate([tree.children_left for tree in trees]) < 0
-        asked = np.concatenate([tree.feature for tree in trees])
-        limits = np.concatenate([tree.threshold for tree in trees])
-        shares = np.concatenate([tree.value[:, 0, :] for tree in trees])
-        steps = np.concatenate([tree.children_right - np.arange(tree.node_count) for tree in trees])
+    def of_trees(cls, trees: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> Forest:
+        """Of each aspect the `tree_` of scikit-learn's classifiers of two classes: nodes depth first."""
+        all_trees = [tree for of_one in trees.values() for tree in of_one]
+        sizes = [tree.node_count for tree in all_trees]
+        is_leaf = np.concatenate([tree.children_left for tree in all_trees]) < 0
+        asked = np.concatenate([tree.feature for tree in all_trees])
+        limits = np.concatenate([tree.threshold for tree in all_trees])
+        shares = np.concatenate([tree.value[:, 0, :] for tree in all_trees])
+        steps = np.concatenate([tree.children_right - np.arange(tree.node_count) for tree in all_trees])
         return cls(
             columns=tuple(columns),
+            aspects=tuple(trees),
             roots=np.cumsum([0, *sizes[:-1]]).astype(np.int32),
-            features=np.where(is_leaf, LEAF, asked).astype(np.int8),
+            features=np.where(is_leaf, LEAF, asked).astype(np.int16),
             numbers=np.where(is_leaf, shares[:, 1] / shares.sum(axis=1), limits).astype(np.float32),
             rights=np.where(is_leaf, 0, steps).astype(np.uint16),
         )
 
     def score(self, matrix: Floats) -> Floats:
-        """Mean answer of the trees: [N, C] => [N], 0-1."""
+        """P(finished) in all aspects together: [N, C] => [N], 0-1.
+
+        The odds against it add up as lengths at right angles do: little more than those of the worst aspect.
+        """
+        odds = 1 / np.maximum(self.answers(matrix), LEAST) - 1
+        return np.asarray(1 / (1 + np.linalg.norm(odds, axis=1)), np.float64)
+
+    def answers(self, matrix: Floats) -> Floats:
+        """In each aspect the mean answer of its trees: [N, C] => [N, A], 0-1."""
         rows = np.arange(len(matrix))[:, None]
         values = matrix.astype(np.float32)
         nodes = np.repeat(self.roots[None].astype(np.int64), len(matrix), axis=0)
         while (asks := self.features[nodes] != LEAF).any():
             is_left = values[rows, self.features[nodes]] <= self.numbers[nodes]
             nodes += np.where(asks, np.where(is_left, 1, self.rights[nodes]), 0)
-        return np.asarray(self.numbers[nodes].mean(axis=1, dtype=np.float64), np.float64)
+        leaves = self.numbers[nodes].reshape(len(matrix), len(self.aspects), -1)
+        return np.asarray(leaves.mean(axis=2, dtype=np.float64), np.float64)
 
     def save(self, path: Path) -> None:
         np.savez_compressed(
             path,
             columns=np.array(self.columns),
+            aspects=np.array(self.aspects),
             roots=self.roots,
             features=self.features,
             numbers=self.numbers,
@@ -111,7 +139,7 @@ class Forest:
     def load(cls, path: Path) -> Forest:
         with np.load(path, allow_pickle=False) as arrays:
             parts = {name: arrays[name] for name in ("roots", "features", "numbers", "rights")}
-            return cls(tuple(arrays["columns"].tolist()), **parts)
+            return cls(tuple(arrays["columns"].tolist()), tuple(arrays["aspects"].tolist()), **parts)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from photogenic.core.errors import DecodeError
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.decode import Rgb
-from photogenic.measures.finish import COLUMNS, Forest, finish, forest, matrix_of, measured
+from photogenic.measures.finish import COLUMNS, LEAST, Forest, finish, forest, matrix_of, measured
 
 
 def file_of(image: Image.Image) -> bytes:
@@ -22,21 +22,26 @@ def file_of(image: Image.Image) -> bytes:
 
 def test_the_forest_answers_as_the_trees_it_was_made_of(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    matrix = rng.normal(size=(300, 6))
-    is_good = matrix[:, 0] * matrix[:, 1] + rng.normal(0, 0.3, 300) > 0
-    trees = ExtraTreesClassifier(25, min_samples_leaf=2, random_state=0).fit(
-        matrix.astype(np.float32), is_good, rng.uniform(0.5, 2, 300)
-    )
-    made = Forest.of_trees([tree.tree_ for tree in trees.estimators_], list("abcdef"))
-    others = rng.normal(size=(200, 6))
-    expected = trees.predict_proba(others.astype(np.float32))[:, 1]
-    np.testing.assert_allclose(made.score(others), expected, atol=1e-6)
+    matrix, others = rng.normal(size=(300, 6)), rng.normal(size=(200, 6))
+    trees, expected = {}, []
+    for aspect, good in {"one": matrix[:, 0] * matrix[:, 1], "other": matrix[:, 2]}.items():
+        forest = ExtraTreesClassifier(25, min_samples_leaf=2, random_state=0).fit(
+            matrix.astype(np.float32), good + rng.normal(0, 0.3, 300) > 0, rng.uniform(0.5, 2, 300)
+        )
+        trees[aspect] = [tree.tree_ for tree in forest.estimators_]
+        expected.append(forest.predict_proba(others.astype(np.float32))[:, 1])
+    made = Forest.of_trees(trees, list("abcdef"))
+    np.testing.assert_allclose(made.answers(others), np.transpose(expected), atol=1e-6)
+    odds = 1 / np.maximum(expected, LEAST) - 1
+    np.testing.assert_allclose(made.score(others), 1 / (1 + np.sqrt((odds**2).sum(axis=0))), atol=1e-5)
+    assert (made.score(others) <= np.min(expected, axis=0) + 1e-6).all()
     one_by_one = [made.score(row[None])[0] for row in others]
     np.testing.assert_array_equal(one_by_one, made.score(others))
     made.save(tmp_path / "forest.npz")
     loaded = Forest.load(tmp_path / "forest.npz")
     assert loaded.columns == tuple("abcdef")
-    np.testing.assert_array_equal(loaded.score(others), made.score(others))
+    assert loaded.aspects == ("one", "other")
+    np.testing.assert_array_equal(loaded.answers(others), made.answers(others))
 
 
 def test_the_forest_that_comes_along_reads_the_columns_of_today() -> None:
@@ -66,13 +71,13 @@ def test_spoiled_copies_are_below_their_photograph(name: str, photographs: dict[
         assert other_score < score / 2
 
 
-def test_the_score_is_the_probability_times_the_appeal(photographs: dict[str, Rgb]) -> None:
+def test_the_score_is_the_probability_times_the_root_of_the_appeal(photographs: dict[str, Rgb]) -> None:
     data = file_of(Image.fromarray(photographs["coffee"]))
     values = measured(data)
     assert set(values) == set(COLUMNS)
     probability, score = finish(data)
     assert probability == forest().score(matrix_of([values]))[0]
-    assert score == pytest.approx(probability * appeal_score(values))
+    assert score == pytest.approx(10 * probability * (appeal_score(values) / 10) ** 0.5)
 
 
 def test_what_is_too_small_has_no_score_and_what_is_no_picture_raises() -> None:
