@@ -30,7 +30,7 @@ def test_a_smeared_picture_has_lost_its_finest_octave_beside_strong_edges(photog
 def test_a_mosaic_steps_at_even_distances(photograph: Rgb) -> None:
     height, width = photograph.shape[:2]
     small = cv2.resize(photograph, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
-    mosaic = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+    mosaic = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
     assert finest(mosaic)["even_steps_least"] > finest(photograph)["even_steps_least"] + 0.7
 
 

@@ -55,7 +55,9 @@ def test_spoiled_copies_are_below_their_photograph(name: str, photographs: dict[
     blobs = rng.normal(0, 40, (image.height // 4 + 1, image.width // 4 + 1, 3))
     blobs -= blobs.mean(axis=2, keepdims=True)
     planes = [Image.fromarray(blobs[..., c].astype(np.float32)).resize(image.size) for c in range(3)]
-    blotchy = np.clip(np.asarray(image) + np.stack(planes, axis=2), 0, 255).astype(np.uint8)
+    blotchy = np.clip(
+        np.asarray(image) + np.stack([np.asarray(each) for each in planes], axis=2), 0, 255
+    ).astype(np.uint8)
     spoiled = [
         image.filter(ImageFilter.GaussianBlur(2)),
         image.filter(ImageFilter.UnsharpMask(3, 400, 0)),
@@ -76,6 +78,7 @@ def test_the_score_is_the_probability_times_the_root_of_the_appeal(photographs: 
     values = measured(data)
     assert set(values) == set(COLUMNS)
     probability, score = finish(data)
+    assert probability is not None
     assert probability == forest().score(matrix_of([values]))[0]
     assert score == pytest.approx(10 * probability * (appeal_score(values) / 10) ** 0.5)
 

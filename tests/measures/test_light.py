@@ -15,7 +15,7 @@ def photograph(request: pytest.FixtureRequest, photographs: dict[str, Rgb]) -> R
 
 
 def tinted(rgb: Rgb, red: float, green: float, blue: float) -> Rgb:
-    return np.clip(rgb * np.array([red, green, blue]), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(rgb * np.array([red, green, blue]), 0, 255), np.uint8)
 
 
 def test_names_are_those_that_are_announced(photograph: Rgb) -> None:
