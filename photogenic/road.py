@@ -417,6 +417,6 @@ STAGES = {
         Stage("pretrain", 3, _pretrain, _pretrain_inputs),
         Stage("tune", 4, _tune, _tune_inputs),
         Stage("generate", 3, _generate, _generate_inputs),
-        Stage("evaluate", 3, _evaluate, _evaluate_inputs),
+        Stage("evaluate", 4, _evaluate, _evaluate_inputs),
     )
 }

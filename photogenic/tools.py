@@ -57,7 +57,7 @@ def verdict(
     Example:
       photogenic verdict votes.jsonl --out verdict
     """
-    from photogenic.evaluate.poll import pictures_of
+    from photogenic.evaluate.poll import leanings_of, pictures_of
     from photogenic.evaluate.sentences import in_a_sentence
     from photogenic.evaluate.verdict import judge
     from photogenic.evaluate.verdict_report import write_verdict
@@ -67,7 +67,9 @@ def verdict(
     told = {"visual_appeal": appeal_raters, "text_faithfulness": faithfulness_raters}
     planned = {question: number for question, number in told.items() if number is not None}
     findings = judge(cast, base=base, planned=planned)
-    page = write_verdict(out, findings, None if pictures is None else pictures_of(pictures))
+    shown = None if pictures is None else pictures_of(pictures)
+    went_by = [] if pictures is None else leanings_of(pictures.resolve().parent, findings)
+    page = write_verdict(out, findings, shown, went_by)
     if export is not None:
         write_votes(export, cast)
     for panel in findings.panels:

@@ -26,6 +26,7 @@ from photogenic.evaluate.compare import (
 from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.copies import Looks, NearestNeedles, joined, nearest_needles
 from photogenic.evaluate.extremes import Extremes, extremes
+from photogenic.evaluate.measured import write_measured
 from photogenic.evaluate.pictures import (
     Item,
     Measured,
@@ -48,7 +49,7 @@ MIN_IN_SET = 2  # a distance between sets has no meaning for fewer pictures
 
 
 def evaluate(config: EvaluateConfig, run: Run, *, seed: int) -> None:
-    """Write RUN/evaluate/measures.json and RUN/evaluate/report.html.
+    """Write RUN/evaluate/measures.json, measured.parquet and report.html.
 
     Reads RUN/generate/<model>/manifest.parquet of one model or more and, where there are any, the needles.
 
@@ -58,6 +59,7 @@ def evaluate(config: EvaluateConfig, run: Run, *, seed: int) -> None:
     results = measure_models(config, run, Settings(config.confidence, config.num_resamples, seed))
     folder = run.stage("evaluate")
     write_json(folder / "measures.json", as_json(results))
+    write_measured(run.folder, results.drawn)
     write_report(folder / MEASURES_PAGE, results, config, said_by_raters(run.folder))
     for remark in results.remarks:
         run.log.info("evaluate: %s", remark)

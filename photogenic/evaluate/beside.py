@@ -22,11 +22,14 @@ from photogenic.core.shards import (
     read_table,
     write_json,
 )
+from photogenic.evaluate.leanings_page import HEADING, INTRODUCTION, leanings_table
 from photogenic.evaluate.results import NOBODY_JUDGED
+from photogenic.evaluate.sentences import panel_title
 
 MEASURES_PAGE, VERDICT_PAGE, VERDICT = "report.html", "verdict.html", "verdict.json"
 VOTED_ON = "voted-on.json"  # which pictures the votes are about; beside the votes, and beside their verdict
-BEGIN, END = "<!-- votes -->", "<!-- /votes -->"
+# Parts of the page of the measures that are written anew when votes have been counted.
+OPENING, WENT_BY = "votes", "went by"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Said:
     by_people: Sequence[str]  # a sentence for each contest
     by_models: Sequence[str]
     is_of_these: bool  # the pictures that were voted on are those that are there
+    leanings: Sequence[tuple[str, Mapping[str, Any]]]  # title of a panel, and what its raters went by
 
 
 def said_by_raters(run_folder: Path) -> Said | None:
@@ -53,12 +57,17 @@ def said_by_raters(run_folder: Path) -> Said | None:
         by_people=_sentences(told["panels"], "person"),
         by_models=_sentences(told["panels"], "model"),
         is_of_these=_is_of(marker, run_folder),
+        leanings=[
+            (panel_title(panel["question"], panel["rater_kind"]), panel["leanings"])
+            for panel in told["panels"]
+            if "leanings" in panel
+        ],
     )
 
 
 def note_pictures(voting: Path, run_folder: Path) -> None:
     """Remember, where the votes will lie, that they are about the pictures that are there now."""
-    write_json(voting / VOTED_ON, {"pictures": _pictures(run_folder)})
+    write_json(voting / VOTED_ON, {"pictures": pictures_mark(run_folder)})
 
 
 def is_of_these(voting: Path, run_folder: Path) -> bool:
@@ -77,11 +86,19 @@ def mention_votes(run_folder: Path) -> None:
     page = run_folder / "evaluate" / MEASURES_PAGE
     if not page.exists():
         return
-    html = page.read_text(encoding="utf-8")
-    block = str(opening(said_by_raters(run_folder)))
-    told = re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, html, count=1, flags=re.DOTALL)
+    html, said = page.read_text(encoding="utf-8"), said_by_raters(run_folder)
+    html = _replaced(html, OPENING, opening(said))
+    html = _replaced(html, WENT_BY, went_by(said))
     with atomic_path(page) as temporary:
-        temporary.write_text(told, encoding="utf-8")
+        temporary.write_text(html, encoding="utf-8")
+
+
+def _part(name: str, lines: Sequence[Markup]) -> Markup:
+    return Markup("\n").join([Markup(f"<!-- {name} -->"), *lines, Markup(f"<!-- /{name} -->")])
+
+
+def _replaced(html: str, name: str, part: Markup) -> str:
+    return re.sub(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _: str(part), html, count=1, flags=re.DOTALL)
 
 
 def opening(said: Said | None) -> Markup:
@@ -95,7 +112,17 @@ def opening(said: Said | None) -> Markup:
         ]
     else:
         lines = [_who(said), *(Markup("<p>{}</p>").format(one) for one in (*said.by_people, *said.by_models))]
-    return Markup("\n").join([Markup(BEGIN), *lines, Markup(END)])
+    return _part(OPENING, lines)
+
+
+def went_by(said: Said | None) -> Markup:
+    """What the raters of these pictures went by; nothing where that is not known."""
+    lines: list[Markup] = []
+    if said is not None and said.is_of_these and said.leanings:
+        lines += [Markup("<h2>{}</h2>").format(HEADING), INTRODUCTION]
+        for title, told in said.leanings:
+            lines += [Markup("<h3>{}</h3>").format(title), leanings_table(told)]
+    return _part(WENT_BY, lines)
 
 
 def _who(said: Said) -> Markup:
@@ -126,10 +153,10 @@ def _sentences(panels: Sequence[Mapping[str, Any]], kind: str) -> list[str]:
 
 def _is_of(marker: Path, run_folder: Path) -> bool:
     # Without the marker, which earlier versions did not write, nobody knows better.
-    return not marker.exists() or bool(read_json(marker)["pictures"] == _pictures(run_folder))
+    return not marker.exists() or bool(read_json(marker)["pictures"] == pictures_mark(run_folder))
 
 
-def _pictures(run_folder: Path) -> str:
+def pictures_mark(run_folder: Path) -> str:
     """What tells these drawn pictures from all others."""
     return fingerprint(
         sorted(

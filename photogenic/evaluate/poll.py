@@ -24,6 +24,8 @@ from photogenic.evaluate.beside import (
 )
 from photogenic.evaluate.compare import Settings as Statistics
 from photogenic.evaluate.config import EvaluateConfig
+from photogenic.evaluate.leanings import Leanings, leanings
+from photogenic.evaluate.measured import read_measured
 from photogenic.evaluate.pairs import build_pairs, pair_pictures
 from photogenic.evaluate.pictures import drawn_tables
 from photogenic.evaluate.returns import Returned, take_in
@@ -156,7 +158,8 @@ class Poll:
         )
         as_voted_on = is_of_these(self.folder, self.run.folder)  # no others are shown as if they had won
         pictures = pictures_of(self.run.folder / "generate") if as_voted_on else None
-        write_verdict(self.page.parent, findings, pictures)
+        went_by = leanings_of(self.run.folder, findings) if as_voted_on else []
+        write_verdict(self.page.parent, findings, pictures, went_by)
         note_counted(self.folder, self.run.folder)
         mention_votes(self.run.folder)
         return findings
@@ -173,6 +176,12 @@ class Poll:
             {name: table.to_pylist() for name, table in tables.items()},
             {name: self.run.folder / "generate" / name for name in tables},
         )
+
+
+def leanings_of(run_folder: Path, findings: Findings) -> list[Leanings]:
+    """What the raters went by, where the pictures of the run that are there now have been measured."""
+    measured = read_measured(run_folder)
+    return [] if measured is None else leanings(findings, measured)
 
 
 def pictures_of(folder: Path) -> dict[str, dict[str, Path]]:

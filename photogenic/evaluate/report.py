@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photogenic.core.shards import atomic_path
-from photogenic.evaluate.beside import Said, opening
+from photogenic.evaluate.beside import Said, opening, went_by
 from photogenic.evaluate.compare import Comparison, Estimate
 from photogenic.evaluate.config import EvaluateConfig
 from photogenic.evaluate.marks import (
@@ -38,7 +38,8 @@ Rows = NDArray[np.int64]
 
 def write_report(path: Path, results: Results, config: EvaluateConfig, said: Said | None) -> None:
     """Write one self-contained page; it begins with what raters have `said` of the pictures, if any have."""
-    page = render(TEMPLATE, "What the measures say", opening=opening(said), **_context(results, config))
+    votes = {"opening": opening(said), "went_by": went_by(said)}
+    page = render(TEMPLATE, "What the measures say", **votes, **_context(results, config))
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

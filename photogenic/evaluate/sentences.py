@@ -10,6 +10,12 @@ QUESTIONS = {"visual_appeal": "Visual appeal", "text_faithfulness": "Text faithf
 ALPHA = 0.05
 
 
+def panel_title(question: str, rater_kind: str) -> str:
+    """A panel's heading."""
+    who = "judged by people" if rater_kind == "person" else "answered by models"
+    return f"{QUESTIONS[question]}, {who}"
+
+
 def in_a_sentence(panel: Panel, contest: Contest) -> str:
     """Who was preferred, in words that do not claim more than the test."""
     who = "people" if panel.rater_kind == "person" else "models that voted"

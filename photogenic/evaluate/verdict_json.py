@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -11,19 +11,27 @@ from typing import Any
 from photogenic.core.statistics import Tally
 from photogenic.evaluate import raters
 from photogenic.evaluate.compare import Estimate
+from photogenic.evaluate.leanings import Leanings
 from photogenic.evaluate.sentences import in_a_sentence
 from photogenic.evaluate.verdict import Contest, Findings, Panel
 
 LIBRARIES = ("photogenic", "numpy", "scipy")
 
 
-def as_json(findings: Findings) -> dict[str, Any]:
-    """The content of verdict.json. It depends on the votes alone, not on their file or order."""
+def as_json(findings: Findings, leanings: Sequence[Leanings] = ()) -> dict[str, Any]:
+    """The content of verdict.json. It depends on the votes alone, not on their file or order.
+
+    Only what raters went by (`leanings`) depends on the pictures too.
+    """
+    went_by = {(one.rater_kind, one.question): _leanings(one) for one in leanings}
     confidence = findings.settings.confidence
     return {
         "num_people": sum(rater.kind == "person" for rater in findings.raters),
         "num_models_voting": sum(rater.kind == "model" for rater in findings.raters),
-        "panels": [_panel(panel, confidence) for panel in findings.panels],
+        "panels": [
+            _panel(panel, confidence) | went_by.get((panel.rater_kind, panel.question), {})
+            for panel in findings.panels
+        ],
         "raters": [asdict(rater) | {"flags": list(rater.flags)} for rater in findings.raters],
         "reproduce": sheet(findings),
     }
@@ -71,6 +79,11 @@ def _panel(panel: Panel, confidence: float) -> dict[str, Any]:
         "contests": [_contest(panel, contest, confidence) for contest in panel.contests],
         "strengths": _strengths(panel, confidence),
     }
+
+
+def _leanings(leanings: Leanings) -> dict[str, Any]:
+    measures = {one.measure: _estimate(one.share) | {"num_equal": one.num_equal} for one in leanings.measures}
+    return {"leanings": {"num_pairs": leanings.num_pairs, "measures": measures}}
 
 
 def _contest(panel: Panel, contest: Contest, confidence: float) -> dict[str, Any]:

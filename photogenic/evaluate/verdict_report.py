@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from PIL import Image
 
 from photogenic.core.shards import atomic_path, write_json
@@ -14,9 +15,11 @@ from photogenic.core.statistics import Interval, Tally
 from photogenic.evaluate.beside import MEASURES_PAGE, VERDICT, VERDICT_PAGE
 from photogenic.evaluate.compare import Estimate
 from photogenic.evaluate.counting import Outcome
+from photogenic.evaluate.leanings import Leanings
+from photogenic.evaluate.leanings_page import HEADING, INTRODUCTION, leanings_table
 from photogenic.evaluate.marks import extent_of, interval_track, number, p_value, percent, signed
 from photogenic.evaluate.raters import Rater
-from photogenic.evaluate.sentences import QUESTIONS, in_a_sentence
+from photogenic.evaluate.sentences import in_a_sentence, panel_title
 from photogenic.evaluate.verdict import Contest, Findings, Panel
 from photogenic.evaluate.verdict_json import as_json, sheet
 from photogenic.evaluate.votes import ANSWERS
@@ -29,24 +32,37 @@ THUMBNAIL_PX = 224
 Pictures = Mapping[str, Mapping[str, Path]]  # pair_id -> model -> file
 
 
-def write_verdict(folder: Path, findings: Findings, pictures: Pictures | None = None) -> Path:
+def write_verdict(
+    folder: Path,
+    findings: Findings,
+    pictures: Pictures | None = None,
+    leanings: Sequence[Leanings] = (),
+) -> Path:
     """Write `verdict.json` and the page beside it; the page is self-contained. Returns the page's path.
 
     Where the page of the measures lies in the same folder, this one leads to it.
 
-    `pictures`: with them the page shows the pairs that were won and lost most clearly.
+    Args:
+        pictures: with them the page shows the pairs that were won and lost most clearly.
+        leanings: what the raters went by, where their pictures have been measured.
     """
-    write_json(folder / VERDICT, as_json(findings))
+    told = as_json(findings, leanings)
+    write_json(folder / VERDICT, told)
     page = folder / VERDICT_PAGE
     measures_page = MEASURES_PAGE if (folder / MEASURES_PAGE).exists() else None
     with atomic_path(page) as temporary:
-        temporary.write_text(_page(findings, pictures or {}, measures_page), encoding="utf-8")
+        temporary.write_text(_page(findings, told, pictures or {}, measures_page), encoding="utf-8")
     return page
 
 
-def _page(findings: Findings, pictures: Pictures, measures_page: str | None) -> str:
-    context = _context(findings) | {"measures_page": measures_page}
-    for panel in context["panels"]:
+def _page(findings: Findings, told: Mapping[str, Any], pictures: Pictures, measures_page: str | None) -> str:
+    context = _context(findings) | {"measures_page": measures_page, "leanings_heading": HEADING}
+    for panel, its_json in zip(context["panels"], told["panels"], strict=True):
+        panel["leanings"] = (
+            Markup("\n").join([INTRODUCTION, leanings_table(its_json["leanings"])])
+            if "leanings" in its_json
+            else None
+        )
         for contest in panel["contests"]:
             for row in (*contest["best"], *contest["worst"]):
                 row["pictures"] = _thumbnails(pictures.get(row["pair_id"], {}), contest)
@@ -107,7 +123,7 @@ def _panel(panel: Panel, findings: Findings) -> dict[str, Any]:
     people = panel.rater_kind == "person"
     share = panel.left_share
     return {
-        "title": QUESTIONS[panel.question] + (", judged by people" if people else ", answered by models"),
+        "title": panel_title(panel.question, panel.rater_kind),
         "by_people": people,
         "raters": _named(panel.num_raters, people),
         "num_raters": panel.num_raters,
