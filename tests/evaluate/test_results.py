@@ -14,9 +14,12 @@ PAGE = (DOCS / "results.md").read_text(encoding="utf-8")
 FILES = {  # what the tables call it -> the votes, and against whom
     "base": ("votes-base", "base"),
     "random-300": ("votes-random", "random-300"),
-    "base, no guidance": ("votes-unguided", "base"),
-    "base, first trial": ("votes-base-deterministic", "base"),
-    "random-300, first trial": ("votes-random-deterministic", "random-300"),
+    "base, both with guidance 4": ("votes-guided", "base"),
+    "base, second trial": ("votes-second-base", "base"),
+    "random-300, second trial": ("votes-second-random", "random-300"),
+    "base, second trial, no guidance": ("votes-second-unguided", "base"),
+    "base, first trial": ("votes-first-base", "base"),
+    "random-300, first trial": ("votes-first-random", "random-300"),
 }
 
 
