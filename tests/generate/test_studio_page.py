@@ -86,7 +86,9 @@ ASK: dict[str, Callable[[Any], None]] = {
 
 @pytest.mark.parametrize("how", ASK)
 @pytest.mark.parametrize("late", ["**/api/models", "**/studio/studio.js"])
-def test_who_is_faster_than_the_page_is_heard(address: str, page: Any, late: str, how: str) -> None:
+def test_who_is_faster_than_the_page_is_heard(
+    address: str, page: Any, troubles: list[str], late: str, how: str
+) -> None:
     """The prompt is there to type in before the server has told of its models, or sent the page's script."""
     held = Held(page, late)
     page.goto(address, wait_until="commit")
@@ -97,6 +99,8 @@ def test_who_is_faster_than_the_page_is_heard(address: str, page: Any, late: str
     page.locator(".save").nth(1).wait_for()
     assert page.input_value("#prompt") == "a cat"
     assert page.url == f"{address}/"
+    # Who types before the browser comes to the field's `autofocus` keeps the focus, and it notes that.
+    troubles[:] = [words for words in troubles if not words.startswith("Autofocus processing was blocked")]
 
 
 def test_pressed_twice_it_is_drawn_once_and_the_next_seed_stays(address: str, page: Any) -> None:
