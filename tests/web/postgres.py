@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,8 +53,26 @@ def running_server() -> Iterator[str]:
     )
     try:
         wait_for_port(port, server)
-        yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+        url = f"postgresql://tester@127.0.0.1:{port}/postgres"
+        _wait_until_it_takes(url)
+        yield url
     finally:
         server.send_signal(signal.SIGINT)  # does not wait for clients to go
         server.wait(timeout=PATIENCE_S)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_it_takes(url: str) -> None:
+    """Its port is open a moment before it takes connections: until then it says that it is starting up."""
+    import psycopg  # here, for only the second tier has it
+
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            return
