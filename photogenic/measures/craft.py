@@ -8,11 +8,10 @@ where the colours of lights, shadows and the least coloured places lie (casts). 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
+from photogenic.measures.families import Family, gathered
 from photogenic.measures.vision import Rgb, opencv
 
 Plane = NDArray[np.float32]
@@ -108,7 +107,7 @@ def craft(rgb: Rgb) -> dict[str, float]:
     cv = opencv()
     grey = cv.cvtColor(rgb, cv.COLOR_RGB2GRAY).astype(np.float32)
     slopes = cv.Scharr(grey, cv.CV_32F, 1, 0) / SCHARR_GAIN, cv.Scharr(grey, cv.CV_32F, 0, 1) / SCHARR_GAIN
-    families = (
+    return gathered(
         detail(grey),
         directions(grey),
         edges(rgb, grey, np.hypot(*slopes)),
@@ -119,10 +118,6 @@ def craft(rgb: Rgb) -> dict[str, float]:
         colours(rgb),
         straightness(*slopes),
     )
-    return {name: float(value) for family in families for name, value in family}
-
-
-Family = Iterator[tuple[str, float]]
 
 
 # ---- detail

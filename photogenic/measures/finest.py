@@ -6,17 +6,16 @@ distances; light that shines in lifts even the darkest parts, most in one place 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photogenic.measures.families import Family, gathered
 from photogenic.measures.vision import Rgb, opencv
 
 Plane = NDArray[np.float32]
 Values = NDArray[np.float64]
-Family = Iterator[tuple[str, float]]
 
 PIECE_PX = 512  # the middle of a larger picture is enough
 OCTAVES, BLOCK_PX = 4, 32  # of the finest octave
@@ -51,8 +50,7 @@ def finest(rgb: Rgb) -> dict[str, float]:
     top, left = max(0, (height - PIECE_PX) // 2), max(0, (width - PIECE_PX) // 2)
     piece = np.ascontiguousarray(rgb[top : top + PIECE_PX, left : left + PIECE_PX])
     grey = opencv().cvtColor(piece, opencv().COLOR_RGB2GRAY).astype(np.float32)
-    families = (octaves(grey), steps(grey), veil(rgb))
-    return {name: float(value) for family in families for name, value in family}
+    return gathered(octaves(grey), steps(grey), veil(rgb))
 
 
 def octaves(grey: Plane) -> Family:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from photogenic.core.weights import PACKAGED
 from photogenic.measures import pixel
 from photogenic.measures.appeal import MAX_SCORE, appeal_score
-from photogenic.measures.craft import CRAFT_COLUMNS, MIN_SIDE_PX, craft
+from photogenic.measures.craft import CRAFT_COLUMNS, craft
 from photogenic.measures.decode import decode
 from photogenic.measures.finest import FINEST_COLUMNS, finest
 from photogenic.measures.light import LIGHT_COLUMNS, light
@@ -40,7 +40,7 @@ LEAST = 0.005  # an answer of nothing would make all others worth nothing
 
 
 def measured(data: bytes) -> dict[str, float]:
-    """All COLUMNS of a file; only those of pixels where a side is below MIN_SIDE_PX at the canonical size.
+    """All COLUMNS of a file; only those of pixels where it is too small for those of craft.
 
     Raises:
         DecodeError: the file is no picture that can be decoded.
@@ -48,9 +48,10 @@ def measured(data: bytes) -> dict[str, float]:
     picture = decode(data, exact=False)
     values = pixel.measure(picture, data)
     rgb = reduced(picture.rgb, CANONICAL_LONG_SIDE_PX)
-    if min(rgb.shape[:2]) < MIN_SIDE_PX:
+    crafted = craft(rgb)
+    if not crafted:
         return values
-    values |= craft(rgb) | light(rgb) | lines(rgb) | finest(picture.rgb)
+    values |= crafted | light(rgb) | lines(rgb) | finest(picture.rgb)
     return values | {STAMPED: watermark_score(picture.rgb)}
 
 
@@ -58,7 +59,7 @@ def finish(data: bytes) -> tuple[float | None, float | None]:
     """P(finished), 0-1, and the finish score, 0-10: that times the square root of the appeal score.
 
     Both, because each sees faults that the other was not taught. None when the shorter side has less than
-    MIN_SIDE_PX at the canonical size: a small picture, or one more than four times as long as high.
+    craft's MIN_SIDE_PX at the canonical size: a small picture, or one more than four times as long as high.
     """
     values = measured(data)
     if len(values) < len(COLUMNS):

@@ -8,17 +8,15 @@ judges these numbers together, none is a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
+from photogenic.measures.families import Family, gathered
 from photogenic.measures.scales import reduced
 from photogenic.measures.vision import Rgb, opencv
 
 Values = NDArray[np.float64]
 Floats = NDArray[np.float32]
-Family = Iterator[tuple[str, float]]
 
 LONG_SIDE_PX = 192  # colours of light are no matter of detail
 BLACK = 4.0  # levels that are added, so that black has a balance too: none
@@ -74,8 +72,7 @@ LIGHT_COLUMNS = (
 def light(rgb: Rgb) -> dict[str, float]:
     """All LIGHT_COLUMNS of [H, W, 3] at the canonical size."""
     small = reduced(rgb, LONG_SIDE_PX)
-    families = (ends(rgb), clipping(small), lights(small), balances(small), places(small))
-    return {name: float(value) for family in families for name, value in family}
+    return gathered(ends(rgb), clipping(small), lights(small), balances(small), places(small))
 
 
 def balance(colours: NDArray[np.generic]) -> tuple[Floats, Floats]:

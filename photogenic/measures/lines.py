@@ -6,15 +6,13 @@ A horizon without an edge shows in the slopes of the blurred picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
+from photogenic.measures.families import Family, gathered
 from photogenic.measures.vision import Rgb, opencv
 
 Floats = NDArray[np.float64]
-Family = Iterator[tuple[str, float]]
 
 LEANING_DEGREES, MOST_DEGREES = 5, 22
 COARSE_SIGMA_PX = 6.0
@@ -46,8 +44,7 @@ LINE_COLUMNS = (
 def lines(rgb: Rgb) -> dict[str, float]:
     """All LINE_COLUMNS of [H, W, 3] at the canonical size."""
     grey = opencv().cvtColor(rgb, opencv().COLOR_RGB2GRAY)
-    families = (coarse(grey), fine(grey.astype(np.float32)))
-    return {name: float(value) for family in families for name, value in family}
+    return gathered(coarse(grey), fine(grey.astype(np.float32)))
 
 
 def one_sided(lean: Floats, weights: Floats) -> float:

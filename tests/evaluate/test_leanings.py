@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image, ImageEnhance
+from typer.testing import CliRunner
 
+from photogenic.cli import app
 from photogenic.core.records import Vote
 from photogenic.core.run import Run
 from photogenic.core.shards import read_json
@@ -263,3 +265,19 @@ def test_the_table_holds_what_was_measured(voted: Poll) -> None:
         rows = [row for row in table.to_pylist() if row["model"] == model]
         mean = np.mean([row["saturation_ratio"] for row in rows])
         assert mean == pytest.approx(told[model]["saturation_ratio"]["mean"])
+
+
+def test_a_verdict_on_a_file_of_votes_tells_it_where_the_pictures_were_measured(voted: Poll) -> None:
+    count(voted)
+    votes, run = voted.folder / "votes.jsonl", voted.run.folder
+    out = run / "again"
+    found = CliRunner().invoke(
+        app, ["verdict", str(votes), "--pictures", str(run / "generate"), "--out", str(out)]
+    )
+    assert found.exit_code == 0, found.output
+    told = read_json(out / "verdict.json")["panels"][0]["leanings"]
+    assert told == read_json(voted.page.with_suffix(".json"))["panels"][0]["leanings"]
+    assert "What the raters went by" in page_text(out / "verdict.html")
+    (run / "evaluate" / "measured.parquet").unlink()
+    CliRunner().invoke(app, ["verdict", str(votes), "--pictures", str(run / "generate"), "--out", str(out)])
+    assert "leanings" not in read_json(out / "verdict.json")["panels"][0]
