@@ -99,17 +99,23 @@ class Road:
             return self._help(STAGES[name])
         self._stay_outside()
         with run_lock(self.run.folder):
-            missing = [
-                needed for needed in self.recipe.needs(name) if not self.state(needed).startswith("done")
-            ]
-            if missing:
-                raise RunError(
-                    f"`{name}` reads what {_listed(missing)} writes, and in {self.run.folder} that is "
-                    f"{_listed([self.state(needed) for needed in missing])}.",
-                    f"Run `photogenic {missing[0]} RECIPE` first, or all of it: `photogenic run RECIPE`.",
-                )
+            self.require(name)
             self._write_recipe()
             return self._finish(STAGES[name])
+
+    def require(self, name: str) -> None:
+        """Refuse where a stage that `name` reads from is not done.
+
+        Raises:
+            RunError: it is out of date, begun or not begun.
+        """
+        missing = [needed for needed in self.recipe.needs(name) if not self.state(needed).startswith("done")]
+        if missing:
+            raise RunError(
+                f"`{name}` reads what {_listed(missing)} writes, and in {self.run.folder} that is "
+                f"{_listed([self.state(needed) for needed in missing])}.",
+                f"Run `photogenic {missing[0]} RECIPE` first, or all of it: `photogenic run RECIPE`.",
+            )
 
     def _stay_outside(self) -> None:
         """Nothing is written where the haystack's own pictures lie, not even a run folder that is refused."""

@@ -166,6 +166,7 @@ def _administer(
     if rebuild:
         typer.echo(administration.rebuild(review))
     if finish:
+        road.require("review")  # before anything is written
         administration.finish(review, captions)
         if not road.only("review") and (left := left_by_finish(road.run.folder)):
             typer.echo(f"review: {left}")  # what was done already says nothing by itself

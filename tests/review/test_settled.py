@@ -233,3 +233,18 @@ def test_the_commands_say_it(three_written_two_read: Review, run: Run, tmp_path:
     finished = run.folder / "review" / "finished.json"
     finished.write_text('{"events": 9, "needles": 4}', encoding="utf-8")  # as it was once written
     assert f"Captions are not settled: {UNREAD}." in call("status").stdout
+
+
+def test_finish_writes_nothing_where_its_candidates_are_not_decided(
+    three_written_two_read: Review, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    recipe = tmp_path / "mine.yaml"
+    rounds = [one.model_dump(mode="json") for one in three_written_two_read.config.rounds]
+    sections = {"pool": {"sources": {"all": {"path": str(tmp_path / "pictures")}}}, "curate": {}}
+    review = {"decisions": "people", "rounds": rounds}
+    recipe.write_text(yaml.safe_dump({"name": "mine", **sections, "review": review}), encoding="utf-8")
+    command = ["review", str(recipe), "--run", str(run.folder), "--finish", "--captions", "written"]
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 2 and "`review` reads what `pool` and `curate` writes" in refused.output
+    assert not (run.folder / "review" / "needles.parquet").exists()
