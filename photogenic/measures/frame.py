@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +40,22 @@ def look_at_frame(small: Rgb) -> Frame:
     colour = _commonest_colour(ring)
     plain_share = opencv().countNonZero(_alike(ring, colour, PLAIN_TOLERANCE)) / ring.shape[1]
     if plain_share < MIN_BAR_SHARE:
-        return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, 0.0)
+        return Frame(_everything(small.shape[:2]), False, 0.0, 0.0)
     unlike = _alike(small, colour, CONTENT_TOLERANCE) == 0
     border_ratio = _border_ratio(unlike)
     if plain_share < MIN_PLAIN_SHARE:
-        return Frame(np.ones(small.shape[:2], np.bool_), False, 0.0, border_ratio)
+        return Frame(_everything(small.shape[:2]), False, 0.0, border_ratio)
     content = _enclosed(unlike)
     ring_content = np.concatenate([content[0], content[-1], content[:, 0], content[:, -1]])
     return Frame(content, True, float(ring_content.mean()), border_ratio)
+
+
+@lru_cache(maxsize=16)
+def _everything(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """[h, w], shared by all pictures of that shape, so nobody may write into it."""
+    everything = np.ones(shape, np.bool_)
+    everything.flags.writeable = False
+    return everything
 
 
 def _commonest_colour(ring: Rgb) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from photogenic.measures.frame import Frame, look_at_frame
 from photogenic.measures.scales import CANONICAL_LONG_SIDE_PX
 from photogenic.measures.vision import opencv
 
-Levels = list[int]  # [256], how many pixels have that luma or a lower one
+Levels = list[float]  # [256], how many pixels have that luma or a lower one
 Planes = NDArray[np.float32]  # [3, N] or [N], levels
 Moments = NDArray[np.float64]
 
@@ -60,12 +61,12 @@ class Look:
     @cached_property
     def levels(self) -> Levels:
         """Of the whole picture's luma."""
-        return _levels(self.luma.ravel())
+        return _levels(self.luma)
 
     @cached_property
     def content_levels(self) -> Levels:
         """Of the content's luma."""
-        return _levels(self.luma[self.frame.content]) if self._is_partial else self.levels
+        return _levels(self.luma, self.frame.content.view(np.uint8)) if self._is_partial else self.levels
 
     @cached_property
     def planes(self) -> Planes:
@@ -100,7 +101,9 @@ class Look:
         return self.frame.is_plain and bool(self.frame.content.any())
 
 
-def _levels(luma: Grey) -> Levels:
-    """From [N]. A list, for what is asked of it afterwards takes NumPy longer than plain numbers."""
-    levels: Levels = np.bincount(luma, minlength=256).cumsum().tolist()
-    return levels
+def _levels(luma: Grey, where: Grey | None = None) -> Levels:
+    """From [h, w]; where: only of the pixels that are not 0 in it. A list, for what is asked of it
+    afterwards takes NumPy longer than plain numbers.
+    """
+    counts = opencv().calcHist([luma], [0], where, [256], [0, 256])
+    return list(accumulate(counts.ravel().tolist()))

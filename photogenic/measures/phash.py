@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,19 +26,19 @@ def phash(rgb: Rgb) -> int:
     """
     cv = opencv()
     view = cv.resize(small_view(rgb), (HASH_VIEW_PX, HASH_VIEW_PX), interpolation=cv.INTER_AREA)
-    planes = np.asarray(cv.split(cv.cvtColor(view, cv.COLOR_RGB2YCrCb)), np.float32)
-    basis, order = _dct_basis(), _zigzag()
-    amplitudes = (basis @ planes @ basis.T).reshape(3, -1)[:, order].tolist()
+    planes = cv.cvtColor(view, cv.COLOR_RGB2YCrCb).transpose(2, 0, 1).astype(np.float32, "C")
+    basis = _dct_basis()
+    amplitudes = (basis @ planes @ basis.T).reshape(3, -1).tolist()
     bits = 0
-    for plane, num_bits in zip(amplitudes, HASH_BITS, strict=True):
-        lowest = plane[:num_bits]
+    for plane, lowest_of in zip(amplitudes, _lowest(), strict=True):
+        lowest = lowest_of(plane)
         least = _median(lowest) + HASH_FLAT
         for amplitude in lowest:
             bits = bits << 1 | (amplitude > least)
     return bits
 
 
-def _median(values: list[float]) -> float:
+def _median(values: tuple[float, ...]) -> float:
     """Of an even number of values; of so few NumPy's takes much longer, as it does over the bits."""
     ordered, middle = sorted(values), len(values) // 2
     return (ordered[middle - 1] + ordered[middle]) / 2
@@ -52,8 +53,8 @@ def _dct_basis() -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=1)
-def _zigzag() -> NDArray[np.int64]:
-    """[40]: indices into the flattened [9, 9] coefficients, by the sum of the two frequencies; no mean."""
+def _lowest() -> tuple[itemgetter[int], ...]:
+    """For each plane what picks its lowest frequencies but the mean, in zigzag order, of [81]."""
     frequency = np.arange(HASH_FREQUENCIES)
-    order = np.argsort((frequency[:, None] + frequency[None]).ravel(), kind="stable")
-    return order[1 : max(HASH_BITS) + 1]
+    order = np.argsort((frequency[:, None] + frequency[None]).ravel(), kind="stable")[1:].tolist()
+    return tuple(itemgetter(*order[:num_bits]) for num_bits in HASH_BITS)

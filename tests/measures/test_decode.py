@@ -8,6 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import simplejpeg
 from mutations import bomb
 from PIL import Image, ImageCms
 
@@ -208,6 +209,17 @@ def test_a_jpeg_that_pillow_opens_first_has_the_same_pixels(
 
 
 # ---- colour
+
+
+@pytest.mark.parametrize("size", [(1632, 1224), (1027, 771), (451, 300)])
+def test_a_jpegs_pixels_are_the_decoders_and_begin_at_an_odd_address(
+    photographs: dict[str, Rgb], encode: Encode, size: tuple[int, int]
+) -> None:
+    data = encode(Image.fromarray(photographs["coffee"]).resize(size), "JPEG")
+    rgb = decode(data, exact=False).rgb
+    height, width = rgb.shape[:2]
+    assert np.array_equal(rgb, simplejpeg.decode_jpeg(data, "RGB", min_width=width, min_height=height))
+    assert rgb.ctypes.data % 2 == 1  # at a multiple of 32 it would have been written past the caches
 
 
 def test_a_cmyk_jpeg_goes_through_pillow(encode: Encode) -> None:
