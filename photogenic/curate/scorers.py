@@ -205,7 +205,7 @@ def pixel_scorer(asked: frozenset[str] | None = None) -> Scorer:
     if asked is not None:
         columns = {name: of for name, of in columns.items() if name in asked or name == "decoder"}
     model = None if asked is None else tuple(columns)
-    revision = _revision("pixel 5", columns, "pillow", "simplejpeg", "numpy")
+    revision = _revision("pixel 6", columns, "pillow", "simplejpeg", "numpy")
     return Scorer("pixel", measure_pixels, columns, revision, model=model, samples_per_task=32)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from photogenic.measures.vision import opencv
 
 Levels = list[float]  # [256], how many pixels have that luma or a lower one
 Planes = NDArray[np.float32]  # [3, N] or [N], levels
-Moments = NDArray[np.float64]
+Mean = list[float]  # [3]
+Covariance = list[list[float]]  # [3, 3]
 
 
 class Look:
@@ -69,11 +70,15 @@ class Look:
         return _levels(self.luma, self.frame.content.view(np.uint8)) if self._is_partial else self.levels
 
     @cached_property
+    def channels(self) -> list[Grey]:
+        """Red, green and blue of the content, as bytes. [h, w] or [1, N]"""
+        pixels = self.small[self.frame.content][None] if self._is_partial else self.small
+        return list(opencv().split(pixels))
+
+    @cached_property
     def planes(self) -> Planes:
         """Red, green and blue of the content. [3, N]"""
-        if self._is_partial:
-            return np.ascontiguousarray(self.small[self.frame.content].T, np.float32)
-        return np.array(opencv().split(self.small), np.float32).reshape(3, -1)
+        return np.array(self.channels, np.float32).reshape(3, -1)
 
     @cached_property
     def value(self) -> Planes:
@@ -88,17 +93,32 @@ class Look:
         return np.asarray(self.value - np.minimum(np.minimum(red, green), blue))
 
     @cached_property
-    def moments(self) -> tuple[Moments, Moments]:
-        """Mean [3] and covariance [3, 3] of the content's channels."""
-        cv = opencv()
-        how = cv.COVAR_NORMAL | cv.COVAR_COLS | cv.COVAR_SCALE
-        covariance, mean = cv.calcCovarMatrix(self.planes, None, how, ctype=cv.CV_64F)
-        return mean[:, 0], covariance
+    def moments(self) -> tuple[Mean, Covariance]:
+        """Mean [3] and covariance [3, 3] of the content's channels.
+
+        From sums of whole numbers, so that nothing is rounded before the last division. OpenCV sums the
+        squares of bytes fastest, and products are told by them: |a - b|^2 = |a|^2 + |b|^2 - 2ab.
+        """
+        channels, num = self.channels, self.channels[0].size
+        sums = [opencv().sumElems(channel)[0] for channel in channels]
+        squares = [_sum_of_squares(channel) for channel in channels]
+        covariance = [[0.0] * 3 for _ in channels]
+        for a, b in combinations_with_replacement(range(3), 2):
+            apart = _sum_of_squares(channels[a], channels[b]) if a != b else 0
+            product = (squares[a] + squares[b] - apart) // 2
+            covariance[a][b] = covariance[b][a] = (num * product - sums[a] * sums[b]) / num**2
+        return [total / num for total in sums], covariance
 
     @cached_property
     def _is_partial(self) -> bool:
         """Whether content is told from ground. A blank picture has no content: its ground counts."""
         return self.frame.is_plain and bool(self.frame.content.any())
+
+
+def _sum_of_squares(*channels: Grey) -> int:
+    """Of one channel, or of how far two are apart. OpenCV may square a root for it: not quite whole."""
+    total: float = opencv().norm(*channels, opencv().NORM_L2SQR)
+    return round(total)
 
 
 def _levels(luma: Grey, where: Grey | None = None) -> Levels:

@@ -100,8 +100,7 @@ def _contrast(look: Look) -> float:
 
 def _colourfulness_score(look: Look) -> float:
     """Hasler & Suesstrunk, Measuring colourfulness in natural images (2003): M3."""
-    mean, covariance = look.moments
-    (red, green, blue), ((rr, rg, rb), (_, gg, gb), (_, _, bb)) = mean.tolist(), covariance.tolist()
+    (red, green, blue), ((rr, rg, rb), (_, gg, gb), (_, _, bb)) = look.moments
     variance_red_green = rr + gg - 2 * rg
     variance_yellow_blue = (rr + gg) / 4 + rg / 2 - rb - gb + bb
     spread = math.sqrt(max(0.0, variance_red_green + variance_yellow_blue))
