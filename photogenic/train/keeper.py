@@ -72,7 +72,10 @@ class Keeper:
             measured = read_json(path)
             sigma_rel = float(length) if length else None
             others = {name: measured.get(name) for name in ("generality", "diversity", "distance")}
-            rows.append(GateRow(int(step), measured["quality"], sigma_rel=sigma_rel, **others))
+            qualities = tuple(measured.get("qualities", ()))
+            rows.append(
+                GateRow(int(step), measured["quality"], sigma_rel=sigma_rel, qualities=qualities, **others)
+            )
         return rows
 
     @torch.no_grad()
@@ -99,7 +102,8 @@ class Keeper:
             save_tensors(weights, self._path(global_step, sigma_rel, "safetensors"))
         with atomic_path(self._path(global_step, sigma_rel, "png")) as temporary:
             Image.fromarray(_grid(drawn)).save(temporary, format="png")
-        write_json(self._path(global_step, sigma_rel, "json"), measured)  # last: its existence means complete
+        told = measured | {"qualities": row.qualities}
+        write_json(self._path(global_step, sigma_rel, "json"), told)  # last: its existence means complete
         return measured
 
     def _path(self, global_step: int, sigma_rel: float | None, suffix: str) -> Path:

@@ -2,9 +2,11 @@
 
 The paper stops "early although the loss still falls", by eye. Here every checkpoint draws the same prompts
 from the same seeds; `quality` is the mean appeal of the pictures (where a taste is named, how likely
-reviewers would keep them), `generality` their CLIP score on prompts far from the needles. Kept is the best
-quality among those whose generality has not fallen past a stated margin. How diverse the pictures are, and
-how far from the base's, is measured and shown beside. The loss never decides.
+reviewers would keep them), `generality` their CLIP score on prompts far from the needles. Kept is, among
+those whose generality has not fallen past a stated margin, the earliest whose quality cannot be told from the
+best: quality levels off while words go on being lost, and the maximum of a noisy curve lies too far out (the
+rule of one standard error: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). How
+diverse the pictures are, and how far from the base's, is measured and shown beside. The loss never decides.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ class GateRow:
     sigma_rel: float | None = None  # length of the average, where several were tried
     diversity: float | None = None  # mean cosine distance between its pictures, by CLIP
     distance: float | None = None  # mean cosine distance to the base's picture of the same prompt and seed
+    qualities: tuple[float, ...] = ()  # of each picture, in the order of prompts and seeds
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,10 @@ class Gate:
                     num_inference_steps=self.config.num_inference_steps,
                 )
             )
-        quality = float(np.mean([quality_of(picture, self.taste) for picture in pictures]))
+        qualities = tuple(round(quality_of(picture, self.taste), 4) for picture in pictures)
+        quality = float(np.mean(qualities))
         if self.clip is None:
-            return GateRow(global_step, quality, None), pictures
+            return GateRow(global_step, quality, None, qualities=qualities), pictures
         embeddings = self.clip.embed_images(pictures)
         if global_step == 0:
             self._of_base = embeddings
@@ -103,6 +107,7 @@ class Gate:
             float(np.mean(self.clip.score(pictures, self.prompts))),
             diversity=diversity(embeddings),
             distance=None if self._of_base is None else distance(embeddings, self._of_base),
+            qualities=qualities,
         )
         return row, pictures
 
@@ -140,12 +145,16 @@ def _clip_of(name_or_path: str | Path) -> tuple[ClipScorer | None, str]:
         return None, error.what
 
 
-def choose(rows: Sequence[GateRow], max_generality_loss: float) -> Choice:
-    """The row with the best quality among those that keep generality; the base where none is better.
+def choose(rows: Sequence[GateRow], max_generality_loss: float, within_errors: float = 1.0) -> Choice:
+    """The earliest row that keeps generality and whose quality cannot be told from the best of those.
+
+    The base stays where none is better than it.
 
     Args:
         rows: the base (step 0) first, then the checkpoints.
         max_generality_loss: how far generality may fall, as a share of the base's.
+        within_errors: how far below the best, in standard errors of the difference between pictures of the
+            same prompts and seeds, counts as no difference; 0: the best itself.
     """
     base, checkpoints = rows[0], rows[1:]
     allowed = [row for row in checkpoints if _keeps_generality(row, base, max_generality_loss)]
@@ -156,16 +165,40 @@ def choose(rows: Sequence[GateRow], max_generality_loss: float) -> Choice:
         )
         return Choice(0, f"The base model is kept: of {len(checkpoints)} checkpoints, {reason}.")
     best = max(better, key=lambda row: (row.quality, -row.global_step))
+    as_good = [row for row in better if row is best or _as_good(row, best, within_errors)]
+    kept = min(as_good, key=lambda row: (row.global_step, -row.quality))
     refused = len(checkpoints) - len(allowed)
-    qualities = f"the best quality ({best.quality:.2f}, base {base.quality:.2f})"
     others = f"; {refused} lost more than {max_generality_loss:.0%} of it." if refused else "."
-    length = "" if best.sigma_rel is None else f", averaged with a length of {best.sigma_rel},"
-    kind = "checkpoint" if best.sigma_rel is None else "average"
+    kind = "checkpoint" if kept.sigma_rel is None else "average"
     return Choice(
-        best.global_step,
-        f"Step {best.global_step}{length} is kept: {qualities} of the {counted(len(allowed), kind)} that "
-        f"{_generality_words(best, base, len(allowed))}{others}",
-        best.sigma_rel,
+        kept.global_step,
+        f"{_named(kept)} is kept: {_quality_words(kept, best, base, within_errors)} of the "
+        f"{counted(len(allowed), kind)} that {_generality_words(kept, base, len(allowed))}{others}",
+        kept.sigma_rel,
+    )
+
+
+def _as_good(row: GateRow, best: GateRow, within_errors: float) -> bool:
+    """Whether `row` comes before the best and is no more than so many standard errors below it."""
+    count = len(row.qualities)
+    if row.global_step >= best.global_step or count < 2 or count != len(best.qualities):
+        return False
+    differences = np.subtract(best.qualities, row.qualities)
+    return float(differences.mean()) <= within_errors * float(differences.std(ddof=1)) / np.sqrt(count)
+
+
+def _named(row: GateRow) -> str:
+    length = "" if row.sigma_rel is None else f", averaged with a length of {row.sigma_rel},"
+    return f"Step {row.global_step}{length}"
+
+
+def _quality_words(kept: GateRow, best: GateRow, base: GateRow, within_errors: float) -> str:
+    if kept is best:
+        return f"the best quality ({best.quality:.2f}, base {base.quality:.2f})"
+    errors = "one standard error" if within_errors == 1 else f"{within_errors:g} standard errors"
+    return (
+        f"the earliest with a quality ({kept.quality:.2f}, base {base.quality:.2f}) within {errors} of the "
+        f"best ({best.quality:.2f}, step {best.global_step})"
     )
 
 
@@ -194,6 +227,7 @@ def gate_record(
         **asdict(choice),
         "taste": None if config.taste is None else str(config.taste),
         "max_generality_loss": config.max_generality_loss,
+        "within_errors": config.within_errors,
         "generality_missing": clip_missing or None,
         "rows": [asdict(row) for row in rows if row.global_step == 0 or row.sigma_rel == shown],
         "others": [asdict(row) for row in rows if row.global_step > 0 and row.sigma_rel != shown],

@@ -187,7 +187,7 @@ def _whole_keeper(config: TuneConfig, base: Path, folder: Path, seed: int) -> Ke
 def _conclude(config: TuneConfig, run: Run, keeper: Keeper, base: Path) -> None:
     """Let the gate choose, and save what it chose."""
     folder, rows = run.stage("tune"), keeper.rows()
-    choice = choose(rows, config.gate.max_generality_loss)
+    choice = choose(rows, config.gate.max_generality_loss, config.gate.within_errors)
     write_json(folder / "gate.json", gate_record(rows, choice, config.gate, keeper.gate.clip_missing))
     console.print(choice.sentence)
     run.log.info("tune: %s", choice.sentence)

@@ -31,6 +31,26 @@ def test_the_earliest_of_equals() -> None:
     assert choose(rows, 0.05).chosen_step == 10
 
 
+def test_the_earliest_that_cannot_be_told_from_the_best() -> None:
+    """By hand: step 20 is 0.1 below the best on average, with a standard error of 0.2; step 10 is 1 below."""
+    best = GateRow(30, 4.5, 20.0, qualities=(4.0, 4.0, 5.0, 5.0))
+    close = GateRow(20, 4.4, 20.0, qualities=(4.0, 4.5, 4.3, 4.8))
+    far = GateRow(10, 3.5, 20.0, qualities=(3.0, 3.1, 3.9, 4.0))
+    rows = [BASE, far, close, best]
+    choice = choose(rows, 0.05)
+    assert choice.chosen_step == 20
+    assert (
+        "quality (4.40, base 3.00) within one standard error of the best (4.50, step 30)" in choice.sentence
+    )
+    assert choose(rows, 0.05, within_errors=0).chosen_step == 30
+    assert "within 30 standard errors" in choose(rows, 0.05, within_errors=30).sentence
+    assert choose(rows, 0.05, within_errors=30).chosen_step == 10
+    forgot = GateRow(20, 4.4, 10.0, qualities=close.qualities)
+    assert choose([BASE, far, forgot, best], 0.05).chosen_step == 30
+    unknown = GateRow(20, 4.4, 20.0)  # as kept by an earlier version, which did not tell each picture's
+    assert choose([BASE, far, unknown, best], 0.05).chosen_step == 30
+
+
 def test_base_when_all_forgot() -> None:
     rows = [BASE, GateRow(10, 4.0, 10.0)]
     choice = choose(rows, 0.05)

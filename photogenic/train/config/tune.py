@@ -46,7 +46,7 @@ class EmaConfig(Section):
 
 
 class GateConfig(Section):
-    """Which checkpoint is kept: the best quality whose generality has not fallen too far."""
+    """Which checkpoint is kept: the earliest as good as the best whose generality has not fallen too far."""
 
     prompts: tuple[str, ...] = Field(
         (), description="Prompts far from the needles, drawn at every checkpoint."
@@ -66,6 +66,12 @@ class GateConfig(Section):
     )
     max_generality_loss: float = Field(
         0.05, ge=0, description="How far the CLIP score may fall below the base's, as a share of the base's."
+    )
+    within_errors: float = Field(
+        1.0,
+        ge=0,
+        description="How far below the best quality, in standard errors, is as good as the best, so that the"
+        " earliest is kept; 0: the best itself.",
     )
 
 
