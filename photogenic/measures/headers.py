@@ -94,7 +94,7 @@ def _jpeg(data: bytes, *, may_have_profile: bool = True) -> Header | None:
 def _is_plain(marker: int, segment: bytes) -> bool:
     """Whether the segment is well-formed and changes nothing that a header tells."""
     if marker == 0xFFDB:  # quantisation tables of 8 bit
-        return len(segment) % 65 == 0 and max(segment[::65], default=0) < 16
+        return len(segment) % 65 == 0 and all(kind < 16 for kind in segment[::65])
     if marker == 0xFFE0:
         return len(segment) >= 12
     if marker == 0xFFE1:  # XMP may hold an orientation
