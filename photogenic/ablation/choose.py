@@ -142,7 +142,7 @@ def choose(chosen: Chosen, haystack: Haystack, attention: Mapping[str, float] | 
         raise RunError(
             f"{num} pictures are asked for ({chosen.take}), and there are {len(ids)}.", "Lower `num`."
         )
-    written = haystack.captions_of_review()
+    written = haystack.captions_of_review() if chosen.captions == "review" else {}
     captions, sources = zip(*(written.get(one, ("", "")) for one in ids[:num]), strict=True)
     return pa.table({"sample_id": ids[:num], "caption": captions, "caption_source": sources})
 

@@ -24,6 +24,11 @@ class Chosen(StrictModel):
         " None of them shows what the funnel's step `held_out` holds out.",
     )
     num: int | None = Field(None, gt=0, description="How many; by default all needles, or as many as those.")
+    captions: Literal["review", "alt_text"] = Field(
+        "review",
+        description="review: the captions of review where a picture has one, else the alternative text."
+        " alt_text: the alternative texts alone.",
+    )
 
 
 class Variant(StrictModel):

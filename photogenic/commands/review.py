@@ -152,6 +152,8 @@ def _administer(
     from photogenic.review import administration
     from photogenic.review.desk import Review
 
+    if finish:
+        road.require("review")  # before needles are written, or decisions taken in
     review = Review(section, road.run, road.recipe.seed)
     for name, path in files.items():
         if path is not None:
@@ -166,7 +168,6 @@ def _administer(
     if rebuild:
         typer.echo(administration.rebuild(review))
     if finish:
-        road.require("review")  # before anything is written
         administration.finish(review, captions)
         if not road.only("review") and (left := left_by_finish(road.run.folder)):
             typer.echo(f"review: {left}")  # what was done already says nothing by itself

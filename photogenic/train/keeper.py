@@ -72,7 +72,7 @@ class Keeper:
             measured = read_json(path)
             sigma_rel = float(length) if length else None
             others = {name: measured.get(name) for name in ("generality", "diversity", "distance")}
-            qualities = tuple(measured.get("qualities", ()))
+            qualities = tuple(measured["qualities"])
             rows.append(
                 GateRow(int(step), measured["quality"], sigma_rel=sigma_rel, qualities=qualities, **others)
             )

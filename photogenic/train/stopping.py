@@ -3,10 +3,10 @@
 The paper stops "early although the loss still falls", by eye. Here every checkpoint draws the same prompts
 from the same seeds; `quality` is the mean appeal of the pictures (where a taste is named, how likely
 reviewers would keep them), `generality` their CLIP score on prompts far from the needles. Kept is, among
-those whose generality has not fallen past a stated margin, the earliest whose quality cannot be told from the
-best: quality levels off while words go on being lost, and the maximum of a noisy curve lies too far out (the
-rule of one standard error: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). How
-diverse the pictures are, and how far from the base's, is measured and shown beside. The loss never decides.
+those whose generality has not fallen past a stated margin, the earliest whose quality is within one standard
+error of the best (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3): the curve is
+noisy, and once quality has levelled off its maximum may lie anywhere. How diverse the pictures are, and how
+far from the base's, is measured and shown beside. The loss never decides.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Gate:
                     num_inference_steps=self.config.num_inference_steps,
                 )
             )
-        qualities = tuple(round(quality_of(picture, self.taste), 4) for picture in pictures)
+        qualities = tuple(quality_of(picture, self.taste) for picture in pictures)
         quality = float(np.mean(qualities))
         if self.clip is None:
             return GateRow(global_step, quality, None, qualities=qualities), pictures
@@ -145,8 +145,8 @@ def _clip_of(name_or_path: str | Path) -> tuple[ClipScorer | None, str]:
         return None, error.what
 
 
-def choose(rows: Sequence[GateRow], max_generality_loss: float, within_errors: float = 1.0) -> Choice:
-    """The earliest row that keeps generality and whose quality cannot be told from the best of those.
+def choose(rows: Sequence[GateRow], max_generality_loss: float, within_errors: float) -> Choice:
+    """The earliest row that keeps generality and whose quality is within some errors of the best of those.
 
     The base stays where none is better than it.
 
@@ -181,7 +181,7 @@ def choose(rows: Sequence[GateRow], max_generality_loss: float, within_errors: f
 def _as_good(row: GateRow, best: GateRow, within_errors: float) -> bool:
     """Whether `row` comes before the best and is no more than so many standard errors below it."""
     count = len(row.qualities)
-    if row.global_step >= best.global_step or count < 2 or count != len(best.qualities):
+    if row.global_step >= best.global_step or count < 2:
         return False
     differences = np.subtract(best.qualities, row.qualities)
     return float(differences.mean()) <= within_errors * float(differences.std(ddof=1)) / np.sqrt(count)
@@ -193,12 +193,15 @@ def _named(row: GateRow) -> str:
 
 
 def _quality_words(kept: GateRow, best: GateRow, base: GateRow, within_errors: float) -> str:
+    places = 3 if best.quality < 1 else 2  # a taste is a probability, the appeal score goes to 10
+    told = f"{kept.quality:.{places}f}, base {base.quality:.{places}f}"
     if kept is best:
-        return f"the best quality ({best.quality:.2f}, base {base.quality:.2f})"
+        return f"the best quality ({told})"
     errors = "one standard error" if within_errors == 1 else f"{within_errors:g} standard errors"
+    whose = "" if best.sigma_rel is None else f", length {best.sigma_rel}"
     return (
-        f"the earliest with a quality ({kept.quality:.2f}, base {base.quality:.2f}) within {errors} of the "
-        f"best ({best.quality:.2f}, step {best.global_step})"
+        f"the earliest with a quality ({told}) within {errors} of the best "
+        f"({best.quality:.{places}f}, step {best.global_step}{whose})"
     )
 
 

@@ -114,8 +114,10 @@ def open_tuning(config: TuneConfig, run: Run, *, base: Path, seed: int) -> Tunin
     num_learnt = len(needles.uids) - int(
         validation_rows(needles.data.sample_ids, config.num_validation, seed).sum()
     )
+    # Which of the checkpoints is kept changes nothing of what is learnt: another choice trains nothing again.
+    learnt = config.model_dump(mode="json", exclude={"gate": {"max_generality_loss", "within_errors"}})
     key = fingerprint(
-        *("tune", config, folder_fingerprint(base), needles.uids, needles.captions, seed),
+        *("tune", learnt, folder_fingerprint(base), needles.uids, needles.captions, seed),
         *mark_of_repeats(config.loop.batch_size, num_learnt),
     )
     keeper = _keeper(config, pipeline, base, run.stage("tune") / "checkpoints" / f"{GATE}-{key}", seed)

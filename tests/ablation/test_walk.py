@@ -130,6 +130,21 @@ def test_the_worst_are_those_that_measured_least(walked: Path) -> None:
     assert table["sample_id"].to_pylist() == worst
 
 
+def test_captions_of_review_or_the_alternative_texts(walked: Path) -> None:
+    whole = haystack(walked)
+    needles = whole.needles
+    captions = pa.array(["a caption of a writer"] * needles.num_rows)
+    place = needles.column_names.index("caption")
+    told = needles.set_column(place, "caption", captions)
+    place = needles.column_names.index("caption_source")
+    told = told.set_column(place, "caption_source", pa.array(["writer"] * needles.num_rows))
+    vars(whole)["needles"] = told  # where it is kept once it was read
+    assert set(choose(Chosen(num=3), whole)["caption"].to_pylist()) == {"a caption of a writer"}
+    bare = choose(Chosen(num=3, captions="alt_text"), whole)
+    assert set(bare["caption"].to_pylist()) == set(bare["caption_source"].to_pylist()) == {""}
+    assert bare["sample_id"] == choose(Chosen(num=3), whole)["sample_id"]
+
+
 def test_the_best_are_candidates_that_measured_most(walked: Path) -> None:
     whole = haystack(walked)
     table = choose(Chosen(take="best", num=3), whole)

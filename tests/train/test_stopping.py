@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,14 @@ BASE = GateRow(0, quality=3.0, generality=20.0)
 
 def test_best_quality_within_the_margin() -> None:
     rows = [BASE, GateRow(10, 3.5, 20.5), GateRow(20, 4.0, 19.5), GateRow(30, 5.0, 15.0)]
-    choice = choose(rows, max_generality_loss=0.05)
+    choice = choose(rows, max_generality_loss=0.05, within_errors=1.0)
     assert choice.chosen_step == 20
     assert "1 lost more than 5% of it" in choice.sentence
 
 
 def test_the_earliest_of_equals() -> None:
     rows = [BASE, GateRow(10, 4.0, 20.0), GateRow(20, 4.0, 21.0)]
-    assert choose(rows, 0.05).chosen_step == 10
+    assert choose(rows, 0.05, 1.0).chosen_step == 10
 
 
 def test_the_earliest_that_cannot_be_told_from_the_best() -> None:
@@ -37,7 +38,7 @@ def test_the_earliest_that_cannot_be_told_from_the_best() -> None:
     close = GateRow(20, 4.4, 20.0, qualities=(4.0, 4.5, 4.3, 4.8))
     far = GateRow(10, 3.5, 20.0, qualities=(3.0, 3.1, 3.9, 4.0))
     rows = [BASE, far, close, best]
-    choice = choose(rows, 0.05)
+    choice = choose(rows, 0.05, 1.0)
     assert choice.chosen_step == 20
     assert (
         "quality (4.40, base 3.00) within one standard error of the best (4.50, step 30)" in choice.sentence
@@ -46,31 +47,32 @@ def test_the_earliest_that_cannot_be_told_from_the_best() -> None:
     assert "within 30 standard errors" in choose(rows, 0.05, within_errors=30).sentence
     assert choose(rows, 0.05, within_errors=30).chosen_step == 10
     forgot = GateRow(20, 4.4, 10.0, qualities=close.qualities)
-    assert choose([BASE, far, forgot, best], 0.05).chosen_step == 30
-    unknown = GateRow(20, 4.4, 20.0)  # as kept by an earlier version, which did not tell each picture's
-    assert choose([BASE, far, unknown, best], 0.05).chosen_step == 30
+    assert choose([BASE, far, forgot, best], 0.05, 1.0).chosen_step == 30
+    shorter = dataclasses.replace(close, sigma_rel=0.05)
+    longer = dataclasses.replace(best, sigma_rel=0.2)
+    assert "of the best (4.50, step 30, length 0.2)" in choose([BASE, shorter, longer], 0.05, 1.0).sentence
 
 
 def test_base_when_all_forgot() -> None:
     rows = [BASE, GateRow(10, 4.0, 10.0)]
-    choice = choose(rows, 0.05)
+    choice = choose(rows, 0.05, 1.0)
     assert choice.chosen_step == 0
     assert "all lost more than 5% of generality" in choice.sentence
 
 
 def test_base_when_nothing_draws_better() -> None:
-    assert choose([BASE, GateRow(10, 2.9, 20.0)], 0.05).chosen_step == 0
+    assert choose([BASE, GateRow(10, 2.9, 20.0)], 0.05, 1.0).chosen_step == 0
 
 
 def test_without_a_clip_quality_decides_and_the_sentence_says_so() -> None:
-    choice = choose([GateRow(0, 3.0, None), GateRow(10, 3.5, None)], 0.05)
+    choice = choose([GateRow(0, 3.0, None), GateRow(10, 3.5, None)], 0.05, 1.0)
     assert choice.chosen_step == 10
     assert "generality was not measured" in choice.sentence
 
 
 def test_a_negative_clip_score_may_not_fall_far_either() -> None:
     rows = [GateRow(0, 3.0, -10.0), GateRow(10, 4.0, -12.0)]
-    assert choose(rows, 0.1).chosen_step == 0
+    assert choose(rows, 0.1, 1.0).chosen_step == 0
 
 
 def test_diversity_and_distance_by_hand() -> None:
@@ -99,7 +101,7 @@ def test_a_clip_is_named_as_the_preflight_takes_it(tmp_path: Path) -> None:
 
 def test_what_is_only_shown_does_not_decide() -> None:
     rows = [BASE, GateRow(10, 4.0, 20.0, diversity=0.1, distance=0.9)]
-    assert choose(rows, 0.05).chosen_step == 10
+    assert choose(rows, 0.05, 1.0).chosen_step == 10
 
 
 def test_a_taste_says_what_quality_is(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from photogenic.core.errors import RecipeError, RunError
 from photogenic.core.run import MetricsLog, Run
-from photogenic.core.shards import fingerprint, read_json, read_table, write_table
+from photogenic.core.shards import fingerprint, read_json, read_table, write_json, write_table
 from photogenic.core.weights import folder_fingerprint
 from photogenic.models.checkpoint import load_pipeline, save_pipeline
 from photogenic.models.families import denoiser_of, training_scheduler
@@ -86,6 +86,26 @@ def test_every_family_is_tuned_and_loads_in_plain_diffusers(
         torch.testing.assert_close(weight, kept[name], rtol=1e-3, atol=1e-4)  # stored in half precision
     rows = MetricsLog(shapes_run.folder / "tune" / "metrics.jsonl").rows()
     assert {"loss", "validation_loss", "quality"} <= {name for row in rows for name in row}
+
+
+def test_another_choice_trains_nothing_again(shapes_run: Run, base: Path) -> None:
+    folder = shapes_run.folder / "tune"
+
+    def chosen(within_errors: float) -> int:
+        gate = GateConfig(num_images=4, num_inference_steps=2, within_errors=within_errors)
+        tune(config().model_copy(update={"gate": gate}), shapes_run, base=base, seed=0)
+        return int(read_json(folder / "gate.json")["chosen_step"])
+
+    chosen(0)
+    for row in read_json(folder / "gate.json")["rows"]:
+        assert len(row["qualities"]) == 4 and np.mean(row["qualities"]) == pytest.approx(row["quality"])
+    for path in folder.glob("checkpoints/gate-*/*.json"):  # a model of this size learns nothing to choose by
+        step = int(path.stem)
+        qualities = [9 + step / 100, 9 - step / 150, 9.0, 9.0] if step else [1.0] * 4
+        write_json(path, read_json(path) | {"quality": float(np.mean(qualities)), "qualities": qualities})
+    before = (folder / "metrics.jsonl").read_bytes()
+    assert (chosen(0), chosen(1), chosen(0)) == (6, 3, 6)
+    assert (folder / "metrics.jsonl").read_bytes() == before
 
 
 def _gate_file(run: Run, global_step: int) -> Path:
@@ -249,11 +269,13 @@ def test_only_a_batch_larger_than_the_needles_is_another_training(shapes_run: Ru
     """Keys of all other tunings are what they were."""
     tuning = config()
     opened = open_tuning(tuning, shapes_run, base=base, seed=0)
-    plain = ("tune", tuning, folder_fingerprint(base), opened.needles.uids, opened.needles.captions, 0)
+    learnt = tuning.model_dump(mode="json", exclude={"gate": {"max_generality_loss", "within_errors"}})
+    plain = ("tune", learnt, folder_fingerprint(base), opened.needles.uids, opened.needles.captions, 0)
     assert opened.key == fingerprint(*plain)
     fewer(shapes_run, 5)
     opened = open_tuning(tuning, shapes_run, base=base, seed=0)
-    plain = ("tune", tuning, folder_fingerprint(base), opened.needles.uids, opened.needles.captions, 0)
+    learnt = tuning.model_dump(mode="json", exclude={"gate": {"max_generality_loss", "within_errors"}})
+    plain = ("tune", learnt, folder_fingerprint(base), opened.needles.uids, opened.needles.captions, 0)
     assert opened.key == fingerprint(*plain, "repeats")
 
 
