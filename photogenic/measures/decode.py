@@ -260,7 +260,7 @@ def _decode_jpeg(data: bytes, size: tuple[int, int], min_long_side_px: int) -> R
             "RGB",
             min_width=width,
             min_height=height,
-            buffer=_cached_buffer(3 * width * height),
+            buffer=_buffer_at_odd_address(3 * width * height),
             strict=True,
         )
     except ValueError as error:
@@ -270,11 +270,13 @@ def _decode_jpeg(data: bytes, size: tuple[int, int], min_long_side_px: int) -> R
     return cast(Rgb, rgb)
 
 
-def _cached_buffer(num_bytes: int) -> NDArray[np.uint8]:
-    """Memory for decoded pixels, at an odd address.
+def _buffer_at_odd_address(num_bytes: int) -> NDArray[np.uint8]:
+    """New memory for decoded pixels, which begins at an odd address.
 
-    What begins at a multiple of 32 bytes libjpeg-turbo writes past the processor's caches (non-temporal
-    stores): the decoding itself takes longer then, and the measures fetch every row from memory again.
+    Rows that begin at a multiple of 32 bytes libjpeg-turbo writes past the processor's caches (non-temporal
+    stores): the decoding itself takes longer then, and the measures fetch these rows from memory again.
+    Where rows have an odd number of bytes, one in 32 begins there all the same, harmlessly: its pixels are
+    the same, and the others stay near.
     """
     return np.empty(num_bytes + 1, np.uint8)[1:]
 
