@@ -97,10 +97,10 @@ class Look:
         """Mean [3] and covariance [3, 3] of the content's channels.
 
         From sums of whole numbers, so that nothing is rounded before the last division. OpenCV sums the
-        squares of bytes fastest, and products are told by them: |a - b|^2 = |a|^2 + |b|^2 - 2ab.
+        squares of bytes fastest, and products follow from them: |a - b|^2 = |a|^2 + |b|^2 - 2ab.
         """
         channels, num = self.channels, self.channels[0].size
-        sums = [opencv().sumElems(channel)[0] for channel in channels]
+        sums = [int(opencv().sumElems(channel)[0]) for channel in channels]
         squares = [_sum_of_squares(channel) for channel in channels]
         covariance = [[0.0] * 3 for _ in channels]
         for a, b in combinations_with_replacement(range(3), 2):
