@@ -16,6 +16,9 @@ FILES = {  # what the tables call it -> the votes, and against whom
     "random-300": ("votes-random", "random-300"),
     "base, both with guidance 4": ("votes-guided", "base"),
     "base with guidance 4, needles with 2": ("votes-each-guidance", "base"),
+    "base, saturated": ("votes-saturated-needles", "base-saturated"),
+    "base, saturated | base": ("votes-saturated-base", "base"),
+    "the taste's first 307": ("votes-taste", "taste-300"),
     "base, third trial": ("votes-third-base", "base"),
     "random-300, third trial": ("votes-third-random", "random-300"),
     "base, third trial, both with guidance 4": ("votes-third-guided", "base"),
@@ -32,7 +35,8 @@ def test_the_page_says_what_the_votes_come_to(against: str) -> None:
     file, base = FILES[against]
     findings = judge(read_votes(DOCS / "results" / f"{file}.parquet"), base=base)
     assert {rater.kind for rater in findings.raters} == {"model"}
-    assert {panel.question for panel in findings.panels} == {"visual_appeal", "text_faithfulness"}
+    asked = {"visual_appeal"} if "saturated" in file else {"visual_appeal", "text_faithfulness"}
+    assert {panel.question for panel in findings.panels} == asked
     for panel in findings.panels:
         (contest,) = panel.contests
         rate, pairs = contest.win_rate, contest.pairs
