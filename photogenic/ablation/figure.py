@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 ROW, HEAD, TOP, FOOT = 26, 34, 44, 34  # heights
 MARGIN = 12  # around a figure that stands alone
+END_ROOM = 40  # between a panel's zero and its end, for both to be written
 NAME, PANEL, GAP, VALUE = 168, 210, 26, 84  # widths: of names, of a panel, between panels, of its numbers
 
 # What the figure needs where no page gives it colours: the look's own, light and dark.
@@ -106,6 +107,8 @@ def _x(value: float, index: int, span: tuple[float, float]) -> float:
 def _frame(name: str, label: str, index: int, span: tuple[float, float], height: float) -> Markup:
     """A panel's title, its line at zero and its ends."""
     zero, bottom = _x(0.0, index, span), height - FOOT
+    # An end beside the zero would be written over it; what reaches so little past zero needs no end.
+    ends = [f"{end:+.2g}" if abs(_x(end, index, span) - zero) > END_ROOM else "" for end in span]
     upright = Markup('<line x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}" stroke="var(--soft)"/>').format(
         zero, TOP, bottom
     )
@@ -115,8 +118,8 @@ def _frame(name: str, label: str, index: int, span: tuple[float, float], height:
             _text(_left(index), 34, "difference from the base", "soft"),
             upright,
             _text(zero, bottom + 16, "0", "soft", anchor="middle"),
-            _text(_left(index), bottom + 16, f"{span[0]:+.2g}" if span[0] < 0 else "", "soft"),
-            _text(_left(index) + PANEL, bottom + 16, f"{span[1]:+.2g}", "soft", anchor="end"),
+            _text(_left(index), bottom + 16, ends[0], "soft"),
+            _text(_left(index) + PANEL, bottom + 16, ends[1], "soft", anchor="end"),
         ]
     )
 
@@ -136,7 +139,7 @@ def _dot(found: Difference, index: int, span: tuple[float, float], y: float) -> 
         y=y,
         fill="var(--colour-0)" if found.is_clear else "var(--ground)",
     )
-    return drawn + _text(_left(index) + PANEL + 10, y + 4, f"{found.mean:+.3g}" if found.mean else "0", "ink")
+    return drawn + _text(_left(index) + PANEL + 10, y + 4, f"{found.mean:+.2f}" if found.mean else "0", "ink")
 
 
 def _text(x: float, y: float, words: str, colour: str, *, weight: int = 400, anchor: str = "start") -> Markup:

@@ -49,6 +49,15 @@ def test_names_stay_names() -> None:
     assert {"How many?", "base", "<few>", "CLIP score", "+0.75"} <= set(words)
 
 
+def test_no_end_is_written_over_the_zero() -> None:
+    far = Difference(-8.0, -9.0, -7.0)
+    lines = [Line("base", {"clip": Difference(0.0, 0.0, 0.0)}), Line("far", {"clip": far})]
+    svg = ElementTree.fromstring(str(forest({"How far?": lines}, {"clip": "CLIP score"})))
+    words = [text.text or "" for text in svg.iter(f"{SVG}text")]
+    assert "0" in words and "-9.5" in words  # nothing reaches far enough beyond zero to be told
+    assert not [word for word in words if word.startswith("+")]
+
+
 def test_alone_it_brings_its_colours_for_both_themes() -> None:
     style = next(drawn(standalone=True).iter(f"{SVG}style")).text or ""
     used = set(re.findall(r"var\((--[\w-]+)\)", str(forest(GROUPS, MEASURES, standalone=True))))
