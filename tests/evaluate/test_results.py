@@ -8,6 +8,10 @@ import pytest
 
 from photogenic.evaluate.verdict import judge
 from photogenic.evaluate.votes import read_votes
+from photogenic.measures.pixel import COLUMNS
+from photogenic.measures.taste import load
+from photogenic.review.imports import read_rows
+from photogenic.review.last_words import is_export, last_words
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "results.md").read_text(encoding="utf-8")
@@ -47,3 +51,21 @@ def test_the_page_says_what_the_votes_come_to(against: str) -> None:
         question = panel.question.replace("_", " ")
         told = f"| {against} | {question} | {pairs.wins}, {pairs.ties}, {pairs.losses} | {share} |"
         assert told in PAGE.replace("**", "")
+
+
+def test_the_published_decisions_are_those_of_the_page() -> None:
+    columns, rows = read_rows(DOCS / "results" / "decisions.parquet")
+    assert is_export(columns)
+    words = [word for _, word in last_words(rows, "sample_id")]
+    needles = [word for word in words if word["keep"] == "1"]
+    captions = [word for word in needles if word["caption"]]
+    assert (len(words), len(needles), len(captions)) == (1000, 307, 306)
+    assert all(
+        number in PAGE for number in ("left 1,000 candidates", "| Needles | 307", "306 of the 307 captions")
+    )
+
+
+def test_the_recipes_taste_is_one_of_pictures() -> None:
+    taste = load(DOCS.parent / "recipes" / "stickers-taste.json")
+    assert (taste.num_kept, taste.num_dropped, len(taste.columns)) == (314, 1686, 30)
+    assert len(taste.listens_to({*COLUMNS, "appeal_score"})) == 19  # decision 39

@@ -266,7 +266,7 @@ def test_a_needle_that_comes_again_in_a_batch_is_seen_with_other_noise(shapes_ru
 
 
 def test_only_a_batch_larger_than_the_needles_is_another_training(shapes_run: Run, base: Path) -> None:
-    """Keys of all other tunings are what they were."""
+    """The key of any other tuning has no mark of repeats, and none says which checkpoint is kept."""
     tuning = config()
     opened = open_tuning(tuning, shapes_run, base=base, seed=0)
     learnt = tuning.model_dump(mode="json", exclude={"gate": {"max_generality_loss", "within_errors"}})
