@@ -1,22 +1,28 @@
 """Learn `photogenic/weights/finish.npz`: what tells good photographs from spoiled ones.
 
-    python benchmarks/learning_finish.py FOLDER... --out FILE     learn and write the forest
-    python benchmarks/learning_finish.py FOLDER...                only say how well it would do
-    python benchmarks/learning_finish.py                          the same, with the few photographs that
-                                                                  scikit-image and scikit-learn ship
+    python benchmarks/learning_finish.py FOLDER... --darkrooms FIRST SECOND --out FILE
+                                                            learn and write the forest
+    python benchmarks/learning_finish.py FOLDER...          only say how well it would do
+    python benchmarks/learning_finish.py                    the same, with the few photographs that
+                                                            scikit-image and scikit-learn ship
 
 Of every photograph some crops stay intact and others are spoiled, in the ways of `spoiling.py` and in a few
 more; what is drawn for one depends on no other, so any number of workers learns the same. Told is the area
 under the ROC curve, kind by kind, for photographs that were not in the training: with the kind in the
 training, and without it (a fifth of the kinds left out at a time).
+
+FIRST and SECOND are networks of `learning_darkroom.py`, each of one half of the photographs: one has to
+answer as it does about pictures that it has not seen, so each is asked about the other half. Without them
+the network that comes along answers, which has seen them all, and the figures are too good.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -26,6 +32,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter
 from spoiling import KINDS, Spoil, blurred, compressed, levels, noisy, picture, saved, scaled
 
+from photogenic.measures.darkroom import Darkroom
 from photogenic.measures.finish import COLUMNS, Forest, matrix_of, measured
 
 INTACT = "intact"
@@ -161,7 +168,8 @@ def main() -> None:
     )
     parser.add_argument("folders", type=Path, nargs="*")
     parser.add_argument("--intact", type=int, default=4, help="crops of each photograph")
-    parser.add_argument("--spoiled", type=int, default=43, help="crops of each photograph")
+    parser.add_argument("--spoiled", type=int, default=24, help="crops of each photograph")
+    parser.add_argument("--darkrooms", type=Path, nargs=2, metavar=("FIRST", "SECOND"))
     parser.add_argument("--photographs", type=int, help="only so many, drawn at random: for a learning curve")
     parser.add_argument(
         "--without", nargs="+", default=[], metavar="NAME", help="files left out; the others stay as drawn"
@@ -186,20 +194,39 @@ def taken(options: argparse.Namespace) -> list[Examples]:
         raise SystemExit(f"Not there, so nothing to leave out: {', '.join(sorted(unknown))}")
     order = np.random.default_rng(options.seed).permutation(len(paths) or len(list(opened([]))))
     numbers = [number for number in order.tolist() if not paths or paths[number].name not in options.without]
-    one = partial(examples_of, paths, options)
+    one = partial(examples_of, paths, half_of(paths), options)
     with Pool(options.workers) as pool:
         all_of_them = pool.map(one, numbers[: options.photographs], chunksize=1)
     return [examples for examples in all_of_them if len(examples.kinds)]
 
 
-def examples_of(paths: list[Path], options: argparse.Namespace, number: int) -> Examples:
+def half_of(paths: list[Path]) -> list[int]:
+    """Of each photograph 0 or 1, about as many of each, and all of a source the same.
+
+    A file's source is what its name has before two dashes; those without are of one.
+    """
+    sources = [path.name.partition("--")[0] if "--" in path.name else "" for path in paths]
+    halves, sizes = {}, [0, 0]
+    for source, num in sorted(Counter(sources).items(), key=lambda each: (-each[1], each[0])):
+        halves[source] = int(sizes[0] > sizes[1])
+        sizes[halves[source]] += num
+    return [halves[source] for source in sources]
+
+
+@cache
+def opened_darkroom(path: Path) -> Darkroom:
+    return Darkroom(path)
+
+
+def examples_of(paths: list[Path], halves: list[int], options: argparse.Namespace, number: int) -> Examples:
     """Of one photograph, as they were kept or made now."""
     kept = options.examples and options.examples / f"{number:04d}.npz"
     if kept and kept.is_file():
         return Examples(**np.load(kept))
     image = next(opened([paths[number]])) if paths else list(opened([]))[number]
-    rows = list(crops_of(image, options, number)) if min(image.size) >= MIN_SOURCE_PX else []
-    matrix = np.array([vector for _, vector in rows]).reshape(-1, len(COLUMNS))
+    rows = list(files_of(image, options, number)) if min(image.size) >= MIN_SOURCE_PX else []
+    network = opened_darkroom(options.darkrooms[1 - halves[number]]) if options.darkrooms else None
+    matrix = matrix_of([measured(data, network) for _, data in rows]).reshape(-1, len(COLUMNS))
     examples = Examples(matrix, np.full(len(rows), number), np.array([kind for kind, _ in rows], str))
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -209,14 +236,13 @@ def examples_of(paths: list[Path], options: argparse.Namespace, number: int) -> 
     return examples
 
 
-def crops_of(image: Image.Image, options: argparse.Namespace, number: int) -> Iterator[tuple[str, Floats]]:
-    """Kinds of a photograph's crops, and what is measured of them."""
+def files_of(image: Image.Image, options: argparse.Namespace, number: int) -> Iterator[tuple[str, bytes]]:
+    """Kinds of a photograph's crops, and the crops as files."""
     rng, spoils = np.random.default_rng([options.seed, number]), KINDS | MORE
     for kind in [INTACT] * options.intact + rng.permutation(list(spoils))[: options.spoiled].tolist():
         crop = cropped(image, rng)
         crop = crop if kind == INTACT else spoils[kind](crop, rng)
-        values = measured(saved(crop, int(rng.integers(85, 96))))
-        yield kind, matrix_of([values])[0]
+        yield kind, saved(crop, int(rng.integers(85, 96)))
 
 
 def joined(parts: list[Examples]) -> Examples:

@@ -1,4 +1,6 @@
-"""The step `finish`: whether a photograph is a good, finished one, by forests over what its pixels say."""
+"""The step `finish`: whether a photograph is a good, finished one, by forests over what its pixels say, and a
+network of what they show.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,14 @@ from photogenic.curate.scorers import Scorer, Values, pixel_scorer
 
 @cache
 def finish_scorer() -> Scorer:
-    """P(finished), and the finish score. Pixels are measured again: scorers see no columns."""
+    """P(finished), the score, the weakest aspect. Pixels are measured again: scorers see no columns."""
+    from photogenic.measures.darkroom import DARKROOM_FILE
     from photogenic.measures.finish import FILE
 
-    columns = {"finish_prob": "float64", "finish_score": "float64"}
-    packages = (version("numpy"), version("opencv-python-headless"))
-    revision = fingerprint("finish 2", file_fingerprint(FILE), pixel_scorer().revision, packages)
+    columns = {"finish_prob": "float64", "finish_score": "float64", "finish_weakest": "string"}
+    packages = [version(name) for name in ("numpy", "opencv-python-headless", "onnxruntime", "pillow")]
+    learnt = [file_fingerprint(path) for path in (FILE, DARKROOM_FILE)]
+    revision = fingerprint("finish 3", learnt, pixel_scorer().revision, packages)
     return Scorer("finish", measure_finish, columns, revision)
 
 
@@ -26,5 +30,11 @@ def measure_finish(sample: Sample, data: bytes, model: Any) -> Values:
     """Columns of `finish_scorer`; null of a picture that is too small."""
     from photogenic.measures.finish import finish
 
-    probability, score = finish(data)
-    return {"finish_prob": probability, "finish_score": score}
+    found = finish(data)
+    if found is None:
+        return dict.fromkeys(finish_scorer().columns)
+    return {
+        "finish_prob": found.probability,
+        "finish_score": found.score,
+        "finish_weakest": found.weakest,
+    }

@@ -1,10 +1,10 @@
 """How likely a photograph is a good, finished one and none that was spoiled: forests over pixel measures.
 
 What the appeal score's terms cannot see (noise of colour, over-sharpening, a collage, a cast) leaves traces
-in many measures at once, each of them weak. For each aspect in which a photograph can fail, a forest has
-learnt from photographs and from what was made of them how these traces go together, and the worst aspect
-counts most. `benchmarks/learning_finish.py` made `finish.npz`, which holds numbers and no code. It knows
-photographs: of drawings it says nothing.
+in many measures at once, each of them weak; that a house leans is seen by the network of `darkroom.py`. For
+each aspect in which a photograph can fail, a forest has learnt from photographs and from what was made of
+them how all this goes together, and the worst aspect counts most. `benchmarks/learning_finish.py` made
+`finish.npz`, which holds numbers and no code. It knows photographs: of drawings it says nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from photogenic.core.weights import PACKAGED
 from photogenic.measures import pixel
 from photogenic.measures.appeal import MAX_SCORE, appeal_score
 from photogenic.measures.craft import CRAFT_COLUMNS, craft
+from photogenic.measures.darkroom import DARKROOM_COLUMNS, Darkroom, darkroom
 from photogenic.measures.decode import decode
 from photogenic.measures.finest import FINEST_COLUMNS, finest
 from photogenic.measures.light import LIGHT_COLUMNS, light
@@ -34,13 +35,16 @@ Floats = NDArray[np.float64]
 
 FILE = PACKAGED / "finish.npz"
 STAMPED = "watermark_score"
-COLUMNS = (*pixel.COLUMNS, *CRAFT_COLUMNS, *LIGHT_COLUMNS, *LINE_COLUMNS, *FINEST_COLUMNS, STAMPED)
+PIXEL_COLUMNS = (*pixel.COLUMNS, *CRAFT_COLUMNS, *LIGHT_COLUMNS, *LINE_COLUMNS, *FINEST_COLUMNS, STAMPED)
+COLUMNS = (*PIXEL_COLUMNS, *DARKROOM_COLUMNS)
 LEAF = -1
 LEAST = 0.005  # an answer of nothing would make all others worth nothing
 
 
-def measured(data: bytes) -> dict[str, float]:
-    """All COLUMNS of a file; only those of pixels where it is too small for those of craft.
+def measured(data: bytes, network: Darkroom | None = None) -> dict[str, float]:
+    """All COLUMNS of a file; only those of `pixel` where it is too small for those of craft.
+
+    `network`: another than the one that comes along, for those who learn a forest.
 
     Raises:
         DecodeError: the file is no picture that can be decoded.
@@ -52,20 +56,33 @@ def measured(data: bytes) -> dict[str, float]:
     if not crafted:
         return values
     values |= crafted | light(rgb) | lines(rgb) | finest(picture.rgb)
+    values |= (network or darkroom())(picture.rgb)
     return values | {STAMPED: watermark_score(picture.rgb)}
 
 
-def finish(data: bytes) -> tuple[float | None, float | None]:
-    """P(finished), 0-1, and the finish score, 0-10: that times the square root of the appeal score.
+class Finish(NamedTuple):
+    """P(finished), 0-1; the finish score, 0-10: that times the square root of the appeal score; and the
+    aspect in which the picture is most likely to fail.
 
-    Both, because each sees faults that the other was not taught. None when the shorter side has less than
-    craft's MIN_SIDE_PX at the canonical size: a small picture, or one more than four times as long as high.
+    Probability and appeal, because each sees faults that the other was not taught.
+    """
+
+    probability: float
+    score: float
+    weakest: str
+
+
+def finish(data: bytes) -> Finish | None:
+    """None when the shorter side has less than craft's MIN_SIDE_PX at the canonical size: a small picture, or
+    one more than four times as long as high.
     """
     values = measured(data)
     if len(values) < len(COLUMNS):
-        return None, None
-    probability = float(forest().score(matrix_of([values]))[0])
-    return probability, probability * math.sqrt(MAX_SCORE * appeal_score(values))
+        return None
+    answers = forest().answers(matrix_of([values]))
+    probability = float(together(answers)[0])
+    score = probability * math.sqrt(MAX_SCORE * appeal_score(values))
+    return Finish(probability, score, forest().aspects[int(answers[0].argmin())])
 
 
 def matrix_of(rows: Sequence[Mapping[str, float]]) -> Floats:
@@ -107,12 +124,8 @@ class Forest:
         )
 
     def score(self, matrix: Floats) -> Floats:
-        """P(finished) in all aspects together: [N, C] => [N], 0-1.
-
-        The odds against it add up as lengths at right angles do: little more than those of the worst aspect.
-        """
-        odds = 1 / np.maximum(self.answers(matrix), LEAST) - 1
-        return np.asarray(1 / (1 + np.linalg.norm(odds, axis=1)), np.float64)
+        """P(finished) in all aspects together: [N, C] => [N], 0-1."""
+        return together(self.answers(matrix))
 
     def answers(self, matrix: Floats) -> Floats:
         """In each aspect the mean answer of its trees: [N, C] => [N, A], 0-1."""
@@ -141,6 +154,15 @@ class Forest:
         with np.load(path, allow_pickle=False) as arrays:
             parts = {name: arrays[name] for name in ("roots", "features", "numbers", "rights")}
             return cls(tuple(arrays["columns"].tolist()), tuple(arrays["aspects"].tolist()), **parts)
+
+
+def together(answers: Floats) -> Floats:
+    """P(finished) in all aspects: [N, A] => [N], 0-1.
+
+    The odds against it add up as lengths at right angles do: little more than those of the worst aspect.
+    """
+    odds = 1 / np.maximum(answers, LEAST) - 1
+    return np.asarray(1 / (1 + np.linalg.norm(odds, axis=1)), np.float64)
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,7 @@ from photogenic.curate.finishing import finish_scorer
 from photogenic.curate.funnel import curate
 from photogenic.curate.pool import index
 from photogenic.curate.roster import inputs
+from photogenic.measures.finish import forest
 
 NUM = 24
 LICENCES = ["CC-BY-4.0", "cc0", None, "all rights reserved"]
@@ -219,8 +220,9 @@ def test_of_a_photograph_and_its_spoiled_copies_the_finished_one_stays(tmp_path:
     curate(CurateConfig.model_validate({"steps": steps}), run, workers=1)
     rows = {row["key"]: row for row in read_table(run.folder / "curate" / "verdicts.parquet").to_pylist()}
     candidates = read_table(run.folder / "curate" / "candidates.parquet").to_pylist()
-    score = next(row["finish_score"] for row in candidates if row["key"] == "coffee")
-    assert score > 1
+    coffee = next(row for row in candidates if row["key"] == "coffee")
+    assert coffee["finish_score"] > 1
+    assert coffee["finish_weakest"] in forest().aspects
     for key in ("soft", "crisped"):
         assert rows[key]["verdict"] == "dropped" and rows[key]["drop_step"] in ("finish", "duplicates")
     assert rows["soft"]["drop_reason"] == "spoiled or unfinished (finish_score below 0.5)"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from review.browser.watching import until
-from slow_line import Held
+from slow_line import Held, intercepted
 
 from evaluate.test_poll import NUM_PAIRS, Server, begin, poll
 from evaluate.test_vote_page import saved, serious, shown
@@ -113,7 +113,7 @@ def test_a_lead_invites_a_rater_and_sees_the_vote(served: tuple[Server, str], ch
 
 def test_an_answer_that_is_out_of_date_is_not_shown(served: tuple[Server, str], chromium: Any) -> None:
     server, token = served
-    desk = chromium.new_context(base_url=server.origin).new_page()
+    desk = intercepted(chromium.new_context(base_url=server.origin).new_page())
     desk.set_default_timeout(60_000)
     desk.goto(f"/#invite={token}")
     desk.get_by_role("link", name="The lead's desk").click()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from review.browser.watching import until
-from slow_line import Held
+from slow_line import Held, intercepted
 
 from evaluate.test_poll import NUM_PAIRS, Server, begin, poll
 from photogenic.core.records import Vote
@@ -139,7 +139,7 @@ def test_nothing_stands_there_to_be_answered_while_the_next_pairs_are_fetched(
     room.database.close()
     server = Server(poll)
     try:
-        page = chromium.new_context(base_url=server.origin).new_page()
+        page = intercepted(chromium.new_context(base_url=server.origin).new_page())
         page.set_default_timeout(60_000)
         page.goto(f"/#invite={invite}")
         page.get_by_role("heading", name="Hello").wait_for()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slow_line import Held, cut_off, cut_once
+from slow_line import Held, cut_off, cut_once, intercepted
 
 from generate.test_studio import LIMITS, easel, settings
 from photogenic.generate.studio.app import create_studio
@@ -44,7 +44,7 @@ def troubles() -> list[str]:
 
 @pytest.fixture
 def page(chromium: Any, troubles: list[str]) -> Iterator[Any]:
-    page = chromium.new_page()
+    page = intercepted(chromium.new_page())
     page.set_default_timeout(120_000)
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 from sklearn.ensemble import ExtraTreesClassifier
 
 from photogenic.core.errors import DecodeError
@@ -64,26 +64,41 @@ def test_spoiled_copies_are_below_their_photograph(name: str, photographs: dict[
         Image.fromarray(blotchy),
         image.point(lambda level: round(level * 0.4) + 110),
     ]
-    probability, score = finish(file_of(image))
-    assert probability is not None and score is not None
+    found = finish(file_of(image))
+    assert found is not None
     for each in spoiled:
-        other_probability, other_score = finish(file_of(each))
-        assert other_probability is not None and other_score is not None
-        assert other_probability < probability - 0.2
-        assert other_score < score / 2
+        other = finish(file_of(each))
+        assert other is not None
+        assert other.probability < found.probability - 0.2
+        assert other.score < found.score / 2
+
+
+def test_the_weakest_aspect_is_told(photographs: dict[str, Rgb]) -> None:
+    image = Image.fromarray(photographs["coffee"])
+    (width, height), leaning = image.size, image.rotate(14, Image.Resampling.BICUBIC)
+    failing = {
+        "focus": image.filter(ImageFilter.GaussianBlur(3)),
+        "level": leaning.crop((width // 5, height // 5, width * 4 // 5, height * 4 // 5)),
+        "colour": ImageEnhance.Color(image).enhance(0.15),
+        "contrast": image.point(lambda level: round(level * 0.4) + 110),
+    }
+    told = {aspect: finish(file_of(each)) for aspect, each in failing.items()}
+    assert {aspect: each and each.weakest for aspect, each in told.items()} == {
+        each: each for each in failing
+    }
 
 
 def test_the_score_is_the_probability_times_the_root_of_the_appeal(photographs: dict[str, Rgb]) -> None:
     data = file_of(Image.fromarray(photographs["coffee"]))
     values = measured(data)
     assert set(values) == set(COLUMNS)
-    probability, score = finish(data)
-    assert probability is not None
-    assert probability == forest().score(matrix_of([values]))[0]
-    assert score == pytest.approx(10 * probability * (appeal_score(values) / 10) ** 0.5)
+    found = finish(data)
+    assert found is not None
+    assert found.probability == forest().score(matrix_of([values]))[0]
+    assert found.score == pytest.approx(10 * found.probability * (appeal_score(values) / 10) ** 0.5)
 
 
 def test_what_is_too_small_has_no_score_and_what_is_no_picture_raises() -> None:
-    assert finish(file_of(Image.new("RGB", (120, 300), "teal"))) == (None, None)
+    assert finish(file_of(Image.new("RGB", (120, 300), "teal"))) is None
     with pytest.raises(DecodeError):
         finish(b"no picture")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from review.browser.watching import until
-from slow_line import Held, cut_off, cut_once
+from slow_line import Held, cut_off, cut_once, intercepted
 
 from curate.funnels import config_of
 from photogenic.core.config import dump_config
@@ -78,7 +78,7 @@ def test_a_threshold_is_moved_written_and_taken_back(served: tuple[str, Path], c
 @pytest.fixture
 def page(served: tuple[str, Path], chromium: Any) -> Iterator[Any]:
     """The page, at the threshold of sharpness, with its pictures."""
-    page = chromium.new_page()
+    page = intercepted(chromium.new_page())
     page.set_default_timeout(60_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

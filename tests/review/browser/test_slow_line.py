@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from slow_line import Held, cut_off, cut_once
+from slow_line import Held, cut_off, cut_once, intercepted
 
 from .conftest import patient
 from .test_captions import TEXT, caption_desk
@@ -22,6 +22,8 @@ from .watching import PAINTED, STAGE, current, next_picture, saved, until
 
 pytestmark = pytest.mark.browser
 COUNT = "() => document.querySelector('.topbar .count').textContent"
+# Before anything is painted a browser may drop keys.
+SEEN = "() => performance.getEntriesByName('first-contentful-paint').length"
 CELLS = "() => document.querySelectorAll('.cell').length"
 Given = tuple[Any, Any]
 NUMBERS = itertools.count()
@@ -42,7 +44,7 @@ def watched(
     def open_page(screen: str, name: str, rounds: Any, num: int = 24) -> Given:
         served = serve(fresh(name), rounds, num)
         role = {"grid": "generalist", "loupe": "specialist"}[screen]
-        page = person(served, request.node.name.replace("_", " ")[:70], role).new_page()
+        page = intercepted(person(served, request.node.name.replace("_", " ")[:70], role).new_page())
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.add_init_script("localStorage.setItem('photogenic.density', '20')")
         page.goto(f"/review/{screen}?queue={served.queue(screen)}")
@@ -68,6 +70,7 @@ def reloaded(watched: Callable[..., Given]) -> tuple[Any, Any, Held]:
     saved(page)
     page.reload()
     until(page, PAINTED)
+    until(page, SEEN)
     return served, page, Held(page, "**/mine?**")
 
 
@@ -318,7 +321,7 @@ def test_a_reason_that_is_being_written_outlives_a_late_answer(
 
 
 def test_the_round_that_was_chosen_last_is_shown_whatever_comes_last(serve: Callable[..., Any]) -> None:
-    desk = caption_desk(serve, "slow-captions").lead.new_page()
+    desk = intercepted(caption_desk(serve, "slow-captions").lead.new_page())
     desk.goto("/review/lead")
     desk.get_by_role("heading", name="Captions", exact=True).wait_for()
     progress = Held(desk, "**/progress")
@@ -337,7 +340,7 @@ def test_the_round_that_was_chosen_last_is_shown_whatever_comes_last(serve: Call
 
 
 def test_a_link_is_made_once_and_takes_no_focus_from_the_next_name(serve: Callable[..., Any]) -> None:
-    desk = serve("lead", LEAD).lead.new_page()
+    desk = intercepted(serve("lead", LEAD).lead.new_page())
     desk.goto("/review/lead")
     desk.get_by_role("heading", name="Audit").wait_for()
     links = Held(desk, "**/api/invites", "POST")
@@ -358,7 +361,7 @@ def test_a_link_is_made_once_and_takes_no_focus_from_the_next_name(serve: Callab
 
 def test_guidelines_are_saved_once_and_never_left_unsaved_by_mistake(serve: Callable[..., Any]) -> None:
     served = caption_desk(serve, "slow-captions")
-    page = served.lead.new_page()
+    page = intercepted(served.lead.new_page())
     page.goto(f"/review/guidelines?queue={served.queue('captions')}")
     versions = Held(page, "**/guidelines", "PUT")
     text = page.get_by_label("Text, in markdown")
@@ -416,7 +419,7 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(
 ) -> None:
     """Where the browser is told of it, and where a proxy ends it as if it were whole."""
     served = serve(fresh("finest"), LOUPE)
-    page = person(served, f"Cleo {is_told}", "specialist").new_page()
+    page = intercepted(person(served, f"Cleo {is_told}", "specialist").new_page())
     with cut_off(is_told=is_told) as origin:
         claims = cut_once(page, "**/claim", origin)
         page.goto(f"/review/loupe?queue={served.queue('loupe')}")

@@ -1,0 +1,61 @@
+"""What a darkroom would have to undo: how far a photograph is turned, tinted, faded, too light or too dark.
+
+A network was shown photographs that had been turned, tinted, faded and so on by known amounts, and others
+spoiled in the ways of `benchmarks/spoiling.py`; it tells the amounts, and in which aspects the picture fails.
+It is a MobileNetV2 (Sandler et al., 2018) that began as one for ImageNet and was trained on by
+`benchmarks/learning_darkroom.py`: how things stand and which colours they have it knows from there. Its
+answers are columns of the finish score, which weighs them beside its pixel measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from photogenic.core.weights import PACKAGED
+from photogenic.measures.decode import Rgb
+from photogenic.measures.inference import onnx_session
+
+Floats = NDArray[np.float32]
+
+DARKROOM_FILE = PACKAGED / "darkroom.onnx"
+SIDE_PX = 256  # both sides: how long and high a picture is does not matter here
+AMOUNTS = ("turn", "red", "blue", "saturation", "gain", "lift", "gamma")  # 0 where nothing was done
+TOUCHES = ("turned", "tinted", "saturated", "toned")  # logits: whether anything was
+NUM_ASPECTS = 9  # logits: whether it is free of the faults of each of the finish score's aspects
+DARKROOM_COLUMNS = tuple(
+    f"darkroom_{name}" for name in (*AMOUNTS, *TOUCHES, *(f"aspect_{n}" for n in range(NUM_ASPECTS)))
+)
+
+
+class Darkroom:
+    """The network, in one thread."""
+
+    def __init__(self, path: Path = DARKROOM_FILE) -> None:
+        self._session = onnx_session(path)
+
+    def __call__(self, rgb: Rgb) -> dict[str, float]:
+        """DARKROOM_COLUMNS of a picture [H, W, 3]: `turn` in tens of degrees, the others in logarithms."""
+        (answers,) = self.batch([squeezed(rgb)])
+        return dict(zip(DARKROOM_COLUMNS, answers.tolist(), strict=True))
+
+    def batch(self, pictures: Sequence[Rgb]) -> Floats:
+        """[B, number of DARKROOM_COLUMNS] of pictures [SIDE_PX, SIDE_PX, 3]."""
+        (answers,) = self._session.run(None, {"pictures": np.stack(pictures)})
+        return np.asarray(answers, np.float32)
+
+
+def squeezed(rgb: Rgb) -> Rgb:
+    """[H, W, 3] => [SIDE_PX, SIDE_PX, 3]"""
+    return np.asarray(Image.fromarray(rgb).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
+
+
+@lru_cache(maxsize=1)
+def darkroom() -> Darkroom:
+    """The one that comes along."""
+    return Darkroom()

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from photogenic.measures.darkroom import DARKROOM_COLUMNS, SIDE_PX, Darkroom, darkroom, squeezed
+from photogenic.measures.decode import Rgb
+
+NAMES = ("astronaut", "coffee", "chelsea")
+
+
+def turned(image: Image.Image, degrees: float) -> Image.Image:
+    """Counter-clockwise, cut to a part that was inside."""
+    (width, height), other = image.size, image.rotate(degrees, Image.Resampling.BICUBIC)
+    return other.crop((width // 5, height // 5, width * 4 // 5, height * 4 // 5))
+
+
+def tinted(image: Image.Image, red: float, blue: float) -> Image.Image:
+    values = np.asarray(image, np.float32) * (red, 1, blue)
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def answer(image: Image.Image, column: str) -> float:
+    return darkroom()(np.asarray(image))[f"darkroom_{column}"]
+
+
+def warmth(image: Image.Image) -> float:
+    """How much more red than blue has been made."""
+    return answer(image, "red") - answer(image, "blue")
+
+
+def test_answers_do_not_depend_on_what_is_asked_with_them(photographs: dict[str, Rgb]) -> None:
+    pictures = [squeezed(photographs[name]) for name in NAMES]
+    assert {each.shape for each in pictures} == {(SIDE_PX, SIDE_PX, 3)}
+    together = darkroom().batch(pictures)
+    assert together.shape == (3, len(DARKROOM_COLUMNS))
+    one_by_one = [list(darkroom()(photographs[name]).values()) for name in NAMES]
+    np.testing.assert_allclose(together, one_by_one, rtol=0, atol=1e-3)
+    again = Darkroom().batch(pictures)
+    np.testing.assert_array_equal(again, together)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_done_is_told(name: str, photographs: dict[str, Rgb]) -> None:
+    """Of photographs that it has learnt from: that others are told is measured, not tested."""
+    image = Image.fromarray(photographs[name])
+    for degrees in (-14, 14):
+        assert answer(turned(image, degrees), "turned") > answer(turned(image, 0), "turned") + 0.2
+    warm, cool = tinted(image, 1.25, 0.8), tinted(image, 0.8, 1.25)
+    assert warmth(warm) > warmth(image) + 0.1 > warmth(cool) + 0.2
+    faded = ImageEnhance.Color(image).enhance(0.15)
+    assert answer(faded, "saturation") < answer(image, "saturation") - 0.7
+    assert answer(faded, "saturated") > answer(image, "saturated")
+    assert answer(Image.eval(image, lambda level: level // 3), "gain") < answer(image, "gain") - 0.5
