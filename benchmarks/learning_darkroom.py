@@ -19,7 +19,6 @@ from functools import partial
 from io import BytesIO
 from multiprocessing import Pool
 from pathlib import Path
-from typing import Any
 
 import cv2
 import learning_finish as finishing
@@ -73,6 +72,7 @@ def main() -> None:
         kept = pool.map(partial(_examples_of, paths, options), numbers, chunksize=1)
     examples = Examples([path for path in kept if path is not None])
     print(f"{len(examples.photographs)} photographs, {len(examples.crops)} crops", flush=True)
+    torch.manual_seed(options.seed)
     network = Network(options.start)
     learn(network, examples, options.steps, options.seed)
     export(network, options.out)
@@ -237,15 +237,15 @@ class Network(nn.Module):
                 inside = outside
         self.features = nn.Sequential(*layers, _convolution(320, 1280, 1))
         weights = torch.load(start, weights_only=True)
-        self.load_state_dict({k: v for k, v in weights.items() if k.startswith("features.")})
+        prefix = "features."
+        self.features.load_state_dict(
+            {name.removeprefix(prefix): each for name, each in weights.items() if name.startswith(prefix)}
+        )
         self.head = nn.Linear(1280, len(DARKROOM_COLUMNS))
         nn.init.normal_(self.head.weight, 0, 0.01)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("spread", torch.tensor(SPREAD).view(1, 3, 1, 1), persistent=False)
-
-    def load_state_dict(self, state: Any, strict: bool = True) -> Any:
-        return super().load_state_dict(state, strict and any(name.startswith("head.") for name in state))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """[B, H, W, 3], 0-255 => [B, number of DARKROOM_COLUMNS]"""
