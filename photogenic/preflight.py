@@ -94,6 +94,7 @@ def preflight(road: Road, stages: Sequence[str]) -> list[Check]:
         *_packages(stages),
         *_pool_sources(road, stages),
         *_decisions(road, stages),
+        *_files(road, stages),
         *_base_model(road, stages),
         *_text_encoders(road, stages),
         *_perceptual(road, stages),
@@ -157,6 +158,29 @@ def _decisions(road: Road, stages: Sequence[str]) -> Iterator[Check]:
     path = config.decisions.expanduser()
     found = str(path) if path.exists() else f"{path} is not there yet: `review` will stop and ask for it"
     yield Check("decisions", "a table, or a folder of needles", found, "yes" if path.exists() else "unknown")
+
+
+def _files(road: Road, stages: Sequence[str]) -> Iterator[Check]:
+    """Files that the recipe names; a taste of the run's own review may still be learnt."""
+    recipe, learnt = road.recipe, "`photogenic review RECIPE --learn` writes one."
+    named: list[tuple[str, object, str]] = []
+    if "curate" in stages and recipe.curate and recipe.curate.steps.taste:
+        named.append(("taste of curate", recipe.curate.steps.taste.path, learnt))
+    if "curate" in stages and recipe.curate and recipe.curate.steps.held_out:
+        named.append(("prompts held out", recipe.curate.steps.held_out.prompts, "One prompt a line."))
+    if "tune" in stages and recipe.tune and recipe.tune.gate.taste:
+        named.append(("taste of tune.gate", recipe.tune.gate.taste, learnt))
+    if "generate" in stages and recipe.generate:
+        named.append(("prompts of generate", recipe.generate.prompts, "One prompt a line."))
+    for what, path, cure in named:
+        if not isinstance(path, Path):
+            continue
+        place = path.expanduser()
+        if place.is_file():
+            yield Check(what, "a file", str(place), "yes")
+        else:
+            fits: Answer = "unknown" if place.is_relative_to(road.run.folder) else "no"
+            yield Check(what, "a file", f"{place} is not there.", fits, cure)
 
 
 def _reached(place: RemotePath) -> tuple[str, Answer]:

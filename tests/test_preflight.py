@@ -88,6 +88,35 @@ def test_decisions_that_are_not_there_yet_stop_nothing_and_are_told(tmp_path: Pa
     assert told().fits == "yes"
 
 
+def test_files_that_a_recipe_names_and_nobody_has_written_are_told(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    path, taste, prompts = tmp_path / "own.yaml", tmp_path / "taste.json", tmp_path / "prompts.txt"
+    path.write_text(
+        f"name: own\npool: {{sources: {{mine: {tmp_path / 'photos'}}}}}\n"
+        f"curate: {{steps: {{taste: {{path: {taste}, min: 0.5}}, held_out: {{prompts: {prompts}}}}}}}\n"
+        "review: {decisions: auto, num_needles: 2}\npretrain: {weights: emu-tiny}\n"
+        f"tune: {{loop: {{max_steps: 4}}, gate: {{taste: {tmp_path / 'run' / 'review' / 'taste.json'}}}}}\n"
+        f"generate: {{prompts: {prompts}}}\n",
+        encoding="utf-8",
+    )
+    stages = ["curate", "tune", "generate"]
+
+    def told() -> dict[str, Check]:
+        found = preflight(Road(load_recipe(path), Run(tmp_path / "run")), stages)
+        return {check.what: check for check in found if check.needs == "a file"}
+
+    assert {what: check.fits for what, check in told().items()} == {
+        "taste of curate": "no",
+        "prompts held out": "no",
+        "taste of tune.gate": "unknown",
+        "prompts of generate": "no",
+    }
+    assert f"{taste} is not there" in told()["taste of curate"].has
+    assert "--learn" in told()["taste of curate"].cure
+    prompts.write_text("a cat\n", encoding="utf-8")
+    assert told()["prompts of generate"].fits == told()["prompts held out"].fits == "yes"
+
+
 def test_parameters_are_counted_from_headers(model: Path) -> None:
     assert num_parameters(model / "unet" / "diffusion_pytorch_model.safetensors") == 3012
     sizes = model_sizes(model)
