@@ -25,7 +25,7 @@ import learning_finish as finishing
 import numpy as np
 import onnx
 import torch
-from learning_finish import ASPECTS, INTACT, half_of
+from learning_finish import ASPECTS, INTACT, half_of, left_out
 from needles import MIN_SOURCE_PX, opened, paths_in
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -60,14 +60,12 @@ def main() -> None:
     parser.add_argument("--spoiled", type=int, default=24, help="crops of each photograph")
     parser.add_argument("--without", nargs="+", default=[], metavar="NAME", help="files left out")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--examples", type=Path, required=True, help="a folder for the crops")
+    parser.add_argument("--examples", type=Path, required=True, help="a folder for the crops: kept there")
     options = parser.parse_args()
     paths = paths_in(options.folders)
-    numbers = [
-        number
-        for number, half in enumerate(half_of(paths))
-        if paths[number].name not in options.without and options.half in (None, half)
-    ]
+    out = left_out(paths, options.without)
+    halves = enumerate(half_of(paths))
+    numbers = [number for number, half in halves if number not in out and options.half in (None, half)]
     with Pool() as pool:
         kept = pool.map(partial(_examples_of, paths, options), numbers, chunksize=1)
     examples = Examples([path for path in kept if path is not None])

@@ -178,7 +178,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path)
     parser.add_argument(
-        "--examples", type=Path, help="a folder: what is measured stays there and is not again"
+        "--examples",
+        type=Path,
+        help="a folder: what is measured stays there and is not again (another one for other networks)",
     )
     options = parser.parse_args()
     examples = joined(taken(options))
@@ -190,14 +192,20 @@ def main() -> None:
 def taken(options: argparse.Namespace) -> list[Examples]:
     """Of each photograph that is large enough and not left out."""
     paths = paths_in(options.folders)
-    if unknown := set(options.without) - {path.name for path in paths}:
-        raise SystemExit(f"Not there, so nothing to leave out: {', '.join(sorted(unknown))}")
+    out = left_out(paths, options.without)
     order = np.random.default_rng(options.seed).permutation(len(paths) or len(list(opened([]))))
-    numbers = [number for number in order.tolist() if not paths or paths[number].name not in options.without]
+    numbers = [number for number in order.tolist() if number not in out]
     one = partial(examples_of, paths, half_of(paths), options)
     with Pool(options.workers) as pool:
         all_of_them = pool.map(one, numbers[: options.photographs], chunksize=1)
     return [examples for examples in all_of_them if len(examples.kinds)]
+
+
+def left_out(paths: list[Path], names: list[str]) -> set[int]:
+    """The numbers of the files with these names."""
+    if unknown := set(names) - {path.name for path in paths}:
+        raise SystemExit(f"Not there, so nothing to leave out: {', '.join(sorted(unknown))}")
+    return {number for number, path in enumerate(paths) if path.name in names}
 
 
 def half_of(paths: list[Path]) -> list[int]:

@@ -179,7 +179,7 @@ def _files(road: Road, stages: Sequence[str]) -> Iterator[Check]:
         if place.is_file():
             yield Check(what, "a file", str(place), "yes")
         else:
-            fits: Answer = "unknown" if place.is_relative_to(road.run.folder) else "no"
+            fits: Answer = "unknown" if place.resolve().is_relative_to(road.run.folder.resolve()) else "no"
             yield Check(what, "a file", f"{place} is not there.", fits, cure)
 
 

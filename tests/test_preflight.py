@@ -88,14 +88,17 @@ def test_decisions_that_are_not_there_yet_stop_nothing_and_are_told(tmp_path: Pa
     assert told().fits == "yes"
 
 
-def test_files_that_a_recipe_names_and_nobody_has_written_are_told(tmp_path: Path) -> None:
+def test_files_that_a_recipe_names_and_nobody_has_written_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a recipe's paths may be relative where the run folder's is not
     (tmp_path / "photos").mkdir()
     path, taste, prompts = tmp_path / "own.yaml", tmp_path / "taste.json", tmp_path / "prompts.txt"
     path.write_text(
         f"name: own\npool: {{sources: {{mine: {tmp_path / 'photos'}}}}}\n"
         f"curate: {{steps: {{taste: {{path: {taste}, min: 0.5}}, held_out: {{prompts: {prompts}}}}}}}\n"
         "review: {decisions: auto, num_needles: 2}\npretrain: {weights: emu-tiny}\n"
-        f"tune: {{loop: {{max_steps: 4}}, gate: {{taste: {tmp_path / 'run' / 'review' / 'taste.json'}}}}}\n"
+        f"tune: {{loop: {{max_steps: 4}}, gate: {{taste: run/review/taste.json}}}}\n"
         f"generate: {{prompts: {prompts}}}\n",
         encoding="utf-8",
     )

@@ -10,6 +10,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from photogenic.core.errors import DecodeError
 from photogenic.measures.appeal import appeal_score
+from photogenic.measures.darkroom import NUM_ASPECTS
 from photogenic.measures.decode import Rgb
 from photogenic.measures.finish import COLUMNS, LEAST, Forest, finish, forest, matrix_of, measured
 
@@ -46,6 +47,7 @@ def test_the_forest_answers_as_the_trees_it_was_made_of(tmp_path: Path) -> None:
 
 def test_the_forest_that_comes_along_reads_the_columns_of_today() -> None:
     assert forest().columns == COLUMNS
+    assert len(forest().aspects) == NUM_ASPECTS
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])
