@@ -5,6 +5,7 @@
 #   make test                       the tests
 #   make test-all                   those that need a browser too; a skipped test fails
 #   make bench                      every benchmark in benchmarks/, one after the other, with its small defaults
+#                                   (not what learns: that asks for photographs)
 #   make check                      style, types, directions of imports
 
 PYTHON ?= python3
@@ -14,6 +15,7 @@ TORCH_INDEX ?=
 
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
+LEARNING = benchmarks/examples.py benchmarks/learning_%.py
 SECOND_TIER = browser or postgres or ray or compiler
 
 .PHONY: demo test test-all bench check clean
@@ -28,7 +30,7 @@ test-all: $(VENV)/.all
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --no-skips
 
 bench: $(VENV)/.all
-	@failed=""; for file in benchmarks/*.py; do echo "== $$file"; \
+	@failed=""; for file in $(filter-out $(LEARNING),$(wildcard benchmarks/*.py)); do echo "== $$file"; \
 	  OMP_NUM_THREADS=1 $(VENV)/bin/python $$file || failed="$$failed $$file"; done; \
 	  if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 

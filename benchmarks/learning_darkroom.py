@@ -1,12 +1,15 @@
 """Learn `photogenic/weights/darkroom.onnx`: what was done to a photograph, and in which aspects it fails.
 
-    python benchmarks/learning_darkroom.py FOLDER... --start WEIGHTS --examples FOLDER --out FILE.onnx
-    python benchmarks/learning_darkroom.py ... --half 0                             of half the photographs
+    python benchmarks/learning_darkroom.py FOLDER... --start WEIGHTS --half 0 --out FIRST.onnx
+    python benchmarks/learning_darkroom.py FOLDER... --start WEIGHTS --half 1 --out SECOND.onnx
+    python benchmarks/learning_darkroom.py ... --go-on EARLIER.onnx       from what an earlier one has learnt
+    python benchmarks/learning_darkroom.py --start WEIGHTS --mean-of FIRST.onnx SECOND.onnx --out FILE.onnx
 
 WEIGHTS are MobileNetV2's for ImageNet as torchvision publishes them (mobilenet_v2-b0353104.pth, BSD). Half
 of each batch are photographs turned, tinted, faded and so on by known amounts, drawn anew each time; the
-other half crops that were spoiled as `learning_finish.py` does, for the nine aspects. Two networks of half
-the photographs each let a forest learn from answers about photographs that its network has not seen.
+other half crops that were spoiled (`examples.py`), for the nine aspects. Two networks of half the sources
+each let a forest learn from answers about photographs that its network has not seen. Networks that began as
+one are joined by the mean of their weights (Wortsman et al., 2022); one named twice counts twice.
 """
 
 from __future__ import annotations
@@ -15,30 +18,24 @@ import argparse
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from io import BytesIO
-from multiprocessing import Pool
 from pathlib import Path
 
 import cv2
-import learning_finish as finishing
 import numpy as np
 import onnx
 import torch
-from learning_finish import ASPECTS, INTACT, half_of, left_out
-from needles import MIN_SOURCE_PX, opened, paths_in
+from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, taken
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from photogenic.measures.darkroom import AMOUNTS, DARKROOM_COLUMNS, NUM_ASPECTS, SIDE_PX, TOUCHES, squeezed
+from photogenic.measures.darkroom import AMOUNTS, ANSWERS, NUM_ASPECTS, SIDE_PX, TOUCHES
 
-WHOLE_PX = 512  # of the photographs that are turned
 PER_HALF_BATCH, INTACT_PER_BATCH = 16, 4
 FROZEN_BLOCKS = 5  # edges and colours are seen there as well as can be
 RATE, HEAD_RATE, WARM_STEPS = 1e-4, 1e-3, 40
+LEAST_FACTOR = 1e-4  # of a normalisation: channels that ImageNet's network has switched off
 AVERAGED = 0.01  # the share of the newest weights in those that are kept
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -51,62 +48,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folders", type=Path, nargs="+")
+    add_options(parser)
     parser.add_argument("--start", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--go-on", type=Path, metavar="EARLIER.onnx")
     parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--intact", type=int, default=4, help="crops of each photograph")
-    parser.add_argument("--spoiled", type=int, default=24, help="crops of each photograph")
-    parser.add_argument("--without", nargs="+", default=[], metavar="NAME", help="files left out")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--examples", type=Path, required=True, help="a folder for the crops: kept there")
+    parser.add_argument("--mean-of", type=Path, nargs="+", metavar="FILE.onnx")
+    parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    paths = paths_in(options.folders)
-    out = left_out(paths, options.without)
-    halves = enumerate(half_of(paths))
-    numbers = [number for number, half in halves if number not in out and options.half in (None, half)]
-    with Pool() as pool:
-        kept = pool.map(partial(_examples_of, paths, options), numbers, chunksize=1)
-    examples = Examples([path for path in kept if path is not None])
-    print(f"{len(examples.photographs)} photographs, {len(examples.crops)} crops", flush=True)
+    if options.mean_of:
+        export(mean_of([gone_on(Network(options.start), path) for path in options.mean_of]), options.out)
+        return
     torch.manual_seed(options.seed)
     network = Network(options.start)
-    learn(network, examples, options.steps, options.seed)
+    if options.go_on:
+        gone_on(network, options.go_on)
+    paths = [path for path in paths_of(options) if options.half in (None, half_of(path.name))]
+    lesson = Lesson(taken(options, paths))
+    print(f"{len(lesson.photographs)} photographs, {len(lesson.crops)} crops", flush=True)
+    learn(network, lesson, options.steps, options.seed)
     export(network, options.out)
-
-
-def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) -> Path | None:
-    """The photograph, smaller, and its crops as they are looked at: as they were kept, or made now."""
-    kept: Path = options.examples / f"{number:04d}.npz"
-    if kept.is_file():
-        return kept
-    image = next(opened([paths[number]]))
-    if min(image.size) < MIN_SOURCE_PX:
-        return None
-    rows = list(finishing.files_of(image, options, number))
-    crops = [squeezed(np.asarray(Image.open(BytesIO(data)).convert("RGB"))) for _, data in rows]
-    image.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(".part.npz")
-    np.savez(part, photograph=np.asarray(image), crops=np.stack(crops), kinds=[kind for kind, _ in rows])
-    part.replace(kept)
-    return kept
 
 
 # ---- what it learns from
 
 
-class Examples:
+class Lesson:
     """Photographs, and crops [N, SIDE_PX, SIDE_PX, 3] with the aspect in which each fails [N]; -1 in none."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, examples: Sequence[Examples]) -> None:
         aspects = {kind: number for number, kinds in enumerate(ASPECTS.values()) for kind in kinds}
         aspects[INTACT] = -1
-        arrays = [np.load(path) for path in paths]
-        self.photographs: list[Pictures] = [each["photograph"] for each in arrays]
-        self.crops: Pictures = np.concatenate([each["crops"] for each in arrays])
-        self.aspects = np.array([aspects[kind] for each in arrays for kind in each["kinds"].tolist()])
+        self.photographs: list[Pictures] = [each.photograph for each in examples]
+        self.crops: Pictures = np.concatenate([each.crops for each in examples])
+        self.aspects = np.array([aspects[kind] for each in examples for kind in each.kinds.tolist()])
 
     def batch(self, seed: int) -> tuple[Pictures, Floats, Pictures, NDArray[np.int64]]:
         """Pictures and what was done to them [B, 7], crops and their aspects [B]."""
@@ -216,7 +191,7 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """MobileNetV2, its weights named as torchvision names them, with a head for DARKROOM_COLUMNS."""
+    """MobileNetV2, its weights named as torchvision names them, with a head for ANSWERS."""
 
     def __init__(self, start: Path) -> None:
         super().__init__()
@@ -239,18 +214,82 @@ class Network(nn.Module):
         self.features.load_state_dict(
             {name.removeprefix(prefix): each for name, each in weights.items() if name.startswith(prefix)}
         )
-        self.head = nn.Linear(1280, len(DARKROOM_COLUMNS))
+        self.head = nn.Linear(1280, len(ANSWERS))
         nn.init.normal_(self.head.weight, 0, 0.01)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("spread", torch.tensor(SPREAD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """[B, H, W, 3], 0-255 => [B, number of DARKROOM_COLUMNS]"""
+        """[B, H, W, 3], 0-255 => [B, number of ANSWERS]"""
         x = pictures.permute(0, 3, 1, 2).float() / 255
         x = ((x - self.mean) / self.spread).contiguous(memory_format=torch.channels_last)
         x = self.features(x).float().mean((2, 3))
         return self.head(functional.dropout(x, 0.2, self.head.training))
+
+
+class Mirrored(nn.Module):
+    """What a network says of pictures and of their mirror images, taken together.
+
+    The mean of both is more certain than one, and of how far something is turned much more: in what a network
+    is mistaken by itself goes the same way in the mirror.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("signs", torch.tensor([-1.0 if name == "turn" else 1.0 for name in ANSWERS]))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """[B, H, W, 3], 0-255 => [B, number of DARKROOM_COLUMNS]"""
+        straight, mirrored = self.network(torch.cat([pictures, pictures.flip(2)])).chunk(2)
+        answers = (straight + mirrored * self.signs) / 2
+        return torch.cat([answers, answers[:, :1].abs()], 1)
+
+
+def mean_of(networks: Sequence[Network]) -> Network:
+    """The first, with the mean of all weights."""
+    for same in zip(*(network.parameters() for network in networks), strict=True):
+        same[0].data.copy_(torch.stack([each.data for each in same]).mean(0))
+    return networks[0]
+
+
+def gone_on(network: Network, path: Path) -> Network:
+    """With the weights of an exported one, except in the blocks that never change.
+
+    There each normalisation is part of the convolution before it; here it is taken out again, by what
+    ImageNet's does, so that learning goes on in the scales in which it began.
+    """
+    weights = _exported_weights(path)
+    layers = [each for each in network.features.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
+    is_fixed = {id(each) for each in network.features[:FROZEN_BLOCKS].modules()}
+    with torch.no_grad():
+        for number, (convolution, norm) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
+            if id(norm) in is_fixed:
+                continue
+            weight, bias = weights[2 * number], weights[2 * number + 1]
+            spread = torch.sqrt(norm.running_var + norm.eps)
+            factors = norm.weight / spread
+            factors = torch.where(factors.abs() < LEAST_FACTOR, LEAST_FACTOR, factors)
+            norm.weight.copy_(factors * spread)
+            norm.bias.copy_(bias + norm.running_mean * factors)
+            convolution.weight.copy_(weight / factors.view(-1, 1, 1, 1))
+        network.head.weight.copy_(weights[-2])
+        network.head.bias.copy_(weights[-1])
+    return network
+
+
+def _exported_weights(path: Path) -> list[Tensor]:
+    """Of each convolution, and then of the head, the weight and the bias, in their order."""
+    graph = onnx.load(str(path)).graph
+    named = {each.name: numpy_helper.to_array(each).astype(np.float32) for each in graph.initializer}
+    named |= {
+        node.output[0]: named[node.input[0]]
+        for node in graph.node
+        if node.op_type == "Cast" and node.input[0] in named
+    }
+    layers = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
+    return [torch.from_numpy(named[name].copy()) for node in layers for name in node.input[1:3]]
 
 
 def _convolution(inside: int, outside: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -258,7 +297,7 @@ def _convolution(inside: int, outside: int, size: int, stride: int = 1, groups: 
     return nn.Sequential(convolution, nn.BatchNorm2d(outside), nn.ReLU6())
 
 
-def learn(network: Network, examples: Examples, num_steps: int, seed: int) -> None:
+def learn(network: Network, lesson: Lesson, num_steps: int, seed: int) -> None:
     """AdamW, warmed up and then along a cosine; an average of the weights is what stays."""
     network.to(memory_format=torch.channels_last).eval()  # ImageNet's means and variances stay
     network.head.train()
@@ -275,9 +314,9 @@ def learn(network: Network, examples: Examples, num_steps: int, seed: int) -> No
     averages = [each.detach().clone() for each in network.parameters()]
     losses: list[float] = []
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(examples.batch, seed * num_steps)
+        coming = ahead.submit(lesson.batch, seed * num_steps)
         for step in range(1, num_steps + 1):
-            batch, coming = coming.result(), ahead.submit(examples.batch, seed * num_steps + step)
+            batch, coming = coming.result(), ahead.submit(lesson.batch, seed * num_steps + step)
             loss = loss_of(network, batch)
             optimizer.zero_grad()
             loss.backward()
@@ -321,11 +360,12 @@ def loss_of(network: Network, batch: tuple[Pictures, Floats, Pictures, NDArray[n
 
 
 def export(network: Network, out: Path) -> None:
-    """As ONNX, its weights in half precision: they are made whole when it is opened."""
+    """As ONNX, with its mirror image, weights in half precision: they are made whole when it is opened."""
+    both_ways = Mirrored(network).eval()
     example = torch.zeros(2, SIDE_PX, SIDE_PX, 3, dtype=torch.uint8)
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
-        network,
+        both_ways,
         (example,),
         str(out),
         input_names=["pictures"],

@@ -1,263 +1,108 @@
 """Learn `photogenic/weights/finish.npz`: what tells good photographs from spoiled ones.
 
     python benchmarks/learning_finish.py FOLDER... --darkrooms FIRST SECOND --out FILE
-                                                            learn and write the forest
-    python benchmarks/learning_finish.py FOLDER...          only say how well it would do
+                                                            learn and write the forests
+    python benchmarks/learning_finish.py FOLDER... --darkrooms FIRST SECOND --beside EARLIER --out FILE
+                                                            with the trees of an earlier one
+    python benchmarks/learning_finish.py FOLDER... --darkrooms FIRST SECOND
+                                                            only say how well they would do
     python benchmarks/learning_finish.py                    the same, with the few photographs that
                                                             scikit-image and scikit-learn ship
 
-Of every photograph some crops stay intact and others are spoiled, in the ways of `spoiling.py` and in a few
-more; what is drawn for one depends on no other, so any number of workers learns the same. Told is the area
-under the ROC curve, kind by kind, for photographs that were not in the training: with the kind in the
-training, and without it (a fifth of the kinds left out at a time).
+`examples.py` draws what is learnt from. Told is, for photographs of sources that were not in the training,
+the area under the ROC curve, kind by kind: with the kind in the training, and without it (a fifth of the
+kinds left out at a time). Then how many needles a ranking finds in haystacks such as those of `needles.py`.
 
-FIRST and SECOND are networks of `learning_darkroom.py`, each of one half of the photographs: one has to
-answer as it does about pictures that it has not seen, so each is asked about the other half. Without them
-the network that comes along answers, which has seen them all, and the figures are too good.
+FIRST and SECOND are networks of `learning_darkroom.py --half 0` and `--half 1`: one has to answer as it does
+about pictures that it has not seen, so each is asked about the other half. Without them the network that
+comes along answers, which may have seen them all, and the figures are too good.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache, partial
-from multiprocessing import Pool
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
-from needles import MIN_SOURCE_PX, cropped, opened, paths_in
+from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, taken
+from needles import INTACT_SHARE, SPOILED_PER_PHOTOGRAPH
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageEnhance, ImageFilter
-from spoiling import KINDS, Spoil, blurred, compressed, levels, noisy, picture, saved, scaled
+from spoiling import KINDS
 
-from photogenic.measures.darkroom import Darkroom
-from photogenic.measures.finish import COLUMNS, Forest, matrix_of, measured
+from photogenic.measures.appeal import MAX_SCORE, appeal_score
+from photogenic.measures.darkroom import DARKROOM_FILE, Darkroom
+from photogenic.measures.finish import APPEAL_POWER, COLUMNS, STAMPED, Forest
 
-INTACT = "intact"
 NUM_TREES, MIN_LEAF, FEATURE_SHARE = 60, 2, 0.6  # for each aspect
-TABLE_TREES = 15  # to say how well it would do
+TABLE_TREES = 15  # to say how well it would do without a kind
 NUM_FOLDS = 5
+NODES = ("features", "numbers", "rights")  # of a forest: an entry for each node
+NUM_DRAWS = 40
+APPEAL_POWERS = (0.0, APPEAL_POWER, 0.5, 1.0)
+WATERMARK_MAX = 16  # of recipes/own-photographs.yaml
+READ_BY_OCR = ("text laid over", "screenshot", "date in the corner")  # taken for found
 Floats = NDArray[np.float64]
-Rng = np.random.Generator
-
-
-def off_colour(image: Image.Image, rng: Rng) -> Image.Image:
-    """A cast of any colour, multiplied or added."""
-    gains = rng.uniform(0.75, 1.2, 3) if rng.integers(2) else np.ones(3)
-    return picture(levels(image) * gains + (0 if gains[0] != 1 else rng.uniform(-30, 30, 3)))
-
-
-def crooked(image: Image.Image, rng: Rng) -> Image.Image:
-    """Turned by an angle that is seen, and cut to what is left."""
-    degrees = rng.uniform(4, 25) * rng.choice([-1, 1])
-    turned, (width, height) = image.rotate(degrees, Image.Resampling.BICUBIC), image.size
-    cut = 0.12 + abs(degrees) / 200
-    return turned.crop((int(cut * width), int(cut * height), int((1 - cut) * width), int((1 - cut) * height)))
-
-
-def gamma(image: Image.Image, rng: Rng) -> Image.Image:
-    return picture(255 * (levels(image) / 255) ** rng.choice([rng.uniform(0.3, 0.55), rng.uniform(1.9, 3)]))
-
-
-def doubled(image: Image.Image, rng: Rng) -> Image.Image:
-    shift = int(max(image.size) * rng.uniform(0.005, 0.03)) + 1
-    return Image.blend(image, ImageChops.offset(image, shift, int(rng.integers(-shift, shift))), 0.5)
-
-
-def grainy(image: Image.Image, rng: Rng) -> Image.Image:
-    values = levels(image)
-    return picture(values + rng.normal(0, rng.uniform(8, 25), (*values.shape[:2], 1)))
-
-
-def crisped(image: Image.Image, rng: Rng) -> Image.Image:
-    radius = max(image.size) * rng.uniform(0.001, 0.006)
-    return image.filter(ImageFilter.UnsharpMask(radius, int(rng.uniform(200, 500)), 0))
-
-
-def vivid(image: Image.Image, rng: Rng) -> Image.Image:
-    return ImageEnhance.Color(image).enhance(rng.uniform(1.9, 3.5))
-
-
-def blocked(image: Image.Image, rng: Rng) -> Image.Image:
-    """Something smooth and near before a part of the frame."""
-    mask, (width, height) = Image.new("L", image.size), image.size
-    blob = Image.new("L", (int(width * rng.uniform(0.3, 0.7)), int(height * rng.uniform(0.3, 0.8))), 255)
-    at = [int(rng.choice([-0.5, 1.0]) * side * rng.uniform(0.3, 0.6)) for side in image.size]
-    mask.paste(blob, (at[0], int(rng.uniform(0, 0.7) * height)))
-    mask = mask.filter(ImageFilter.GaussianBlur(width * rng.uniform(0.02, 0.06)))
-    return Image.composite(
-        Image.new("RGB", image.size, tuple(rng.integers(10, 200, 3).tolist())), image, mask
-    )
-
-
-def wrongly_balanced(image: Image.Image, rng: Rng) -> Image.Image:
-    """Too warm or too cool, a little green or magenta with it, as a camera that took bulbs for daylight."""
-    warmth, green = rng.uniform(0.12, 0.3) * rng.choice([-1, 1]), rng.uniform(-0.12, 0.12)
-    linear = (levels(image) / 255) ** 2.2 * np.exp2(2 * np.array([warmth, green, -warmth]))
-    return picture(255 * np.clip(linear, 0, 1) ** (1 / 2.2))
-
-
-MORE: dict[str, Spoil] = {
-    "off colour": off_colour,
-    "wrongly balanced": wrongly_balanced,
-    "crooked": crooked,
-    "wrong gamma": gamma,
-    "doubled": doubled,
-    "grain": grainy,
-    "crisped": crisped,
-    "vivid": vivid,
-    "something before it": blocked,
-    "soft and noisy": lambda image, rng: noisy(blurred(0.002, 0.004)(image, rng), rng),
-    "saved thrice": lambda image, rng: compressed(15, 45)(compressed(15, 45)(image, rng), rng),
-    "flat and dark": scaled(0.3, 0.6, lift=(0, 25)),
-    "flat and light": scaled(0.4, 0.7, lift=(60, 110)),
-}
-
-
-ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them
-    "colour of the light": ["colour cast", "off colour", "wrongly balanced"],
-    "level": ["tilted", "crooked"],
-    "focus": [
-        "out of focus",
-        "slightly out of focus",
-        "moved",
-        "enlarged",
-        "smeared",
-        "doubled",
-        "soft and noisy",
-    ],
-    "clean": ["noise", "colour noise", "grain", "heavy JPEG", "saved thrice", "four levels", "mosaic"],
-    "natural edges": ["over-sharpened", "crisped"],
-    "exposure": ["under-exposed", "over-exposed", "wrong gamma", "light shining in", "dark corners"],
-    "contrast": ["low contrast", "washed out", "haze", "flat and dark", "flat and light", "mediocre"],
-    "colour": ["dull", "colours forced", "vivid"],
-    "nothing before it": [
-        "finger",
-        "something before it",
-        "collage",
-        "bars or a frame",
-        "screenshot",
-        "text laid over",
-        "date in the corner",
-        "tiled watermark",
-    ],
-}
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Measures of crops [N, C], of which photograph each is [N], and its kind [N]."""
+class Table:
+    """Measures of crops [N, C], of which photograph each is, of which fold, and its kind [N]."""
 
     matrix: Floats
     photographs: NDArray[np.int64]
+    folds: NDArray[np.int64]
     kinds: NDArray[np.str_]
 
     @property
     def is_intact(self) -> NDArray[np.bool_]:
         return np.asarray(self.kinds == INTACT)
 
-    def of(self, rows: NDArray[np.bool_]) -> Examples:
-        return Examples(*(array[rows] for array in vars(self).values()))
+    def of(self, rows: NDArray[np.bool_]) -> Table:
+        return Table(*(array[rows] for array in vars(self).values()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folders", type=Path, nargs="*")
-    parser.add_argument("--intact", type=int, default=4, help="crops of each photograph")
-    parser.add_argument("--spoiled", type=int, default=24, help="crops of each photograph")
+    add_options(parser)
     parser.add_argument("--darkrooms", type=Path, nargs=2, metavar=("FIRST", "SECOND"))
-    parser.add_argument("--photographs", type=int, help="only so many, drawn at random: for a learning curve")
-    parser.add_argument(
-        "--without", nargs="+", default=[], metavar="NAME", help="files left out; the others stay as drawn"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--beside", type=Path, metavar="EARLIER.npz", help="its trees stay, too")
     parser.add_argument("--out", type=Path)
-    parser.add_argument(
-        "--examples",
-        type=Path,
-        help="a folder: what is measured stays there and is not again (another one for other networks)",
-    )
     options = parser.parse_args()
-    examples = joined(taken(options))
+    paths = paths_of(options)
+    table = table_of(taken(options, paths), options.darkrooms)
+    earlier = Forest.load(options.beside) if options.beside else None
     if options.out:
-        learn(examples).save(options.out)
-    print_table(examples)
+        joined(learn(table), earlier).save(options.out)
+    known, unknown = answers_out_of_fold(table, earlier)
+    print_areas(table, known, unknown)
+    for title, answers in (("all kinds known", known), ("a fifth of the kinds left out", unknown)):
+        print(f"\nneedles found by their rank, {title}")
+        print_needles(table, answers, options.seed)
 
 
-def taken(options: argparse.Namespace) -> list[Examples]:
-    """Of each photograph that is large enough and not left out."""
-    paths = paths_in(options.folders)
-    out = left_out(paths, options.without)
-    order = np.random.default_rng(options.seed).permutation(len(paths) or len(list(opened([]))))
-    numbers = [number for number in order.tolist() if number not in out]
-    one = partial(examples_of, paths, half_of(paths), options)
-    with Pool(options.workers) as pool:
-        all_of_them = pool.map(one, numbers[: options.photographs], chunksize=1)
-    return [examples for examples in all_of_them if len(examples.kinds)]
+def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path] | None) -> Table:
+    """Pixel measures, and the answers of the network that has not learnt from the photograph."""
+    networks = [Darkroom(path) for path in darkrooms or [DARKROOM_FILE] * 2]
+    matrix = [
+        np.hstack([each.matrix, networks[1 - half_of(each.name)].batch(list(each.crops))])
+        for each in examples
+    ]
+    sizes = [len(each.kinds) for each in examples]
+    folds = [crc32(each.name.partition("--")[0].encode()) // 2 % NUM_FOLDS for each in examples]
+    return Table(
+        np.concatenate(matrix),
+        np.repeat(np.arange(len(examples)), sizes),
+        np.repeat(folds, sizes),
+        np.concatenate([each.kinds for each in examples]),
+    )
 
 
-def left_out(paths: list[Path], names: list[str]) -> set[int]:
-    """The numbers of the files with these names."""
-    if unknown := set(names) - {path.name for path in paths}:
-        raise SystemExit(f"Not there, so nothing to leave out: {', '.join(sorted(unknown))}")
-    return {number for number, path in enumerate(paths) if path.name in names}
-
-
-def half_of(paths: list[Path]) -> list[int]:
-    """Of each photograph 0 or 1, about as many of each, and all of a source the same.
-
-    A file's source is what its name has before two dashes; those without are of one.
-    """
-    sources = [path.name.partition("--")[0] if "--" in path.name else "" for path in paths]
-    halves, sizes = {}, [0, 0]
-    for source, num in sorted(Counter(sources).items(), key=lambda each: (-each[1], each[0])):
-        halves[source] = int(sizes[0] > sizes[1])
-        sizes[halves[source]] += num
-    return [halves[source] for source in sources]
-
-
-@cache
-def opened_darkroom(path: Path) -> Darkroom:
-    return Darkroom(path)
-
-
-def examples_of(paths: list[Path], halves: list[int], options: argparse.Namespace, number: int) -> Examples:
-    """Of one photograph, as they were kept or made now."""
-    kept = options.examples and options.examples / f"{number:04d}.npz"
-    if kept and kept.is_file():
-        return Examples(**np.load(kept))
-    image = next(opened([paths[number]])) if paths else list(opened([]))[number]
-    rows = list(files_of(image, options, number)) if min(image.size) >= MIN_SOURCE_PX else []
-    network = opened_darkroom(options.darkrooms[1 - halves[number]]) if options.darkrooms else None
-    matrix = matrix_of([measured(data, network) for _, data in rows]).reshape(-1, len(COLUMNS))
-    examples = Examples(matrix, np.full(len(rows), number), np.array([kind for kind, _ in rows], str))
-    if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part.npz")
-        np.savez_compressed(part, **vars(examples))
-        part.replace(kept)
-    return examples
-
-
-def files_of(image: Image.Image, options: argparse.Namespace, number: int) -> Iterator[tuple[str, bytes]]:
-    """Kinds of a photograph's crops, and the crops as files."""
-    rng, spoils = np.random.default_rng([options.seed, number]), KINDS | MORE
-    for kind in [INTACT] * options.intact + rng.permutation(list(spoils))[: options.spoiled].tolist():
-        crop = cropped(image, rng)
-        crop = crop if kind == INTACT else spoils[kind](crop, rng)
-        yield kind, saved(crop, int(rng.integers(85, 96)))
-
-
-def joined(parts: list[Examples]) -> Examples:
-    return Examples(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
-
-
-def learn(examples: Examples, num_trees: int = NUM_TREES) -> Forest:
+def learn(table: Table, num_trees: int = NUM_TREES) -> Forest:
     """Extremely randomised trees (Geurts, Ernst & Wehenkel, 2006): of each aspect its kinds against the
     intact, both of equal weight. One forest for all hardly learns what is rare: a cast is one kind of 43.
     """
@@ -265,15 +110,15 @@ def learn(examples: Examples, num_trees: int = NUM_TREES) -> Forest:
 
     trees = {}
     for aspect, kinds in ASPECTS.items():
-        rows = examples.is_intact | np.isin(examples.kinds, kinds)
-        is_intact = examples.is_intact[rows]
+        rows = table.is_intact | np.isin(table.kinds, kinds)
+        is_intact = table.is_intact[rows]
         if is_intact.all():  # all of its kinds are left out
             continue
         share = is_intact.mean()
         forest = ExtraTreesClassifier(
-            num_trees, min_samples_leaf=MIN_LEAF, max_features=FEATURE_SHARE, random_state=0
+            num_trees, min_samples_leaf=MIN_LEAF, max_features=FEATURE_SHARE, random_state=0, n_jobs=2
         ).fit(
-            examples.matrix[rows].astype(np.float32),
+            table.matrix[rows].astype(np.float32),
             is_intact,
             np.where(is_intact, 0.5 / share, 0.5 / (1 - share)),
         )
@@ -281,26 +126,45 @@ def learn(examples: Examples, num_trees: int = NUM_TREES) -> Forest:
     return Forest.of_trees(trees, COLUMNS)
 
 
-def print_table(examples: Examples) -> None:
-    kinds = sorted(set(examples.kinds) - {INTACT})
-    known, unknown = np.zeros((2, len(examples.kinds)))
+def joined(forest: Forest, earlier: Forest | None) -> Forest:
+    """Both as one: each aspect's trees of one and then of the other. The earlier may know fewer columns."""
+    if earlier is None:
+        return forest
+    if earlier.aspects != forest.aspects or earlier.columns != forest.columns[: len(earlier.columns)]:
+        raise SystemExit("The earlier forest has other aspects, or columns in another order.")
+    roots = [each.roots.reshape(len(forest.aspects), -1) for each in (forest, earlier)]
+    roots[1] = roots[1] + len(forest.features)
+    return replace(
+        forest,
+        roots=np.hstack(roots).ravel().astype(np.int32),
+        **{name: np.concatenate([getattr(forest, name), getattr(earlier, name)]) for name in NODES},
+    )
 
-    def learnt_of(rows: NDArray[np.bool_]) -> Forest:
-        return learn(examples.of(rows), TABLE_TREES)
 
-    for fold in range(NUM_FOLDS):
-        away = examples.photographs % NUM_FOLDS == fold
-        known[away] = learnt_of(~away).score(examples.matrix[away])
-        strange = np.isin(examples.kinds, kinds[fold::NUM_FOLDS])
-        for part in range(NUM_FOLDS):
-            there = examples.photographs % NUM_FOLDS != part
-            forest = learnt_of(there & ~strange)
-            asked = ~there & (strange | examples.is_intact)
-            share = np.where(examples.is_intact[asked], 1 / NUM_FOLDS, 1)
-            unknown[asked] += share * forest.score(examples.matrix[asked])
+def answers_out_of_fold(table: Table, earlier: Forest | None) -> tuple[Floats, Floats]:
+    """P(finished) by forests of other sources [N]: by all that comes along, and with the crop's kind unknown,
+    which it is to none of the earlier trees, so without them.
+    """
+    kinds = sorted(set(table.kinds) - {INTACT})
+    known, unknown = np.zeros((2, len(table.kinds)))
+    folds = np.unique(table.folds).tolist()  # few photographs leave some empty
+    for fold in folds:
+        away = table.folds == fold
+        known[away] = joined(learn(table.of(~away)), earlier).score(table.matrix[away])
+        strange = np.isin(table.kinds, kinds[folds.index(fold) :: len(folds)])
+        for part in folds:
+            there = table.folds != part
+            forest = learn(table.of(there & ~strange), TABLE_TREES)
+            asked = ~there & (strange | table.is_intact)
+            share = np.where(table.is_intact[asked], 1 / len(folds), 1)
+            unknown[asked] += share * forest.score(table.matrix[asked])
+    return known, unknown
+
+
+def print_areas(table: Table, known: Floats, unknown: Floats) -> None:
     print(f"{'':26}in the training   not in it")
-    for kind in kinds:
-        each = [area(scores, examples.is_intact, examples.kinds == kind) for scores in (known, unknown)]
+    for kind in sorted(set(table.kinds) - {INTACT}):
+        each = [area(scores, table.is_intact, table.kinds == kind) for scores in (known, unknown)]
         print(f"{kind:26}{each[0]:15.2f}{each[1]:12.2f}")
 
 
@@ -308,6 +172,40 @@ def area(scores: Floats, good: NDArray[np.bool_], bad: NDArray[np.bool_]) -> flo
     """How often a good one is above a bad one."""
     above, equal = (op(scores[good][:, None], scores[bad][None]).mean() for op in (np.greater, np.equal))
     return float(above + equal / 2)
+
+
+def print_needles(table: Table, probabilities: Floats, seed: int) -> None:
+    """The share of needles among as many as there are needles, by each ranking: mean of the draws."""
+    rows = (dict(zip(COLUMNS, row, strict=True)) for row in table.matrix.tolist())
+    appeal = np.array([appeal_score(row) for row in rows]) / MAX_SCORE
+    found = table.is_intact | ~np.isin(table.kinds, READ_BY_OCR)
+    found &= table.matrix[:, COLUMNS.index(STAMPED)] <= WATERMARK_MAX
+    rng = np.random.default_rng(seed)
+    draws = [drawn_haystack(table, rng) for _ in range(NUM_DRAWS)]
+    for power in APPEAL_POWERS:
+        scores = np.where(found, probabilities * appeal**power, 0)
+        shares = [share_found(scores[draw], table.is_intact[draw]) for draw in draws]
+        told = f"times the appeal to {power:.2f}" if power else "finish_prob"
+        print(f"{told:26}{np.mean(shares):8.1%}   ({min(shares):.0%} to {max(shares):.0%})")
+
+
+def drawn_haystack(table: Table, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows: of a third of the photographs an intact crop, of each one three spoiled as by `needles.py`."""
+    rows: list[int] = []
+    is_spoiled = np.isin(table.kinds, list(KINDS))
+    photographs = np.unique(table.photographs)
+    for photograph in photographs:
+        own = table.photographs == photograph
+        if rng.random() < INTACT_SHARE:
+            rows.append(int(rng.choice(np.flatnonzero(own & table.is_intact))))
+        spoiled = np.flatnonzero(own & is_spoiled)
+        rows += rng.choice(spoiled, min(SPOILED_PER_PHOTOGRAPH, len(spoiled)), replace=False).tolist()
+    return np.array(rows)
+
+
+def share_found(scores: Floats, is_needle: NDArray[np.bool_]) -> float:
+    best = np.argsort(-scores)[: is_needle.sum()]
+    return float(is_needle[best].mean())
 
 
 if __name__ == "__main__":

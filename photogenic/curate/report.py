@@ -80,7 +80,7 @@ COLUMNS_SAY = {
     "concept_prob": "probability of the likeliest concept, 0-1",
     "appeal_score": "sharpness, light, colour and lack of faults in one number, 0-10; blind to content",
     "finish_prob": "how likely it is a finished photograph and no spoiled one, 0-1; knows photographs only",
-    "finish_score": "finish_prob times the square root of appeal_score, to 0-10",
+    "finish_score": "finish_prob times the fourth root of appeal_score, to 0-10",
     "taste_prob": "how likely the reviewers would keep it, 0-1, learnt from their decisions",
     "num_caption_words": "words of the text",
     "num_boilerplate": "things in the text that no caption is: file names, URLs, `stock photo`",

@@ -28,9 +28,8 @@ SIDE_PX = 256  # both sides: how long and high a picture is does not matter here
 AMOUNTS = ("turn", "red", "blue", "saturation", "gain", "lift", "gamma")  # 0 where nothing was done
 TOUCHES = ("turned", "tinted", "saturated", "toned")  # logits: whether anything was
 NUM_ASPECTS = 9  # logits: whether it is free of the faults of each of the finish score's aspects
-DARKROOM_COLUMNS = tuple(
-    f"darkroom_{name}" for name in (*AMOUNTS, *TOUCHES, *(f"aspect_{n}" for n in range(NUM_ASPECTS)))
-)
+ANSWERS = (*AMOUNTS, *TOUCHES, *(f"aspect_{n}" for n in range(NUM_ASPECTS)))  # of one network
+DARKROOM_COLUMNS = tuple(f"darkroom_{name}" for name in (*ANSWERS, "lean"))  # `lean`: the size of `turn`
 
 
 class Darkroom:

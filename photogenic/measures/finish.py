@@ -9,7 +9,6 @@ them how all this goes together, and the worst aspect counts most. `benchmarks/l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,8 +22,8 @@ from photogenic.core.weights import PACKAGED
 from photogenic.measures import pixel
 from photogenic.measures.appeal import MAX_SCORE, appeal_score
 from photogenic.measures.craft import CRAFT_COLUMNS, craft
-from photogenic.measures.darkroom import DARKROOM_COLUMNS, Darkroom, darkroom
-from photogenic.measures.decode import decode
+from photogenic.measures.darkroom import DARKROOM_COLUMNS, darkroom
+from photogenic.measures.decode import Picture, decode
 from photogenic.measures.finest import FINEST_COLUMNS, finest
 from photogenic.measures.light import LIGHT_COLUMNS, light
 from photogenic.measures.lines import LINE_COLUMNS, lines
@@ -38,31 +37,35 @@ STAMPED = "watermark_score"
 PIXEL_COLUMNS = (*pixel.COLUMNS, *CRAFT_COLUMNS, *LIGHT_COLUMNS, *LINE_COLUMNS, *FINEST_COLUMNS, STAMPED)
 COLUMNS = (*PIXEL_COLUMNS, *DARKROOM_COLUMNS)
 LEAF = -1
+APPEAL_POWER = 0.25
 LEAST = 0.005  # an answer of nothing would make all others worth nothing
 
 
-def measured(data: bytes, network: Darkroom | None = None) -> dict[str, float]:
+def measured(data: bytes) -> dict[str, float]:
     """All COLUMNS of a file; only those of `pixel` where it is too small for those of craft.
-
-    `network`: another than the one that comes along, for those who learn a forest.
 
     Raises:
         DecodeError: the file is no picture that can be decoded.
     """
     picture = decode(data, exact=False)
+    values = pixels_measured(picture, data)
+    return values if STAMPED not in values else values | darkroom()(picture.rgb)
+
+
+def pixels_measured(picture: Picture, data: bytes) -> dict[str, float]:
+    """PIXEL_COLUMNS of a decoded file; only those of `pixel` where it is too small for those of craft."""
     values = pixel.measure(picture, data)
     rgb = reduced(picture.rgb, CANONICAL_LONG_SIDE_PX)
     crafted = craft(rgb)
     if not crafted:
         return values
     values |= crafted | light(rgb) | lines(rgb) | finest(picture.rgb)
-    values |= (network or darkroom())(picture.rgb)
     return values | {STAMPED: watermark_score(picture.rgb)}
 
 
 class Finish(NamedTuple):
-    """P(finished), 0-1; the finish score, 0-10: that times the square root of the appeal score; and the
-    aspect in which the picture is most likely to fail.
+    """P(finished), 0-1; the finish score, 0-10: that times the fourth root of the appeal score, taken 0-1;
+    and the aspect in which the picture is most likely to fail.
 
     Probability and appeal, because each sees faults that the other was not taught.
     """
@@ -81,7 +84,7 @@ def finish(data: bytes) -> Finish | None:
         return None
     answers = forest().answers(matrix_of([values]))
     probability = float(together(answers)[0])
-    score = probability * math.sqrt(MAX_SCORE * appeal_score(values))
+    score = MAX_SCORE * probability * (appeal_score(values) / MAX_SCORE) ** APPEAL_POWER
     return Finish(probability, score, forest().aspects[int(answers[0].argmin())])
 
 
@@ -159,10 +162,11 @@ class Forest:
 def together(answers: Floats) -> Floats:
     """P(finished) in all aspects: [N, A] => [N], 0-1.
 
-    The odds against it add up as lengths at right angles do: little more than those of the worst aspect.
+    By Bayes' rule, where a picture is finished or fails in one of the aspects, all equally likely before it
+    is looked at: the odds against it add up.
     """
     odds = 1 / np.maximum(answers, LEAST) - 1
-    return np.asarray(1 / (1 + np.linalg.norm(odds, axis=1)), np.float64)
+    return np.asarray(1 / (1 + odds.sum(axis=1)), np.float64)
 
 
 @lru_cache(maxsize=1)

@@ -42,6 +42,16 @@ def test_answers_do_not_depend_on_what_is_asked_with_them(photographs: dict[str,
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_mirror_image_leans_as_far_the_other_way(name: str, photographs: dict[str, Rgb]) -> None:
+    picture = squeezed(photographs[name])
+    straight, mirrored = darkroom().batch([picture, np.ascontiguousarray(picture[:, ::-1])])
+    turn, lean = (DARKROOM_COLUMNS.index(f"darkroom_{column}") for column in ("turn", "lean"))
+    assert straight[lean] == abs(straight[turn]) > 0
+    straight[turn] *= -1
+    np.testing.assert_allclose(mirrored, straight, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_was_done_is_told(name: str, photographs: dict[str, Rgb]) -> None:
     """Of photographs that it has learnt from: that others are told is measured, not tested."""
     image = Image.fromarray(photographs[name])

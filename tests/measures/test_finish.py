@@ -34,7 +34,7 @@ def test_the_forest_answers_as_the_trees_it_was_made_of(tmp_path: Path) -> None:
     made = Forest.of_trees(trees, list("abcdef"))
     np.testing.assert_allclose(made.answers(others), np.transpose(expected), atol=1e-6)
     odds = 1 / np.maximum(expected, LEAST) - 1
-    np.testing.assert_allclose(made.score(others), 1 / (1 + np.sqrt((odds**2).sum(axis=0))), atol=1e-5)
+    np.testing.assert_allclose(made.score(others), 1 / (1 + odds.sum(axis=0)), atol=1e-5)
     assert (made.score(others) <= np.min(expected, axis=0) + 1e-6).all()
     one_by_one = [made.score(row[None])[0] for row in others]
     np.testing.assert_array_equal(one_by_one, made.score(others))
@@ -90,14 +90,16 @@ def test_the_weakest_aspect_is_told(photographs: dict[str, Rgb]) -> None:
     }
 
 
-def test_the_score_is_the_probability_times_the_root_of_the_appeal(photographs: dict[str, Rgb]) -> None:
+def test_the_score_is_the_probability_times_the_fourth_root_of_the_appeal(
+    photographs: dict[str, Rgb],
+) -> None:
     data = file_of(Image.fromarray(photographs["coffee"]))
     values = measured(data)
     assert set(values) == set(COLUMNS)
     found = finish(data)
     assert found is not None
     assert found.probability == forest().score(matrix_of([values]))[0]
-    assert found.score == pytest.approx(10 * found.probability * (appeal_score(values) / 10) ** 0.5)
+    assert found.score == pytest.approx(10 * found.probability * (appeal_score(values) / 10) ** 0.25)
 
 
 def test_what_is_too_small_has_no_score_and_what_is_no_picture_raises() -> None:

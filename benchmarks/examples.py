@@ -1,0 +1,224 @@
+"""Crops of good photographs, as they are and spoiled: what the finish score and its network learn from.
+
+Of every photograph some crops stay intact and others are spoiled, in the ways of `spoiling.py` and in a few
+more. What is drawn for one depends on its name alone, so any number of workers draws the same, and what was
+kept stays good when photographs are added.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Pool
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from needles import MIN_SOURCE_PX, cropped, opened, paths_in
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageEnhance, ImageFilter
+from spoiling import KINDS, Spoil, blurred, compressed, levels, noisy, picture, saved, scaled
+
+from photogenic.measures.darkroom import squeezed
+from photogenic.measures.decode import decode
+from photogenic.measures.finish import PIXEL_COLUMNS, pixels_measured
+
+INTACT = "intact"
+WHOLE_PX = 512  # of the photographs themselves
+Floats = NDArray[np.float64]
+Pictures = NDArray[np.uint8]
+Rng = np.random.Generator
+
+
+def off_colour(image: Image.Image, rng: Rng) -> Image.Image:
+    """A cast of any colour, multiplied or added."""
+    gains = rng.uniform(0.75, 1.2, 3) if rng.integers(2) else np.ones(3)
+    return picture(levels(image) * gains + (0 if gains[0] != 1 else rng.uniform(-30, 30, 3)))
+
+
+def crooked(image: Image.Image, rng: Rng) -> Image.Image:
+    """Turned by an angle that is seen, and cut to what is left."""
+    degrees = rng.uniform(4, 25) * rng.choice([-1, 1])
+    turned, (width, height) = image.rotate(degrees, Image.Resampling.BICUBIC), image.size
+    cut = 0.12 + abs(degrees) / 200
+    return turned.crop((int(cut * width), int(cut * height), int((1 - cut) * width), int((1 - cut) * height)))
+
+
+def gamma(image: Image.Image, rng: Rng) -> Image.Image:
+    return picture(255 * (levels(image) / 255) ** rng.choice([rng.uniform(0.3, 0.55), rng.uniform(1.9, 3)]))
+
+
+def doubled(image: Image.Image, rng: Rng) -> Image.Image:
+    shift = int(max(image.size) * rng.uniform(0.005, 0.03)) + 1
+    return Image.blend(image, ImageChops.offset(image, shift, int(rng.integers(-shift, shift))), 0.5)
+
+
+def grainy(image: Image.Image, rng: Rng) -> Image.Image:
+    values = levels(image)
+    return picture(values + rng.normal(0, rng.uniform(8, 25), (*values.shape[:2], 1)))
+
+
+def crisped(image: Image.Image, rng: Rng) -> Image.Image:
+    radius = max(image.size) * rng.uniform(0.001, 0.006)
+    return image.filter(ImageFilter.UnsharpMask(radius, int(rng.uniform(200, 500)), 0))
+
+
+def vivid(image: Image.Image, rng: Rng) -> Image.Image:
+    return ImageEnhance.Color(image).enhance(rng.uniform(1.9, 3.5))
+
+
+def blocked(image: Image.Image, rng: Rng) -> Image.Image:
+    """Something smooth and near before a part of the frame."""
+    mask, (width, height) = Image.new("L", image.size), image.size
+    blob = Image.new("L", (int(width * rng.uniform(0.3, 0.7)), int(height * rng.uniform(0.3, 0.8))), 255)
+    at = [int(rng.choice([-0.5, 1.0]) * side * rng.uniform(0.3, 0.6)) for side in image.size]
+    mask.paste(blob, (at[0], int(rng.uniform(0, 0.7) * height)))
+    mask = mask.filter(ImageFilter.GaussianBlur(width * rng.uniform(0.02, 0.06)))
+    return Image.composite(
+        Image.new("RGB", image.size, tuple(rng.integers(10, 200, 3).tolist())), image, mask
+    )
+
+
+def wrongly_balanced(image: Image.Image, rng: Rng) -> Image.Image:
+    """Too warm or too cool, a little green or magenta with it, as a camera that took bulbs for daylight."""
+    warmth, green = rng.uniform(0.12, 0.3) * rng.choice([-1, 1]), rng.uniform(-0.12, 0.12)
+    linear = (levels(image) / 255) ** 2.2 * np.exp2(2 * np.array([warmth, green, -warmth]))
+    return picture(255 * np.clip(linear, 0, 1) ** (1 / 2.2))
+
+
+MORE: dict[str, Spoil] = {
+    "off colour": off_colour,
+    "wrongly balanced": wrongly_balanced,
+    "crooked": crooked,
+    "wrong gamma": gamma,
+    "doubled": doubled,
+    "grain": grainy,
+    "crisped": crisped,
+    "vivid": vivid,
+    "something before it": blocked,
+    "soft and noisy": lambda image, rng: noisy(blurred(0.002, 0.004)(image, rng), rng),
+    "saved thrice": lambda image, rng: compressed(15, 45)(compressed(15, 45)(image, rng), rng),
+    "flat and dark": scaled(0.3, 0.6, lift=(0, 25)),
+    "flat and light": scaled(0.4, 0.7, lift=(60, 110)),
+}
+
+
+ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them
+    "colour of the light": ["colour cast", "off colour", "wrongly balanced"],
+    "level": ["tilted", "crooked"],
+    "focus": [
+        "out of focus",
+        "slightly out of focus",
+        "moved",
+        "enlarged",
+        "smeared",
+        "doubled",
+        "soft and noisy",
+    ],
+    "clean": ["noise", "colour noise", "grain", "heavy JPEG", "saved thrice", "four levels", "mosaic"],
+    "natural edges": ["over-sharpened", "crisped"],
+    "exposure": ["under-exposed", "over-exposed", "wrong gamma", "light shining in", "dark corners"],
+    "contrast": ["low contrast", "washed out", "haze", "flat and dark", "flat and light", "mediocre"],
+    "colour": ["dull", "colours forced", "vivid"],
+    "nothing before it": [
+        "finger",
+        "something before it",
+        "collage",
+        "bars or a frame",
+        "screenshot",
+        "text laid over",
+        "date in the corner",
+        "tiled watermark",
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Of one photograph: its name; itself [H, W, 3], at most WHOLE_PX; its crops as the network sees them
+    [N, S, S, 3], what they measure in PIXEL_COLUMNS [N, C], and their kinds [N].
+    """
+
+    name: str
+    photograph: Pictures
+    crops: Pictures
+    matrix: Floats
+    kinds: NDArray[np.str_]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", type=Path, nargs="*", help="files are named SOURCE--NAME")
+    parser.add_argument("--intact", type=int, default=4, help="crops of each photograph")
+    parser.add_argument("--spoiled", type=int, default=24, help="crops of each photograph")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--examples", type=Path, help="a folder: what is drawn and measured stays there")
+
+
+def taken(options: argparse.Namespace, paths: list[Path]) -> list[Examples]:
+    """Of each photograph that is large enough; of those that are shipped where there are no paths."""
+    numbers = range(len(paths) or len(list(opened([]))))
+    with Pool(options.workers) as pool:
+        found = pool.map(partial(_examples_of, paths, options), numbers, chunksize=1)
+    return [each for each in found if each is not None]
+
+
+def paths_of(options: argparse.Namespace) -> list[Path]:
+    paths = paths_in(options.folders)
+    if twice := {path.name for path in paths if sum(path.name == other.name for other in paths) > 1}:
+        raise SystemExit(f"Two photographs have one name: {', '.join(sorted(twice))}")
+    return paths
+
+
+def half_of(name: str) -> int:
+    """0 or 1, and of a source always the same."""
+    return crc32(name.partition("--")[0].encode()) % 2
+
+
+def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) -> Examples | None:
+    """As they were kept, or made now."""
+    name = paths[number].stem if paths else f"shipped-{number}"
+    kept = options.examples and options.examples / f"{name}.npz"
+    if kept and kept.is_file():
+        with np.load(kept) as arrays:
+            return Examples(name, **arrays)
+    image = next(opened([paths[number]])) if paths else list(opened([]))[number]
+    if min(image.size) < MIN_SOURCE_PX:
+        return None
+    arrays = _drawn(image, np.random.default_rng([options.seed, crc32(name.encode())]), options)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = kept.with_suffix(".part.npz")
+        np.savez(part, **arrays)
+        part.replace(kept)
+    return Examples(name, **arrays)
+
+
+def _drawn(image: Image.Image, rng: Rng, options: argparse.Namespace) -> dict[str, Any]:
+    """The arrays of Examples."""
+    kinds, crops, rows = [], [], []
+    for kind, data in _files_of(image, rng, options):
+        decoded = decode(data, exact=False)
+        values = pixels_measured(decoded, data)
+        kinds.append(kind)
+        crops.append(squeezed(decoded.rgb))
+        rows.append([values.get(name, np.nan) for name in PIXEL_COLUMNS])
+    image.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
+    return {
+        "photograph": np.asarray(image),
+        "crops": np.stack(crops),
+        "matrix": np.array(rows, np.float64),
+        "kinds": np.array(kinds, str),
+    }
+
+
+def _files_of(image: Image.Image, rng: Rng, options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
+    """Kinds of a photograph's crops, and the crops as files."""
+    spoils = KINDS | MORE
+    for kind in [INTACT] * options.intact + rng.permutation(list(spoils))[: options.spoiled].tolist():
+        crop = cropped(image, rng)
+        crop = crop if kind == INTACT else spoils[kind](crop, rng)
+        yield kind, saved(crop, int(rng.integers(85, 96)))
