@@ -194,9 +194,10 @@ def drawn_haystack(table: Table, rng: np.random.Generator) -> NDArray[np.int64]:
     rows: list[int] = []
     is_spoiled = np.isin(table.kinds, list(KINDS))
     photographs = np.unique(table.photographs)
-    for photograph in photographs:
+    order, num_needles = rng.permutation(len(photographs)), max(1, round(len(photographs) * INTACT_SHARE))
+    for photograph, place in zip(photographs, order, strict=True):
         own = table.photographs == photograph
-        if rng.random() < INTACT_SHARE:
+        if place < num_needles:
             rows.append(int(rng.choice(np.flatnonzero(own & table.is_intact))))
         spoiled = np.flatnonzero(own & is_spoiled)
         rows += rng.choice(spoiled, min(SPOILED_PER_PHOTOGRAPH, len(spoiled)), replace=False).tolist()
