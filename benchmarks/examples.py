@@ -8,6 +8,7 @@ kept stays good when photographs are added.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -168,14 +169,19 @@ def taken(options: argparse.Namespace, paths: list[Path]) -> list[Examples]:
 
 def paths_of(options: argparse.Namespace) -> list[Path]:
     paths = paths_in(options.folders)
-    if twice := {path.name for path in paths if sum(path.name == other.name for other in paths) > 1}:
+    if twice := [name for name, num in Counter(path.stem for path in paths).items() if num > 1]:
         raise SystemExit(f"Two photographs have one name: {', '.join(sorted(twice))}")
     return paths
 
 
+def source_number(name: str) -> int:
+    """Of a photograph's name without its suffix: what it has before two dashes is its source."""
+    return crc32(name.partition("--")[0].encode())
+
+
 def half_of(name: str) -> int:
     """0 or 1, and of a source always the same."""
-    return crc32(name.partition("--")[0].encode()) % 2
+    return source_number(name) % 2
 
 
 def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) -> Examples | None:

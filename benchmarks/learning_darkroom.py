@@ -63,7 +63,7 @@ def main() -> None:
     network = Network(options.start)
     if options.go_on:
         gone_on(network, options.go_on)
-    paths = [path for path in paths_of(options) if options.half in (None, half_of(path.name))]
+    paths = [path for path in paths_of(options) if options.half in (None, half_of(path.stem))]
     lesson = Lesson(taken(options, paths))
     print(f"{len(lesson.photographs)} photographs, {len(lesson.crops)} crops", flush=True)
     learn(network, lesson, options.steps, options.seed)

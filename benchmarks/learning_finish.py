@@ -24,10 +24,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
-from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, taken
+from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, source_number, taken
 from needles import INTACT_SHARE, SPOILED_PER_PHOTOGRAPH
 from numpy.typing import NDArray
 from spoiling import KINDS
@@ -93,7 +92,7 @@ def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path] | None) -> 
         for each in examples
     ]
     sizes = [len(each.kinds) for each in examples]
-    folds = [crc32(each.name.partition("--")[0].encode()) // 2 % NUM_FOLDS for each in examples]
+    folds = [source_number(each.name) // 2 % NUM_FOLDS for each in examples]
     return Table(
         np.concatenate(matrix),
         np.repeat(np.arange(len(examples)), sizes),
