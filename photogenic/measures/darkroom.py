@@ -29,7 +29,10 @@ AMOUNTS = ("turn", "red", "blue", "saturation", "gain", "lift", "gamma")  # 0 wh
 TOUCHES = ("turned", "tinted", "saturated", "toned")  # logits: whether anything was
 NUM_ASPECTS = 9  # logits: whether it is free of the faults of each of the finish score's aspects
 ANSWERS = (*AMOUNTS, *TOUCHES, *(f"aspect_{n}" for n in range(NUM_ASPECTS)))  # of one network
-DARKROOM_COLUMNS = tuple(f"darkroom_{name}" for name in (*ANSWERS, "lean"))  # `lean`: the size of `turn`
+NETWORKS = ("darkroom", "darkroom2")
+DARKROOM_COLUMNS = tuple(
+    f"{network}_{name}" for network in NETWORKS for name in (*ANSWERS, "lean")
+)  # `lean`: the size of `turn`
 
 
 class Darkroom:

@@ -40,6 +40,7 @@ COLUMNS = (*PIXEL_COLUMNS, *DARKROOM_COLUMNS)
 LEAF = -1
 APPEAL_POWER = 0.25
 LEAST = 0.005  # an answer of nothing would make all others worth nothing
+SURER = 1.5  # the power of the odds: the mean of many trees is nearer to the middle than what they know
 
 
 def measured(data: bytes) -> dict[str, float]:
@@ -166,7 +167,7 @@ def together(answers: Floats) -> Floats:
     By Bayes' rule, where a picture is finished or fails in one of the aspects, all equally likely before it
     is looked at: the odds against it add up.
     """
-    odds = 1 / np.maximum(answers, LEAST) - 1
+    odds = (1 / np.maximum(answers, LEAST) - 1) ** SURER
     return np.asarray(1 / (1 + odds.sum(axis=1)), np.float64)
 
 

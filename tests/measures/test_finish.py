@@ -12,7 +12,7 @@ from photogenic.core.errors import DecodeError
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.darkroom import NUM_ASPECTS
 from photogenic.measures.decode import Rgb
-from photogenic.measures.finish import COLUMNS, LEAST, Forest, finish, forest, matrix_of, measured
+from photogenic.measures.finish import COLUMNS, LEAST, SURER, Forest, finish, forest, matrix_of, measured
 
 
 def file_of(image: Image.Image) -> bytes:
@@ -33,9 +33,9 @@ def test_the_forest_answers_as_the_trees_it_was_made_of(tmp_path: Path) -> None:
         expected.append(forest.predict_proba(others.astype(np.float32))[:, 1])
     made = Forest.of_trees(trees, list("abcdef"))
     np.testing.assert_allclose(made.answers(others), np.transpose(expected), atol=1e-6)
-    odds = 1 / np.maximum(expected, LEAST) - 1
+    odds = (1 / np.maximum(expected, LEAST) - 1) ** SURER
     np.testing.assert_allclose(made.score(others), 1 / (1 + odds.sum(axis=0)), atol=1e-5)
-    assert (made.score(others) <= np.min(expected, axis=0) + 1e-6).all()
+    assert (made.score(others) <= np.min(1 / (1 + odds), axis=0) + 1e-6).all()
     one_by_one = [made.score(row[None])[0] for row in others]
     np.testing.assert_array_equal(one_by_one, made.score(others))
     made.save(tmp_path / "forest.npz")

@@ -1,0 +1,211 @@
+"""The network of `learning_darkroom.py`: an EfficientNet-Lite, and how it becomes and leaves an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, compose, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from photogenic.measures.darkroom import ANSWERS, NETWORKS, SIDE_PX
+
+STAGE_STRIDES = (1, 2, 2, 2, 1, 2, 1)  # a stage begins where the number of channels changes
+NORM_EPS = 1e-3
+FROZEN_BLOCKS = 5  # edges and colours are seen there as well as can be
+LEAST_FACTOR = 1e-4  # of a normalisation: channels that ImageNet's network has switched off
+MIDDLE, SPREAD = 127.0, 128.0  # of its pixels
+INPUT, OUTPUT = "pictures", "answers"
+Weights = Mapping[str, Tensor]
+
+
+class SameConvolution(nn.Conv2d):
+    """Padded as TensorFlow pads: of an odd number of pixels one more at the end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] => [B, D, ceil(h / stride), ceil(w / stride)]"""
+        pads: list[int] = []
+        for side, size, stride in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
+            pad = max((-(-side // stride) - 1) * stride + size - side, 0)
+            pads += [pad // 2, pad - pad // 2]
+        return super().forward(functional.pad(x, pads) if any(pads) else x)
+
+
+class Block(nn.Module):
+    """An inverted residual (Sandler et al., 2018, section 3.3): wider, channel by channel, narrow again."""
+
+    def __init__(self, weights: Weights, name: str, stride: int) -> None:
+        super().__init__()
+        wider, single, narrow = (
+            weights.get(f"{name}.{part}_conv.weight") for part in ("_expand", "_depthwise", "_project")
+        )
+        layers = [_convolution(wider)] if wider is not None else []
+        layers += [_convolution(single, stride, len(single)), _convolution(narrow, is_last=True)]
+        self.layers = nn.Sequential(*layers)
+        self.is_residual = stride == 1 and layers[0][0].in_channels == len(narrow)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] => [B, D, ceil(h / stride), ceil(w / stride)]"""
+        return x + self.layers(x) if self.is_residual else self.layers(x)
+
+
+class Network(nn.Module):
+    """An EfficientNet-Lite (Tan & Le, 2019, without squeeze-and-excitation, ReLU6), with a head for ANSWERS.
+
+    What it is built like, its weights say, named as in the PyPI package efficientnet_lite_pytorch.
+    """
+
+    def __init__(self, start: Path) -> None:
+        super().__init__()
+        weights = torch.load(start, weights_only=True)
+        layers, outside, stage = [_convolution(weights["_conv_stem.weight"], 2)], 0, -1
+        while (narrow := weights.get(f"_blocks.{len(layers) - 1}._project_conv.weight")) is not None:
+            begins = len(narrow) != outside
+            stage, outside = stage + begins, len(narrow)
+            layers.append(Block(weights, f"_blocks.{len(layers) - 1}", STAGE_STRIDES[stage] if begins else 1))
+        self.features = nn.Sequential(*layers, _convolution(weights["_conv_head.weight"]))
+        theirs = [each for name, each in weights.items() if not name.startswith("_fc.")]
+        self.features.load_state_dict(dict(zip(self.features.state_dict(), theirs, strict=True)))
+        self.head = nn.Linear(len(weights["_conv_head.weight"]), len(ANSWERS))
+        nn.init.normal_(self.head.weight, 0, 0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """[B, H, W, 3], 0-255 => [B, number of ANSWERS]"""
+        x = (pictures.permute(0, 3, 1, 2).float() - MIDDLE) / SPREAD
+        x = self.features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+        return self.head(functional.dropout(x, 0.2, self.head.training))
+
+
+class Mirrored(nn.Module):
+    """What a network says of pictures and of their mirror images, taken together.
+
+    The mean of both is more certain than one, and of how far something is turned much more: in what a network
+    is mistaken by itself goes the same way in the mirror.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("signs", torch.tensor([-1.0 if name == "turn" else 1.0 for name in ANSWERS]))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """[B, H, W, 3], 0-255 => [B, number of ANSWERS + 1]"""
+        straight, mirrored = self.network(torch.cat([pictures, pictures.flip(2)])).chunk(2)
+        answers = (straight + mirrored * self.signs) / 2
+        return torch.cat([answers, answers[:, :1].abs()], 1)
+
+
+def _convolution(weight: Tensor, stride: int = 1, groups: int = 1, is_last: bool = False) -> nn.Sequential:
+    outside, inside, size = weight.shape[:3]
+    convolution = SameConvolution(inside * groups, outside, size, stride, groups=groups, bias=False)
+    layers = [convolution, nn.BatchNorm2d(outside, eps=NORM_EPS)]
+    return nn.Sequential(*layers) if is_last else nn.Sequential(*layers, nn.ReLU6())
+
+
+def mean_of(networks: Sequence[Network]) -> Network:
+    """The first, with the mean of all weights."""
+    for same in zip(*(network.parameters() for network in networks), strict=True):
+        same[0].data.copy_(torch.stack([each.data for each in same]).mean(0))
+    return networks[0]
+
+
+def gone_on(network: Network, path: Path) -> Network:
+    """With the weights of an exported one, except in the blocks that never change.
+
+    There each normalisation is part of the convolution before it; here it is taken out again, by what
+    ImageNet's does, so that learning goes on in the scales in which it began.
+    """
+    weights = _exported_weights(path)
+    layers = [each for each in network.features.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
+    is_fixed = {id(each) for each in network.features[:FROZEN_BLOCKS].modules()}
+    with torch.no_grad():
+        for number, (convolution, norm) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
+            if id(norm) in is_fixed:
+                continue
+            weight, bias = weights[2 * number], weights[2 * number + 1]
+            spread = torch.sqrt(norm.running_var + norm.eps)
+            factors = norm.weight / spread
+            factors = torch.where(factors.abs() < LEAST_FACTOR, LEAST_FACTOR, factors)
+            norm.weight.copy_(factors * spread)
+            norm.bias.copy_(bias + norm.running_mean * factors)
+            convolution.weight.copy_(weight / factors.view(-1, 1, 1, 1))
+        network.head.weight.copy_(weights[-2])
+        network.head.bias.copy_(weights[-1])
+    return network
+
+
+def _exported_weights(path: Path) -> list[Tensor]:
+    """Of each convolution, and then of the head, the weight and the bias, in their order."""
+    graph = onnx.load(str(path)).graph
+    named = {each.name: numpy_helper.to_array(each).astype(np.float32) for each in graph.initializer}
+    named |= {
+        node.output[0]: named[node.input[0]]
+        for node in graph.node
+        if node.op_type == "Cast" and node.input[0] in named
+    }
+    layers = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
+    return [torch.from_numpy(named[name].copy()) for node in layers for name in node.input[1:3]]
+
+
+def export(network: Network, out: Path) -> None:
+    """As ONNX, with its mirror image, weights in half precision: they are made whole when it is opened."""
+    both_ways = Mirrored(network).eval()
+    example = torch.zeros(2, SIDE_PX, SIDE_PX, 3, dtype=torch.uint8)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        both_ways,
+        (example,),
+        str(out),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+        dynamo=False,
+    )
+    model = onnx.load(str(out))
+    graph, casts, halves = model.graph, [], []
+    for weight in list(graph.initializer):
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < 64:
+            continue
+        graph.initializer.remove(weight)
+        halves.append(numpy_helper.from_array(values.astype(np.float16), f"{weight.name}.half"))
+        casts.append(helper.make_node("Cast", [halves[-1].name], [weight.name], to=TensorProto.FLOAT))
+    graph.initializer.extend(halves)
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *nodes])
+    _save(model, out)
+
+
+def join(paths: Sequence[Path], out: Path) -> None:
+    """Networks that see the same pictures as one file, their answers one after the other."""
+    models = [
+        compose.add_prefix(onnx.load(str(path)), f"{name}/", rename_inputs=False)
+        for name, path in zip(NETWORKS, paths, strict=True)
+    ]
+    graphs = [model.graph for model in models]
+    for name, graph in zip(NETWORKS, graphs, strict=True):
+        for node in graph.node:
+            node.input[:] = [INPUT if each == f"{name}/{INPUT}" else each for each in node.input]
+    answers = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", None])
+    joined = helper.make_graph(
+        [
+            *(node for graph in graphs for node in graph.node),
+            helper.make_node("Concat", [graph.output[0].name for graph in graphs], [OUTPUT], axis=1),
+        ],
+        OUTPUT,
+        graphs[0].input,
+        [answers],
+        [each for graph in graphs for each in graph.initializer],
+    )
+    _save(helper.make_model(joined, opset_imports=models[0].opset_import), out)
+
+
+def _save(model: onnx.ModelProto, out: Path) -> None:
+    onnx.checker.check_model(model)
+    onnx.save(model, str(out))
