@@ -1,8 +1,8 @@
 """Crops of good photographs, as they are and spoiled: what the finish score and its network learn from.
 
 Of every photograph some crops stay intact and others are spoiled, in the ways of `spoiling.py` and in a few
-more. What is drawn for one depends on its name alone, so any number of workers draws the same, and what was
-kept stays good when photographs are added.
+more. What is drawn for one depends on its name, the seed and the number of the draw alone, so any number of
+workers draws the same, and what was kept stays good when photographs are added.
 """
 
 from __future__ import annotations
@@ -157,11 +157,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spoiled", type=int, nargs="+", default=[24], help=crops)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--examples", type=Path, help="a folder: what is drawn and measured stays there")
+    parser.add_argument(
+        "--examples", type=Path, help="what is drawn stays in this folder, for one seed and such numbers"
+    )
 
 
 def taken(options: argparse.Namespace, paths: list[Path]) -> list[Examples]:
     """Of each photograph that is large enough; of those that are shipped where there are no paths."""
+    if len(options.intact) != len(options.spoiled):
+        raise SystemExit("--intact and --spoiled have to name as many numbers each: one for each draw.")
     numbers = range(len(paths) or len(list(opened([]))))
     with Pool(options.workers) as pool:
         found = pool.map(partial(_examples_of, paths, options), numbers, chunksize=1)

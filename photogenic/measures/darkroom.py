@@ -1,10 +1,11 @@
 """What a darkroom would have to undo: how far a photograph is turned, tinted, faded, too light or too dark.
 
-A network was shown photographs that had been turned, tinted, faded and so on by known amounts, and others
-spoiled in the ways of `benchmarks/spoiling.py`; it tells the amounts, and in which aspects the picture fails.
-It is a MobileNetV2 (Sandler et al., 2018) that began as one for ImageNet and was trained on by
-`benchmarks/learning_darkroom.py`: how things stand and which colours they have it knows from there. Its
-answers are columns of the finish score, which weighs them beside its pixel measures.
+Two networks were shown photographs that had been turned, tinted, faded and so on by known amounts, and others
+spoiled in the ways of `benchmarks/spoiling.py`; each tells the amounts, and in which aspects the picture
+fails. One is a MobileNetV2 (Sandler et al., 2018), the other an EfficientNet-Lite2 (Tan & Le, 2019); both
+began as networks for ImageNet, where they came to know how things stand and which colours they have, and were
+trained on by `benchmarks/learning_darkroom.py`. Their answers are columns of the finish score, which weighs
+them beside its pixel measures.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ AMOUNTS = ("turn", "red", "blue", "saturation", "gain", "lift", "gamma")  # 0 wh
 TOUCHES = ("turned", "tinted", "saturated", "toned")  # logits: whether anything was
 NUM_ASPECTS = 9  # logits: whether it is free of the faults of each of the finish score's aspects
 ANSWERS = (*AMOUNTS, *TOUCHES, *(f"aspect_{n}" for n in range(NUM_ASPECTS)))  # of one network
-NETWORKS = ("darkroom", "darkroom2")
+NETWORKS = ("darkroom", "darkroom2")  # in the order of the file
 DARKROOM_COLUMNS = tuple(
     f"{network}_{name}" for network in NETWORKS for name in (*ANSWERS, "lean")
 )  # `lean`: the size of `turn`
 
 
 class Darkroom:
-    """The network, in one thread."""
+    """The networks, side by side in one file, in one thread."""
 
     def __init__(self, path: Path = DARKROOM_FILE) -> None:
         self._session = onnx_session(path)

@@ -1,7 +1,7 @@
 """How likely a photograph is a good, finished one and none that was spoiled: forests over pixel measures.
 
 What the appeal score's terms cannot see (noise of colour, over-sharpening, a collage, a cast) leaves traces
-in many measures at once, each of them weak; that a house leans is seen by the network of `darkroom.py`. For
+in many measures at once, each of them weak; that a house leans is seen by the networks of `darkroom.py`. For
 each aspect in which a photograph can fail, a forest has learnt from photographs and from what was made of
 them how all this goes together, and the odds against it in all aspects add up.
 `benchmarks/learning_finish.py` made `finish.npz`, which holds numbers and no code. It knows photographs: of

@@ -16,7 +16,7 @@ from photogenic.measures.darkroom import ANSWERS, SIDE_PX
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from learning_network import Mirrored, Network, SameConvolution, export, gone_on, join, mean_of
 
-STAGES = ((1, 8), (2, 8), (2, 12), (1, 16), (1, 20), (1, 24), (1, 28))  # blocks, channels
+STAGES = ((1, 6), (2, 8), (2, 12), (1, 16), (1, 20), (1, 24), (1, 28))  # blocks, channels
 NORM = ("weight", "bias", "running_mean", "running_var")
 
 
