@@ -13,9 +13,10 @@
 the area under the ROC curve, kind by kind: with the kind in the training, and without it (a fifth of the
 kinds left out at a time). Then how many needles a ranking finds in haystacks such as those of `needles.py`.
 
-FIRST and SECOND are networks of `learning_darkroom.py --half 0` and `--half 1`: one has to answer as it does
-about pictures that it has not seen, so each is asked about the other half. Without them the network that
-comes along answers, which may have seen them all, and the figures are too good.
+FIRST and SECOND are files such as the one that comes along (`learning_darkroom.py --join`), of networks of
+`--half 0` and of `--half 1`: one has to answer as it does about pictures that it has not seen, so each is asked
+about the other half. Without them the networks that come along answer, which may have seen them all, and the figures
+are too good.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
+import yaml
 from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, source_number, taken
-from needles import INTACT_SHARE, SPOILED_PER_PHOTOGRAPH
+from needles import INTACT_SHARE, RECIPE, SPOILED_PER_PHOTOGRAPH
 from numpy.typing import NDArray
 from spoiling import KINDS
 
 from photogenic.measures.appeal import MAX_SCORE, appeal_score
 from photogenic.measures.darkroom import DARKROOM_FILE, Darkroom
 from photogenic.measures.finish import APPEAL_POWER, COLUMNS, STAMPED, Forest
+from photogenic.recipe import find_recipe
 
 NUM_TREES, MIN_LEAF, FEATURE_SHARE = 60, 2, 0.6  # for each aspect
 TABLE_TREES = 15  # to say how well it would do without a kind
@@ -43,7 +46,6 @@ NUM_FOLDS = 5
 NODES = ("features", "numbers", "rights")  # of a forest: an entry for each node
 NUM_DRAWS = 40
 APPEAL_POWERS = (0.0, APPEAL_POWER, 0.5, 1.0)
-WATERMARK_MAX = 16  # of recipes/own-photographs.yaml
 READ_BY_OCR = ("text laid over", "screenshot", "date in the corner")  # taken for found
 Floats = NDArray[np.float64]
 
@@ -88,7 +90,7 @@ def main() -> None:
 
 
 def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path], num_workers: int) -> Table:
-    """Pixel measures, and the answers of the network that has not learnt from the photograph."""
+    """Pixel measures, and the answers of the networks that have not learnt from the photograph."""
     with Pool(num_workers) as pool:
         matrix = pool.map(partial(_matrix_of, darkrooms), examples, chunksize=4)
     sizes = [len(each.kinds) for each in examples]
@@ -102,8 +104,8 @@ def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path], num_worker
 
 
 def _matrix_of(darkrooms: Sequence[Path], examples: Examples) -> Floats:
-    network = _darkroom(darkrooms[1 - half_of(examples.name)])
-    return np.hstack([examples.matrix, network.batch(list(examples.crops))])
+    networks = _darkroom(darkrooms[1 - half_of(examples.name)])
+    return np.hstack([examples.matrix, networks.batch(list(examples.crops))])
 
 
 @cache
@@ -189,7 +191,8 @@ def print_needles(table: Table, probabilities: Floats, seed: int) -> None:
     rows = (dict(zip(COLUMNS, row, strict=True)) for row in table.matrix.tolist())
     appeal = np.array([appeal_score(row) for row in rows]) / MAX_SCORE
     found = table.is_intact | ~np.isin(table.kinds, READ_BY_OCR)
-    found &= table.matrix[:, COLUMNS.index(STAMPED)] <= WATERMARK_MAX
+    recipe = yaml.safe_load(find_recipe(RECIPE).read_text(encoding="utf-8"))
+    found &= table.matrix[:, COLUMNS.index(STAMPED)] <= recipe["curate"]["steps"]["watermark"]["max"]
     rng = np.random.default_rng(seed)
     draws = [drawn_haystack(table, rng) for _ in range(NUM_DRAWS)]
     for power in APPEAL_POWERS:

@@ -122,6 +122,10 @@ def gone_on(network: Network, path: Path) -> Network:
     """
     weights = _exported_weights(path)
     layers = [each for each in network.features.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
+    if len(weights) != len(layers) + 2:  # a weight and a bias of each convolution and of the head
+        raise SystemExit(
+            f"{path} is not one network such as this: another kind, or several that were joined."
+        )
     is_fixed = {id(each) for each in network.features[:FROZEN_BLOCKS].modules()}
     with torch.no_grad():
         for number, (convolution, norm) in enumerate(zip(layers[::2], layers[1::2], strict=True)):

@@ -88,6 +88,8 @@ def test_a_network_leaves_as_onnx_comes_back_and_stands_beside_another(
 
     export(network_of(random_start(tmp_path / "other.pth", 2), 3), tmp_path / "two.onnx")
     join([tmp_path / "one.onnx", tmp_path / "two.onnx"], tmp_path / "both.onnx")
+    with pytest.raises(SystemExit, match="several that were joined"):
+        gone_on(Network(start), tmp_path / "both.onnx")
     both = asked(tmp_path / "both.onnx", pictures)
     np.testing.assert_allclose(both, np.hstack([one, asked(tmp_path / "two.onnx", pictures)]), atol=1e-4)
 
