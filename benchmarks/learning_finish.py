@@ -14,9 +14,9 @@ the area under the ROC curve, kind by kind: with the kind in the training, and w
 kinds left out at a time). Then how many needles a ranking finds in haystacks such as those of `needles.py`.
 
 FIRST and SECOND are files such as the one that comes along (`learning_darkroom.py --join`), of networks of
-`--half 0` and of `--half 1`: one has to answer as it does about pictures that it has not seen, so each is asked
-about the other half. Without them the networks that come along answer, which may have seen them all, and the figures
-are too good.
+`--half 0` and of `--half 1`: one has to answer as it does about pictures that it has not seen, so each is
+asked about the other half. Without them the networks that come along answer, which may have seen them all,
+and the figures are too good.
 """
 
 from __future__ import annotations
