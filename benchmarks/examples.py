@@ -210,7 +210,7 @@ def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) ->
                 draws.append(dict(arrays))
             continue
         rng = np.random.default_rng([options.seed + draw, crc32(name.encode())])
-        draws.append(_drawn(image, rng, *size))
+        draws.append(_drawn(image, rng, *size) | ({} if draw else {"photograph": whole(image)}))
         if path:
             _keep(draws[-1], path)
     parts = {key: np.concatenate([each[key] for each in draws]) for key in ("crops", "matrix", "kinds")}
@@ -229,7 +229,7 @@ def _keep(arrays: dict[str, Any], path: Path) -> None:
 
 
 def _drawn(image: Image.Image, rng: Rng, num_intact: int, num_spoiled: int) -> dict[str, Any]:
-    """The arrays of Examples."""
+    """The arrays of Examples that hold crops."""
     kinds, crops, rows = [], [], []
     for kind, data in _files_of(image, rng, num_intact, num_spoiled):
         decoded = decode(data, exact=False)
@@ -237,14 +237,18 @@ def _drawn(image: Image.Image, rng: Rng, num_intact: int, num_spoiled: int) -> d
         kinds.append(kind)
         crops.append(squeezed(decoded.rgb))
         rows.append([values.get(name, np.nan) for name in PIXEL_COLUMNS])
-    small = image.copy()
-    small.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
     return {
-        "photograph": np.asarray(small),
         "crops": np.stack(crops),
         "matrix": np.array(rows, np.float64),
         "kinds": np.array(kinds, str),
     }
+
+
+def whole(image: Image.Image) -> Pictures:
+    """A photograph at most WHOLE_PX: [H, W, 3]."""
+    image = image.copy()
+    image.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
+    return np.asarray(image)
 
 
 def _files_of(image: Image.Image, rng: Rng, num_intact: int, num_spoiled: int) -> Iterator[tuple[str, bytes]]:

@@ -27,11 +27,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from examples import ASPECTS, INTACT, WHOLE_PX, Examples, add_options, half_of, paths_of, source_of, taken
+from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, source_of, taken, whole
 from learning_network import FROZEN_BLOCKS, Network, export, gone_on, join, mean_of
 from needles import opened, paths_in
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -127,9 +126,7 @@ def lesson_of(options: argparse.Namespace) -> Lesson:
     """Of all plain photographs and, where folders are named, of the half of what lies there."""
     plain = []
     for path in paths_in(options.plain):
-        image = next(opened([path]))
-        image.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
-        plain.append((path.stem, np.asarray(image)))
+        plain.append((path.stem, whole(next(opened([path])))))
     paths = [path for path in paths_of(options) if options.half in (None, half_of(path.stem))]
     return Lesson(plain, taken(options, paths) if options.folders else [])
 
