@@ -28,6 +28,7 @@ OF_MODELS = (
     "watermark_score",
     "num_words",
     "text_area_ratio",
+    "num_date_stamps",
 )
 TYPO = 0.85  # as alike as this two names are meant to be one
 

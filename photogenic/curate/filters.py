@@ -137,6 +137,7 @@ def _rules(name: str, step: StrictModel) -> Iterator[Rule | None]:
         case OcrStep():
             yield _at_most("num_words", step.max_words, "too many words in the picture")
             yield _at_most("text_area_ratio", step.max_text_area_ratio, "too much of it is text")
+            yield _at_most("num_date_stamps", step.max_date_stamps, "a date is printed into it")
         case UnsafeStep():
             yield _at_most("unsafe_prob", step.max_prob, "unsafe content")
         case ConceptStep():

@@ -73,6 +73,7 @@ COLUMNS_SAY = {
     "aspect_ratio": "longer side over shorter side",
     "watermark_score": "how far the strongest repetition stands out: photographs 4-12, marks 15 and more",
     "num_words": "words that are read in the picture",
+    "num_date_stamps": "dates and times printed along the upper or lower edge",
     "text_area_ratio": "share of the area under what is read, 0-1",
     "unsafe_prob": "probability of offensive content, 0-1",
     "clip_score": "100 x cosine of picture and text",

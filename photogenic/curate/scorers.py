@@ -234,12 +234,17 @@ def measure_watermark(sample: Sample, data: bytes, model: Any) -> Values:
 
 @cache
 def ocr_scorer() -> Scorer:
-    """Words in the picture, and the area that they take."""
-    columns = {"num_words": "int32", "text_area_ratio": "float64", "ocr_text": "string"}
+    """Words in the picture, the area that they take, and date stamps."""
+    columns = {
+        "num_words": "int32",
+        "text_area_ratio": "float64",
+        "num_date_stamps": "int32",
+        "ocr_text": "string",
+    }
     from photogenic.measures.ocr import model_files
 
     models = [file_fingerprint(path) for path in model_files()]
-    revision = _revision("ocr 2", [columns, models], "rapidocr", "onnxruntime")
+    revision = _revision("ocr 3", [columns, models], "rapidocr", "onnxruntime")
     return Scorer("ocr", measure_text, columns, revision, samples_per_task=8, told=_package("rapidocr"))
 
 
@@ -251,6 +256,7 @@ def measure_text(sample: Sample, data: bytes, model: Any) -> Values:
     return {
         "num_words": result.num_words,
         "text_area_ratio": result.text_area_ratio,
+        "num_date_stamps": result.num_date_stamps,
         "ocr_text": result.text,
     }
 

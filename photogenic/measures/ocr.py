@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,18 @@ MIN_ALPHANUMERICS = 2  # a lone letter is more often a shape than a text
 MAX_LINE_AREA_RATIO = 0.9  # the detector takes some drawings as a whole for one sign
 MAX_WORD_LETTERS, MEAN_WORD_LETTERS = 12, 5  # of English
 DETECTION_LONG_SIDE_PX = 480
+MIN_STAMP_DIGITS = 5  # of a day and a year, '98 11 3
+MAX_STAMP_LETTERS = 0.25  # of the digits: O and l are read for 0 and 1
+STAMP_EDGE = 0.2  # of the height, above and below: there cameras print the date
+OF_DATES = re.compile(r"JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|[AP]M\b", re.IGNORECASE)
+CLOCK = re.compile(r"\d\s?[:.]\s?\d\d\b")
 
 
 @dataclass(frozen=True)
 class OcrResult:
     num_words: int
     text_area_ratio: float  # of the picture, under the lines' outlines, 0-1
+    num_date_stamps: int  # lines of digits near the upper or lower edge, as cameras print date and time
     text: str  # the lines, from top to bottom, joined by newlines
 
 
@@ -52,6 +59,7 @@ class Ocr:
         return OcrResult(
             num_words=sum(_num_words(piece) for text, _ in lines for piece in text.split()),
             text_area_ratio=_area_ratio([box for _, box in lines], *rgb.shape[:2]),
+            num_date_stamps=sum(_is_date_stamp(text, box, len(rgb)) for text, box in lines),
             text="\n".join(text for text, _ in lines),
         )
 
@@ -65,6 +73,18 @@ def _num_words(piece: str) -> int:
     """Of one piece between spaces. A long one is several words whose spaces the recogniser did not see."""
     length = sum(c.isalnum() for c in piece)
     return round(length / MEAN_WORD_LETTERS) if length > MAX_WORD_LETTERS else min(length, 1)
+
+
+def _is_date_stamp(text: str, box: NDArray[np.float32], height: int) -> bool:
+    """Whether a line may be date or time, and lies where cameras print them. Its spaces are often lost.
+
+    Outlines are quadrilaterals [4, 2] (x, y).
+    """
+    from_edge = 0.5 - abs(float(box[:, 1].mean()) / height - 0.5)
+    digits = sum(c.isdigit() for c in text)
+    letters = sum(c.isalpha() for c in OF_DATES.sub("", text))
+    is_time = digits >= MIN_STAMP_DIGITS or CLOCK.search(text) is not None
+    return from_edge <= STAMP_EDGE and is_time and letters <= MAX_STAMP_LETTERS * digits
 
 
 def _or_empty(values: Any) -> Any:

@@ -16,10 +16,12 @@ from photogenic.curate.filters import RANGES, Rule, rules_for
 
 
 def test_a_value_on_the_bound_is_kept_and_so_is_one_that_was_not_measured() -> None:
-    words, area = rules_for("ocr", OcrStep(max_words=2, max_text_area_ratio=0.1))
+    step = OcrStep(max_words=2, max_text_area_ratio=0.1, max_date_stamps=0)
+    words, area, stamps = rules_for("ocr", step)
     assert words.sentence == "too many words in the picture (num_words above 2)"
     assert words.breaks(np.array([2, 3, np.nan])).tolist() == [False, True, False]
     assert (area.column, area.threshold) == ("text_area_ratio", 0.1)
+    assert stamps.sentence == "a date is printed into it (num_date_stamps above 0)"
     assert area.breaks(np.array([0.1, 0.5, np.nan])).tolist() == [False, True, False]
     rule = Rule("contrast", "min", "flat", 0.3)
     assert rule.breaks(np.array([0.1, 0.3, np.nan, 0.9])).tolist() == [True, False, False, False]

@@ -40,6 +40,32 @@ def test_overlaid_text_is_read_and_its_area_measured(
         assert 0.05 < result.text_area_ratio < 0.3
 
 
+@pytest.mark.parametrize(
+    ("line", "is_stamp"),
+    [
+        ("'98 11 3", True),
+        ("'07 9 6 18:32", True),
+        ("OCT 12 2003", True),
+        ("10:45 PM", True),
+        ("ROUTE 66", False),
+        ("Best of 2003", False),
+        ("19 to 21 May 2003 in Ghent", False),
+    ],
+)
+def test_dates_in_a_corner_are_stamps(
+    ocr: Ocr, photographs: dict[str, Rgb], line: str, is_stamp: bool
+) -> None:
+    image = Image.fromarray(photographs["coffee"])
+    (width, height), font = image.size, ImageFont.load_default(image.height // 14)
+    for share, expected in ((0.95, is_stamp), (0.5, False)):
+        dated = image.copy()
+        place = (int(0.97 * width), int(share * height))
+        ImageDraw.Draw(dated).text(place, line, (255, 140, 30), font, "rb", stroke_width=2)
+        result = ocr(np.asarray(dated))
+        assert result.num_words > 0
+        assert result.num_date_stamps == expected, result.text
+
+
 def test_lost_spaces_do_not_lose_words(ocr: Ocr, sticker: Rgb) -> None:
     assert ocr(with_text(sticker, ["WHENYOUSEEITAGAIN"], 36)).num_words >= 3
 

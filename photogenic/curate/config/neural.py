@@ -18,6 +18,9 @@ class OcrStep(StrictModel):
     max_text_area_ratio: Ratio | None = Field(
         0.05, ge=0, le=1, description="Share of the area under text, at most."
     )
+    max_date_stamps: int | None = Field(
+        None, ge=0, description="Dates or times along the upper or lower edge, at most; 0 for photographs."
+    )
 
 
 class UnsafeStep(StrictModel):
