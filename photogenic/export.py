@@ -12,6 +12,7 @@ import io
 import json
 import shutil
 import tarfile
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,7 @@ SAMPLES_PER_SHARD = 1000
 ROW_GROUP_BYTES = 64 * 2**20  # of pictures held in memory, and read at once by whoever opens the file
 RECORDS = ".export"  # what is finished, in the export's own folder
 EXPORTS = "exports.json"  # in the run folder: where its exports lie
+MAX_STEM = 40  # characters of an original's name: with four bytes each and the id they still make a file name
 REVISION = 1
 
 
@@ -62,6 +64,7 @@ class Picture:
     """An original, and all that is known of it."""
 
     name: str  # sample_id and suffix
+    file_name: str  # the same, after the original's own name where it has one
     data: bytes
     text: str  # the caption, else the alt_text
     row: dict[str, Any]  # of the table
@@ -171,7 +174,9 @@ def _pictures(rows: pa.Table, sources: Sources, unreadable: list[Unreadable]) ->
             unreadable.append(Unreadable(sample.sample_id, sample.source, sample.member, error.what))
             continue
         text = row.get("caption") or sample.alt_text or ""
-        yield Picture(sample.sample_id + _suffix(sample, data), data, text, row, _fields(sample, row, text))
+        name = sample.sample_id + _suffix(sample, data)
+        file_name = "-".join(filter(None, (_stem(sample), name)))
+        yield Picture(name, file_name, data, text, row, _fields(sample, row, text))
 
 
 def _original(sample: Sample, sources: Sources) -> bytes:
@@ -186,6 +191,14 @@ def _fields(sample: Sample, row: dict[str, Any], text: str) -> dict[str, Any]:
     own = {name: row[name] for name in row if name not in ("fields", "offset", "size_bytes")} | {"text": text}
     theirs = {f"field.{name}" if name in own else name: value for name, value in sample.fields.items()}
     return {str(name): plain(value) for name, value in (own | theirs).items()}
+
+
+def _stem(sample: Sample) -> str:
+    """What people call the picture, as a part of a file name: of the file, or of a row its key."""
+    named = PurePosixPath(sample.member)
+    stem = (named if named.suffix.lower() in IMAGE_SUFFIXES else PurePosixPath(sample.key)).stem
+    composed = unicodedata.normalize("NFC", stem)  # else an accent that stands by itself is lost
+    return "".join(c if c.isalnum() or c == "-" else "_" for c in composed).strip("-_")[:MAX_STEM]
 
 
 BEGINNINGS = {
@@ -236,8 +249,8 @@ def _write_pictures(path: Path, schema: pa.Schema, pictures: Pictures) -> None:
     temporary.mkdir()
     with atomic_path(_lines_of(path)) as lines, lines.open("w", encoding="utf-8") as file:
         for picture in pictures:
-            (temporary / picture.name).write_bytes(picture.data)
-            row = {"file_name": f"{path.name}/{picture.name}"} | picture.fields
+            (temporary / picture.file_name).write_bytes(picture.data)
+            row = {"file_name": f"{path.name}/{picture.file_name}"} | picture.fields
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     _remove(path)
     temporary.rename(path)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,31 @@ def test_shards_are_what_other_readers_expect(run: Run, tmp_path: Path) -> None:
     assert all((tmp_path / "folder" / row["file_name"]).is_file() for row in rows) and len(rows) == NUM
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("IMG_2041.JPG", "IMG_2041-"),
+        ("2024-05-01 Rome, evening.png", "2024-05-01_Rome__evening-"),
+        (unicodedata.normalize("NFD", "Été à Köln.jpg"), "Été_à_Köln-"),
+        ("庭の花.webp", "庭の花-"),
+        ("--rm\n'; $(x).jpg", "rm______x-"),
+        ("\U00020000" * 60 + ".jpg", "\U00020000" * 40 + "-"),
+        ("___.png", ""),
+    ],
+)
+def test_copies_in_a_folder_keep_the_name_of_the_original(tmp_path: Path, name: str, begins: str) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (40, 30), "teal").save(photos / name)
+    run = with_needles(Run(tmp_path / "run"), photos)
+    export(run, "needles", "folder", tmp_path / "out")
+    (picture,) = (tmp_path / "out" / "00000").iterdir()
+    (needle,) = read_table(run.folder / "review" / "needles.parquet").to_pylist()
+    assert picture.name == begins + needle["sample_id"] + Path(name).suffix.lower()
+    row = json.loads((tmp_path / "out" / "metadata.jsonl").read_text("utf-8"))
+    assert (row["file_name"], row["member"]) == (f"00000/{picture.name}", needle["member"])
+
+
 def test_a_list_of_ids_reads_no_picture(run: Run, photos: Path, tmp_path: Path) -> None:
     for path in photos.iterdir():
         path.unlink()
@@ -133,6 +159,7 @@ def test_originals_inside_tars_and_parquet_go_on_as_they_are(run: Run, photos: P
         pictures = list((tmp_path / f"from {to}" / "00000").iterdir())
         assert sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures) == hashes_of(photos)
         assert sorted(path.suffix for path in pictures) == sorted(SUFFIXES[n % 3] for n in range(NUM))
+        assert {path.name[: len("key__0-")] for path in pictures} == {f"key__{n}-" for n in range(NUM)}
 
 
 @pytest.mark.parametrize("to", ["webdataset", "folder", "parquet"])
