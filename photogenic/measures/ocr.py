@@ -25,7 +25,7 @@ MIN_STAMP_DIGITS = 5  # of a day and a year, '98 11 3
 MAX_STAMP_LETTERS = 0.25  # of the digits: O and l are read for 0 and 1
 STAMP_EDGE = 0.2  # of the height, above and below: there cameras print the date
 OF_DATES = re.compile(r"JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|[AP]M\b", re.IGNORECASE)
-CLOCK = re.compile(r"\d\s?[:.]\s?\d\d\b")
+CLOCK = re.compile(r"\d\s?:\s?\d\d\b")  # with a point it would be a price
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def test_overlaid_text_is_read_and_its_area_measured(
         ("OCT 12 2003", True),
         ("10:45 PM", True),
         ("ROUTE 66", False),
+        ("$ 1.99", False),
         ("Best of 2003", False),
         ("19 to 21 May 2003 in Ghent", False),
     ],
