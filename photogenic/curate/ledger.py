@@ -6,7 +6,7 @@ columns, and the first one that holds decides. So a changed threshold is a query
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,11 @@ from photogenic.core.manifest import POOL_SCHEMA, VERDICTS_SCHEMA
 from photogenic.core.shards import write_table
 from photogenic.curate.columns import Ints, PoolColumns, column_sql
 from photogenic.curate.filters import FIELD, Floats, Rule
-from photogenic.curate.tables import POOL, ROWS, first_of, like_any, literal, none_of, write_batches
+from photogenic.curate.tables import POOL, ROWS, first_of, like_any, literal, write_batches
 
 KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
+FATES, ALIVE = "fates", "-1"  # the number of the event that decides for each sample, or that none does
+_FATE = column_sql(FATES, "fate")
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,28 @@ class Ledger(PoolColumns):
     def __init__(self, manifest: Path, folder: Path) -> None:
         super().__init__(manifest, folder)
         self.events: list[Event] = []
+        self._num_settled = 0  # of the events: FATES knows what came of them
 
     # --- who is alive ----------------------------------------------------------------------------------
 
     @property
     def living(self) -> str:
         """The condition, as SQL, that no event has happened to a sample so far."""
-        return none_of(event.condition for event in self.events)
+        self.settle()
+        return f"{_FATE} = {ALIVE}"
+
+    def settle(self) -> None:
+        """Ask which event decides for each sample, of those before and those since the last time.
+
+        Every condition is asked once, however often the answer is read.
+        """
+        since = range(self._num_settled, len(self.events))
+        if self.tables.has(FATES) and not since:
+            return
+        before = [(f"{_FATE} <> {ALIVE}", _FATE)] if self.tables.has(FATES) else []
+        cases = before + [(self.events[fate].condition, str(fate)) for fate in since]
+        self.tables.keep(FATES, self.tables.select({"fate": f"({first_of(cases, ALIVE)})::SMALLINT"}))
+        self._num_settled = len(self.events)
 
     def of_alive(self, columns: Mapping[str, str], where: str = "TRUE") -> pa.Table:
         """`row` and `columns` (name -> SQL) of who is alive, in the pool's order, in memory."""
@@ -181,25 +198,22 @@ class Ledger(PoolColumns):
 
     def counts(self) -> list[tuple[str, str, int]]:
         """(step, verdict, number of samples) of every event, in their order."""
-        rows = self.tables.rows(
-            self.tables.select({"fate": self._fate(), "num": "count(*)"}, tail="GROUP BY 1")
-        )
+        self.settle()
+        rows = self.tables.rows(self.tables.select({"fate": _FATE, "num": "count(*)"}, tail="GROUP BY 1"))
         found = {int(fate): int(num) for fate, num in rows}
         return [(event.step, event.verdict, found.get(fate, 0)) for fate, event in enumerate(self.events)]
 
     def write_verdicts(self, path: Path) -> None:
         """One row per sample, as VERDICTS_SCHEMA."""
-        events = self.events
+        self.settle()
         columns = {name: column_sql(POOL, name) for name in ("sample_id", "source", "key")}
-        columns |= {"uid": self._uid}
         columns |= {
-            "verdict": first_of(
-                [(event.condition, literal(event.verdict)) for event in events], literal(KEPT)
-            ),
-            "drop_step": first_of([(event.condition, literal(event.step)) for event in events], "NULL"),
-            "drop_reason": first_of([(event.condition, event.reason) for event in events], "NULL"),
-            "value": first_of([(event.condition, event.value) for event in events], "NULL"),
-            "threshold": first_of([(event.condition, event.threshold) for event in events], "NULL"),
+            "uid": self._uid,
+            "verdict": self._told_by(lambda event: literal(event.verdict), literal(KEPT)),
+            "drop_step": self._told_by(lambda event: literal(event.step)),
+            "drop_reason": self._told_by(lambda event: event.reason),
+            "value": self._told_by(lambda event: event.value),
+            "threshold": self._told_by(lambda event: event.threshold),
         }
         write_batches(path, VERDICTS_SCHEMA, self.tables.batches(self.tables.select(columns)))
 
@@ -216,9 +230,10 @@ class Ledger(PoolColumns):
                     schema = schema.append(field)
         return write_batches(path, schema, self.tables.gathered(columns, self.living))
 
-    def _fate(self) -> str:
-        """The number of the first event that happened to a sample; -1 to who is alive."""
-        return first_of([(event.condition, str(fate)) for fate, event in enumerate(self.events)], "-1")
+    def _told_by(self, told: Callable[[Event], str], of_living: str = "NULL") -> str:
+        """What the event that decides says, as SQL."""
+        cases = [(f"{_FATE} = {fate}", told(event)) for fate, event in enumerate(self.events)]
+        return first_of(cases, of_living)
 
 
 def broken(rule: Rule, value: str) -> str:

@@ -29,7 +29,7 @@ from photogenic.curate.columns import listing
 from photogenic.curate.judging import write_judged
 from photogenic.curate.ledger import Ledger
 from photogenic.curate.scorers import Scorer, ScoreTask, score
-from photogenic.curate.tables import BATCH_ROWS, write_batches
+from photogenic.curate.tables import BATCH_ROWS, num_nulls, write_batches
 from photogenic.engines.tasks import Engine, Failure
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Scores:
         Nothing is held in memory but what is being scored. What the result tells is who could not be.
         """
         alias, scored = scorer.folder_name, Scored()
-        self._align(scorer, ledger)
+        if self._align(scorer, ledger) == len(ledger):
+            return scored
         missing = f"({ledger.living if who is None else who}) AND {ledger.unscored(alias)}"
         num = ledger.count(missing)
         if not num:
@@ -90,8 +91,11 @@ class Scores:
         for source in head.sources:
             ledger.detach(source.folder_name)
 
-    def _align(self, scorer: Scorer, ledger: Ledger) -> None:
-        """Attach one row per sample: its valid score, else null. Where parts lie about, they are taken in."""
+    def _align(self, scorer: Scorer, ledger: Ledger) -> int:
+        """Attach one row per sample: its valid score, else null. Where parts lie about, they are taken in.
+
+        Returns how many have one.
+        """
         folder, beside = self.folder / scorer.folder_name, self.beside(scorer)
         path = ledger.kept(scorer.folder_name, listing([folder, *beside]))
         store, parts = folder / "00000.parquet", [folder / "parts", *([] if self.whole else beside)]
@@ -107,6 +111,7 @@ class Scores:
             path.parent.mkdir(parents=True, exist_ok=True)
             aligned.replace(path)
         ledger.attach(scorer.folder_name, path, scorer.own_schema)
+        return len(ledger) - num_nulls(path, "stamp")
 
     def beside(self, scorer: Scorer) -> list[Path]:
         """The scorer's folders in other stores: a slice reads the whole pool's, a whole run all slices'."""

@@ -57,11 +57,6 @@ def first_of(cases: Sequence[tuple[str, str]], otherwise: str) -> str:
     return f"CASE {branches} ELSE {otherwise} END"
 
 
-def none_of(conditions: Iterable[str]) -> str:
-    """None of the conditions holds; one that cannot be told does not."""
-    return " AND ".join(f"({condition}) IS NOT TRUE" for condition in conditions) or "TRUE"
-
-
 def like_any(value: str, patterns: Sequence[str]) -> str:
     """Whether a text matches one of the patterns, of which `*` stands for anything; capitals do not count."""
     return " OR ".join(f"lower({value}) GLOB {literal(_glob(pattern.lower()))}" for pattern in patterns)
@@ -117,9 +112,13 @@ class Tables:
 
     def number_rows(self, num: int) -> None:
         """A relation `rows` with the column `row`: 0 to num - 1."""
+        self.keep(ROWS, f"SELECT range AS row FROM range({num})")
+
+    def keep(self, alias: str, query: str) -> None:
+        """Set a query's result, one row per sample in the pool's order, beside the others under a name."""
         with self._space():
-            self._db.execute(f"CREATE OR REPLACE TABLE rows AS SELECT range AS row FROM range({num})")
-        self._relations[ROWS] = ROWS
+            self._db.execute(f"CREATE OR REPLACE TABLE {quoted(alias)} AS {query}")
+        self._relations[alias] = quoted(alias)
 
     def from_clause(self, *sql: str) -> str:
         """The relations that the expressions speak of, joined by position."""
