@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -152,11 +153,8 @@ def encoded_each_time(pipeline: Any, prompts: list[str], seeds: list[int], steps
 
 def attention_unspared(job: Draw) -> list[np.ndarray]:
     """Keys and values of the words computed at every step, processors asked by way of their signatures."""
-    spared, denoising.attention_spared = denoising.attention_spared, lambda *_: contextlib.nullcontext()
-    try:
+    with mock.patch.object(denoising, "attention_spared", lambda *_: contextlib.nullcontext()):
         return job()
-    finally:
-        denoising.attention_spared = spared
 
 
 def in_two_passes(pipeline: Any, job: Draw) -> list[np.ndarray]:

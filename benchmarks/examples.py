@@ -209,6 +209,7 @@ def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) ->
             with np.load(path) as arrays:
                 draws.append(dict(arrays))
             continue
+        assert image is not None  # opened above, for this one is not kept
         rng = np.random.default_rng([options.seed + draw, crc32(name.encode())])
         draws.append(_drawn(image, rng, *size) | ({} if draw else {"photograph": whole(image)}))
         if path:

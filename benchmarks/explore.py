@@ -16,6 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,7 +61,7 @@ def write_run(folder: Path, rows: int) -> tuple[Run, CurateConfig]:
     write_table(folder / "pool" / "manifest" / "00000.parquet", pa.table(manifest, POOL_SCHEMA))
     write_json(folder / "pool" / "sources.json", {"made up": str(folder)})
     columns: dict[str, np.ndarray] = {}
-    steps = [{"name": "read", "rules": []}]
+    steps: list[dict[str, Any]] = [{"name": "read", "rules": []}]
     for name, step in config.steps.items():
         rules = rules_for(name, step)
         for rule in rules:

@@ -139,7 +139,7 @@ def whole_step(subject: Subject, options: argparse.Namespace) -> dict[str, Any]:
     kept = kept_bytes(config, batch_size=1, num_tokens=subject.num_tokens, precision=loop.precision)
     numbers = sum(parameter.numel() for parameter in unet.parameters())
     trained = Trained(numbers, subject.frozen, 0, micro * kept)
-    needs, keys = footprint(trained, loop, NUM_AVERAGES), ()
+    needs, keys = footprint(trained, loop, NUM_AVERAGES), tuple[str, ...]()
     if needs.total > CARD_BYTES:
         found = switches_that_fit(trained, loop, CARD_BYTES, num_averages=NUM_AVERAGES)
         keys, needs = ((), needs) if found is None else (found.keys, found.footprint)

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ GOING_ON = 0.5  # the share of these rates with which learning goes on
 AVERAGED = 0.01  # the share of the newest weights in those that are kept
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 Pictures = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Rng = np.random.Generator
 
 
@@ -206,7 +207,7 @@ def toned(pixels: Floats, rng: Rng) -> tuple[Floats, dict[str, float]]:
 
 def learn(network: Network, lesson: Lesson, num_steps: int, rate: float, seed: int) -> None:
     """AdamW, warmed up and then along a cosine; an average of the weights is what stays."""
-    network.to(memory_format=torch.channels_last).eval()  # ImageNet's means and variances stay
+    network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # ImageNet's means and variances stay
     network.head.train()
     network.features[:FROZEN_BLOCKS].requires_grad_(False)
     groups = [

@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import Pool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -146,11 +147,10 @@ def joined(forest: Forest, earlier: Forest | None) -> Forest:
         raise SystemExit("The earlier forest has other aspects, or columns in another order.")
     roots = [each.roots.reshape(len(forest.aspects), -1) for each in (forest, earlier)]
     roots[1] = roots[1] + len(forest.features)
-    return replace(
-        forest,
-        roots=np.hstack(roots).ravel().astype(np.int32),
-        **{name: np.concatenate([getattr(forest, name), getattr(earlier, name)]) for name in NODES},
-    )
+    nodes: dict[str, Any] = {
+        name: np.concatenate([getattr(forest, name), getattr(earlier, name)]) for name in NODES
+    }
+    return replace(forest, roots=np.hstack(roots).ravel().astype(np.int32), **nodes)
 
 
 def answers_out_of_fold(table: Table, earlier: Forest | None) -> tuple[Floats, Floats]:

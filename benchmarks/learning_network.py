@@ -40,9 +40,8 @@ class Block(nn.Module):
 
     def __init__(self, weights: Weights, name: str, stride: int) -> None:
         super().__init__()
-        wider, single, narrow = (
-            weights.get(f"{name}.{part}_conv.weight") for part in ("_expand", "_depthwise", "_project")
-        )
+        wider = weights.get(f"{name}._expand_conv.weight")
+        single, narrow = (weights[f"{name}.{part}_conv.weight"] for part in ("_depthwise", "_project"))
         layers = [_convolution(wider)] if wider is not None else []
         layers += [_convolution(single, stride, len(single)), _convolution(narrow, is_last=True)]
         self.layers = nn.Sequential(*layers)
@@ -62,7 +61,8 @@ class Network(nn.Module):
     def __init__(self, start: Path) -> None:
         super().__init__()
         weights = torch.load(start, weights_only=True)
-        layers, outside, stage = [_convolution(weights["_conv_stem.weight"], 2)], 0, -1
+        layers: list[nn.Module] = [_convolution(weights["_conv_stem.weight"], 2)]
+        outside, stage = 0, -1
         while (narrow := weights.get(f"_blocks.{len(layers) - 1}._project_conv.weight")) is not None:
             begins = len(narrow) != outside
             stage, outside = stage + begins, len(narrow)
@@ -131,6 +131,9 @@ def gone_on(network: Network, path: Path) -> Network:
         for number, (convolution, norm) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
             if id(norm) in is_fixed:
                 continue
+            assert isinstance(norm, nn.BatchNorm2d)
+            assert norm.running_mean is not None and norm.running_var is not None
+            assert isinstance(convolution, nn.Conv2d)
             weight, bias = weights[2 * number], weights[2 * number + 1]
             spread = torch.sqrt(norm.running_var + norm.eps)
             factors = norm.weight / spread

@@ -104,7 +104,7 @@ def photographs() -> list[Image.Image]:
 def photograph(source: Image.Image, rng: np.random.Generator) -> bytes:
     height = int(min(source.height, source.width * 3 / 4) * rng.uniform(0.75, 1))
     width = height * 4 // 3
-    left, top = rng.integers(0, source.width - width + 1), rng.integers(0, source.height - height + 1)
+    left, top = (int(rng.integers(0, room + 1)) for room in (source.width - width, source.height - height))
     crop = source.crop((left, top, left + width, top + height))
     large = np.asarray(crop.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.LANCZOS), np.float32)
     grain = rng.normal(0, GRAIN_LEVELS, (HEIGHT_PX, WIDTH_PX, 1))
@@ -262,8 +262,8 @@ def against_cleanvision(files: list[bytes]) -> float | None:
 
     with tempfile.TemporaryDirectory() as name:
         pool_on_disk(Path(name), files)
-        issues = ("dark", "light", "odd_aspect_ratio", "low_information", "grayscale", "blurry")
-        issues += ("near_duplicates",)
+        alone = ("dark", "light", "odd_aspect_ratio", "low_information", "grayscale", "blurry")
+        issues = (*alone, "near_duplicates")
         begun = time.process_time()
         Imagelab(data_path=name).find_issues({issue: {} for issue in issues}, n_jobs=1, verbose=False)
         theirs = time.process_time() - begun

@@ -23,7 +23,7 @@ from photogenic.core.records import Sample
 from photogenic.curate.scorers import measure_header, measure_pixels
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "measures"))
-from mutations import mutated_files
+from damaging import mutated_files
 
 LONGEST_S, MAX_BYTES = 60.0, 2 << 30
 SAMPLE = Sample(sample_id="0", source="s", member="0", key="0")

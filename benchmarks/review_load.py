@@ -177,7 +177,7 @@ def start(url: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
         "--port",
         str(port),
         "--folder",
-        folder,
+        str(folder),
     ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     pin_server(server.pid)

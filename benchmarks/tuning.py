@@ -60,6 +60,7 @@ class Uncached(DiffusionObjective):
         self, indices: np.ndarray, global_step: int, repeats: np.ndarray | None = None
     ) -> dict[str, torch.Tensor]:
         pixels = to_tensor(self.rgb[indices])
+        assert isinstance(self.data, LatentSet)
         self.data.latents[indices] = encode_pixels(self.pipeline, pixels)
         encoded = encode_texts(self.pipeline, [self.captions[i] for i in indices])
         assert isinstance(self.text, CachedText)

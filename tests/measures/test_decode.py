@@ -9,7 +9,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 import simplejpeg
-from mutations import bomb
+from damaging import bomb
 from PIL import Image, ImageCms
 
 from photogenic.core.errors import DecodeError

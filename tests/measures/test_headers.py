@@ -3,9 +3,9 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from damaging import MUTATIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutations import MUTATIONS
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from mutations import MUTATIONS, mutated_files
+from damaging import MUTATIONS, mutated_files
 from PIL import Image
 
 from photogenic.core.errors import DecodeError
