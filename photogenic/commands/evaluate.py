@@ -63,6 +63,15 @@ def evaluate(
             "--answers", metavar="DIR", help="Read filled ballots; write the votes and the verdict."
         ),
     ] = None,
+    backup: Annotated[
+        Path | None,
+        typer.Option(
+            "--backup", metavar="FILE", help="Write a backup of the votes: .db (SQLite) or .jsonl (any)."
+        ),
+    ] = None,
+    restore: Annotated[
+        Path | None, typer.Option("--restore", metavar="FILE", help="Bring a backup into an empty database.")
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
         int | None,
@@ -101,6 +110,7 @@ def evaluate(
       photogenic evaluate judged --finish
       photogenic evaluate mine.yaml --ballots ballots --rater ann --rater bo
       photogenic evaluate mine.yaml --answers ballots
+      photogenic evaluate mine.yaml --backup votes.jsonl
       photogenic evaluate --plan 0.6 --tie-ratio 0.3
     """
     if plan is not None:
@@ -111,8 +121,8 @@ def evaluate(
     names = target or []
     if not names:
         raise PhotogenicError("Nothing is named.", "Give a recipe, or two folders of pictures.")
-    vote = vote or ballots is not None or answers is not None
-    elsewhere = ballots is not None or answers is not None or finish
+    vote = vote or any((ballots, answers, backup, restore))
+    elsewhere = finish or any((ballots, answers, backup, restore))
     if len(names) == 1:
         poll = _of_one(names[0], run, overrides, dry_run, elsewhere)
     else:
@@ -120,6 +130,11 @@ def evaluate(
             [Path(name) for name in names], prompts, out or Path("judged"), clip, vote, overrides
         )
     if poll is None:
+        return
+    if restore is not None or backup is not None:
+        for duty, file in ((poll.restore, restore), (poll.backup, backup)):
+            if file is not None:
+                typer.echo(duty(file))
         return
     if ballots is not None:
         _hand_out(poll, ballots, rater or [], rater_kind, per_sheet)

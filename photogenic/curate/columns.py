@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.shards import fingerprint
 from photogenic.curate.filters import FIELD, number, text_of
+from photogenic.curate.gather import rows_at
 from photogenic.curate.tables import POOL, ROWS, STAMPS, Tables, num_nulls, quoted, write_batches
 
 NUMBER, TEXT = "number", "text"  # a side-car field as either
@@ -83,7 +84,7 @@ class PoolColumns:
         """
         keys = {"sample_id": column_sql(POOL, "sample_id"), "stamp": self.stamp(basis)}
         if files:
-            batches = _each_once(self.tables.batches(self.tables.lookup(keys, files)))
+            batches = rows_at(files, schema, _each_once(self.tables.lookup(keys, files)))
         else:
             batches = self.tables.batches(self.tables.select(dict.fromkeys(schema.names, "NULL")))
         write_batches(path, schema, batches)
@@ -162,13 +163,12 @@ class PoolColumns:
         return self.tables.table_with("taken", pa.table({"row": rows}), query)
 
 
-def _each_once(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Of rows that come several times, by the column `row`, the first. Equal stamps are equal scores."""
+def _each_once(batches: Iterable[pa.RecordBatch]) -> Iterator[Ints]:
+    """Of rows that come several times the first `place`. Equal stamps are equal scores."""
     last = -1
     for batch in batches:
         rows = batch["row"].to_numpy()
-        is_first = np.diff(rows, prepend=last) > 0
-        yield batch if is_first.all() else batch.filter(pa.array(is_first))
+        yield batch["place"].to_numpy()[np.diff(rows, prepend=last) > 0]
         last = int(rows[-1]) if len(rows) else last
 
 

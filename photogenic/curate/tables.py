@@ -6,7 +6,6 @@ nothing is looked up, and nothing is held in memory but what a query returns.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -18,14 +17,14 @@ import pyarrow.parquet as pq
 
 from photogenic.core.errors import StorageError
 from photogenic.core.shards import atomic_path
-from photogenic.curate.gather import RowGroups
+from photogenic.curate.gather import RowGroups, starts_of
 
 if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "1GB"  # DuckDB's own; what does not fit is spilled to disk
-BATCH_ROWS = 50_000
-ROWS_PER_GROUP = 100_000  # of a parquet file
+BATCH_ROWS = 20_000
+ROWS_PER_GROUP = 25_000  # of a parquet file
 NO_SPACE = ("No space left on device", "Disk quota exceeded", "failed to offload")  # as DuckDB says it
 
 POOL, ROWS = "pool", "rows"
@@ -67,6 +66,11 @@ def _glob(pattern: str) -> str:
     return re.sub(r"[?\[\\]", r"[\g<0>]", pattern)
 
 
+def _mark(texts: Iterable[str]) -> str:
+    together = " || ' ' || ".join(texts)
+    return f"md5_number({together})"
+
+
 def files_of(paths: Sequence[Path]) -> str:
     """Parquet files as one relation, in this order."""
     return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
@@ -99,8 +103,7 @@ class Tables:
     def attach(self, alias: str, paths: Sequence[Path]) -> None:
         """Set parquet files, read one after the other, beside the others under a name."""
         self._relations[alias], self._paths[alias] = files_of(paths), list(paths)
-        sizes = (pq.read_metadata(path).num_rows for path in paths)
-        self._starts[alias] = list(itertools.accumulate(sizes, initial=0))
+        self._starts[alias] = starts_of(paths)
 
     def detach(self, alias: str) -> None:
         """Take a relation away; its file stays."""
@@ -152,17 +155,19 @@ class Tables:
                     named = {name: found[alias][column] for name, (alias, column) in columns.items()}
                     yield from pa.table(named).to_batches()
 
-    def lookup(self, keys: Mapping[str, str], files: Sequence[Path]) -> str:
-        """A query for the rows of `files` with each sample's keys, and its `row`; in the pool's order.
+    def lookup(self, keys: Mapping[str, str], files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+        """`row`, in the pool's order, and the `place` of its sample among all rows of the files; -1: nowhere.
 
-        keys: column of the files -> expression. A sample that has no such row comes with nulls, one that has
-        several comes as often.
+        keys: column of the files -> expression; both are texts, and only the last one has spaces. Whoever is
+        there several times comes as often, the first place first. Keys are compared by their MD5, 16 bytes
+        instead of a hundred, so that ten million are joined in memory.
         """
-        wanted = self.select({"row": f"{quoted(ROWS)}.row"} | dict(keys))
-        same = " AND ".join(f"wanted.{quoted(name)} = found.{quoted(name)}" for name in keys)
-        return (
-            f"SELECT wanted.row, found.* FROM ({wanted}) AS wanted"
-            f" LEFT JOIN {files_of(files)} AS found ON {same} ORDER BY wanted.row"
+        ours = self.select({"row": f"{quoted(ROWS)}.row", "mark": _mark(keys.values())})
+        places = f"range({starts_of(files)[-1]}) AS places(place)"
+        theirs = f"SELECT place, {_mark(map(quoted, keys))} AS mark"
+        return self.batches(
+            f"SELECT row, coalesce(place, -1) AS place FROM ({ours}) LEFT JOIN"
+            f" ({theirs} FROM {places} POSITIONAL JOIN {files_of(files)}) USING (mark) ORDER BY row, place"
         )
 
     def table(self, query: str) -> pa.Table:

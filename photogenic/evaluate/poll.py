@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,12 @@ from photogenic.evaluate.pairs import build_pairs, pair_pictures
 from photogenic.evaluate.pictures import drawn_tables
 from photogenic.evaluate.returns import Returned, take_in
 from photogenic.evaluate.routes import PERMISSIONS, router_for
+from photogenic.evaluate.tables import METADATA
 from photogenic.evaluate.verdict import SETTINGS, Findings, judge
 from photogenic.evaluate.verdict_report import write_verdict
 from photogenic.evaluate.votes import ANSWERS, read_votes, write_votes
 from photogenic.evaluate.voting import open_voting, other_pairs, registration, votes_of
+from photogenic.web import backup as backups
 from photogenic.web.app import open_room
 from photogenic.web.registration import Registration
 from photogenic.web.room import Room
@@ -69,6 +72,16 @@ class Poll:
     def open_room(self) -> Room:
         """The room without a server, for commands."""
         return open_room(self.settings(), self.registration())
+
+    def backup(self, path: Path) -> str:
+        """Write a backup of the page's votes and raters, also while the server runs; a sentence about it."""
+        with closing(self.open_room().database) as database:
+            return backups.backup(database, path, [METADATA])
+
+    def restore(self, path: Path) -> str:
+        """Bring a backup into an empty database; a sentence about it."""
+        with closing(self.open_room().database) as database:
+            return backups.restore(database, path, [METADATA])
 
     def begin(self, room: Room) -> list[str]:
         """A queue for each question, made if it is not there yet; their ids.

@@ -62,7 +62,7 @@ def restore(database: Database, path: Path, extra: Sequence[MetaData] = ()) -> s
             if connection.execute(select(func.count()).select_from(table)).scalar_one():
                 raise RunError(
                     "The database is not empty, and a restore would mix two histories.",
-                    "Name another one in `review.database`, or move the old file away.",
+                    "Name another database in the recipe, or move the old file away.",
                 )
         rows = _dumped(path) if path.suffix == ".jsonl" else _copied(path, extra)
         count = _load(connection, rows, extra)

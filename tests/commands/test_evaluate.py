@@ -91,4 +91,8 @@ def test_the_vote_is_served_on_the_same_port_at_every_start(
     monkeypatch.setattr(serving, "serve", lambda *_, **where: asked.append(where))
     call("ours", "theirs", "--prompts", "prompts.txt")
     call("judged", "--port", "9000")
+    assert "votes.jsonl: " in call("judged", "--backup", "votes.jsonl")  # serves nothing
+    Path("judged/evaluate/voting/votes.sqlite").rename("lost.sqlite")
+    assert " rows from votes.jsonl" in call("judged", "--restore", "votes.jsonl")
+    assert "not empty" in call("judged", "--restore", "votes.jsonl", fails=True)
     assert [(where["port"], where["usual_port"]) for where in asked] == [(None, PORT), (9000, PORT)]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from photogenic.curate.gather import RowGroups
+from photogenic.curate.gather import RowGroups, rows_at
 from photogenic.curate.tables import Tables, write_batches
 
 NUM = 1000
@@ -51,6 +51,46 @@ def test_files_without_a_wanted_row_are_not_opened(whole: pa.Table, paths: list[
     paths[3].unlink()
     with closing(RowGroups(paths, starts, ["number"])) as groups:
         assert groups.take(np.array([300, 749]))["number"].to_pylist() == [300, 749]
+
+
+def test_rows_come_in_whatever_order_and_none_where_there_is_none(whole: pa.Table, paths: list[Path]) -> None:
+    generator = np.random.default_rng(2)
+    places = generator.permutation(NUM)
+    places[generator.random(NUM) < 0.2] = -1
+    places[100:150] = -1  # a turn in which nobody has a row
+    schema = whole.schema.remove(1).set(0, pa.field("number", pa.float64()))
+    found = pa.Table.from_batches(rows_at(paths, schema, in_turns(places, 50)))
+    assert found.schema == schema
+    expected = [None if place < 0 else place for place in places.tolist()]
+    assert found["number"].to_pylist() == expected
+    assert found["other"].to_pylist() == [None if place is None else -place for place in expected]
+
+
+@pytest.mark.parametrize("num_copies", [1, 2])
+def test_samples_are_found_by_their_keys_wherever_they_lie(tmp_path: Path, num_copies: int) -> None:
+    generator = np.random.default_rng(3)
+    stamps = [f"{number} and a text" for number in generator.integers(0, 9, NUM)]
+    pool = pa.table({"id": [f"{number:024x}" for number in range(NUM)], "stamp": stamps})
+    pq.write_table(pool, tmp_path / "pool.parquet")
+    stored = generator.permutation(NUM)[: NUM // 2]
+    scores = pool.take(pa.array(np.tile(stored, num_copies)))
+    is_stale = np.arange(len(scores)) % 10 == 0
+    scores = scores.set_column(
+        1, "stamp", pa.array(np.where(is_stale, "old", scores["stamp"].to_numpy(False)))
+    )
+    files = [tmp_path / f"{number:03d}.parquet" for number in range(50)]
+    for number, file in enumerate(files):
+        pq.write_table(scores.slice(number * len(scores) // 50, len(scores) // 50), file)
+    with closing(Tables(tmp_path / "scratch")) as tables:
+        tables.attach("pool", [tmp_path / "pool.parquet"])
+        tables.number_rows(NUM)
+        keys = {"id": '"pool".id', "stamp": '"pool".stamp'}
+        found = pa.Table.from_batches(tables.lookup(keys, files))
+    expected = []
+    for row in range(NUM):
+        same = np.flatnonzero(~is_stale & (np.tile(stored, num_copies) == row)).tolist()
+        expected += [(row, place) for place in same or [-1]]
+    assert list(zip(found["row"].to_pylist(), found["place"].to_pylist(), strict=True)) == expected
 
 
 def test_the_rows_of_several_tables_stand_side_by_side(

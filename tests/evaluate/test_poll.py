@@ -191,3 +191,35 @@ def test_votes_on_other_pictures_do_not_mix(poll: Poll) -> None:
     with pytest.raises(RunError, match="Other pairs are being voted on"):
         poll.begin(room)
     room.database.close()
+
+
+@pytest.mark.parametrize("name", ["votes.jsonl", "votes.db"])
+def test_a_vote_goes_on_from_its_backup(poll: Poll, tmp_path: Path, name: str) -> None:
+    room, queues, [ann, bo] = begin(poll, 2)
+    server = Server(poll)
+    try:
+        Voter(server.origin, ann).vote_all(queues[0])
+        poll.backup(tmp_path / name)  # while it is served
+        Voter(server.origin, bo).vote_all(queues[0])  # lost
+    finally:
+        server.kill()
+    room.database.close()
+    with pytest.raises(RunError, match="not empty"):
+        poll.restore(tmp_path / name)
+    for path in poll.folder.glob("votes.sqlite*"):
+        path.unlink()
+    poll.restore(tmp_path / name)
+    room = poll.open_room()
+    assert poll.begin(room) == queues
+    server = Server(poll)
+    try:
+        voter = Voter(server.origin, bo)  # invited before the backup, and not there yet
+        voter.vote_all(queues[0])
+    finally:
+        server.kill()
+    votes, _ = poll.conclude(room)
+    room.database.close()
+    counted = [vote for vote in votes if not (vote.is_repeat or vote.is_attention_check)]
+    assert {vote.rater for vote in counted} == {"Rater 0", "Rater 1"}
+    assert Counter(vote.pair_id for vote in counted) == dict.fromkeys({v.pair_id for v in counted}, 2)
+    assert len({vote.pair_id for vote in counted}) == NUM_PAIRS
