@@ -82,14 +82,16 @@ def truth_files(recipe: Recipe) -> list[Path]:
 
 
 def read_truth(recipe: Recipe, run: Run) -> Truth | None:
-    """None where no truth is known or the funnel has not run."""
-    rows = [row for path in truth_files(recipe) for row in _lines(path)]
+    """None where no truth is known or the funnel has not run. A file that is none of ours is left alone."""
+    rows = [row for path in truth_files(recipe) for row in _lines(path, run)]
     verdicts_path = run.folder / "curate" / "verdicts.parquet"
     if not rows or not verdicts_path.exists():
         return None
     steps = _dropped_by(verdicts_path)
     needles = _needle_keys(run)
     fates = [_fate(row, steps, needles) for row in rows if row["key"] in steps]
+    if not fates:
+        return None
     kinds = Counter(fate.kind for fate in fates)
     return Truth(
         clean=_row(CLEAN, [fate for fate in fates if fate.kind == CLEAN]),
@@ -102,8 +104,17 @@ def read_truth(recipe: Recipe, run: Run) -> Truth | None:
     )
 
 
-def _lines(path: Path) -> list[dict[str, str | None]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def _lines(path: Path, run: Run) -> list[dict[str, str | None]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, ValueError) as error:
+        run.log.warning("report: %s is not read: %s", path, error)
+        return []
+    if all(isinstance(row, dict) and {"key", "kind"} <= row.keys() for row in rows):
+        return rows
+    run.log.warning("report: %s is not read: a line without `key` and `kind`", path)
+    return []
 
 
 def _dropped_by(path: Path) -> dict[str, str | None]:

@@ -101,3 +101,28 @@ def test_without_a_truth_file_there_is_no_such_chapter(
         assert read_truth(recipe, run) is None
     finally:
         hidden.rename(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"file": "00000000.jpg", "kind": "good"}',
+        "[1]",
+        "no JSON",
+        b"\xff\xfe".decode("latin-1"),
+        '{"key": "of another haystack", "kind": "clean"}',
+        "",
+    ],
+)
+def test_a_file_that_only_has_the_name_ends_no_run(
+    walked: tuple[Recipe, Run, list[dict[str, str]]], text: str
+) -> None:
+    recipe, run, _ = walked
+    [path] = truth_files(recipe)
+    kept = path.read_bytes()
+    path.write_bytes(text.encode("latin-1"))
+    try:
+        assert read_truth(recipe, run) is None
+    finally:
+        path.write_bytes(kept)
+    assert read_truth(recipe, run) is not None
