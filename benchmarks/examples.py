@@ -1,15 +1,15 @@
 """Crops of good photographs, as they are and spoiled: what the finish score and its network learn from.
 
 Of every photograph some crops stay intact and others are spoiled, in the ways of `spoiling.py` and in a few
-more. What is drawn for one depends on its name, the seed and the number of the draw alone, so any number of
-workers draws the same, and what was kept stays good when photographs are added.
+more, and some in those of `unusual.py`. What is drawn for one depends on its name, the seed and the number of
+the draw alone, so any number of workers draws the same, and what was kept stays good when photographs are
+added.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import Pool
@@ -22,6 +22,7 @@ from needles import MIN_SOURCE_PX, cropped, opened, paths_in
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter
 from spoiling import KINDS, Spoil, blurred, compressed, levels, noisy, picture, saved, scaled
+from unusual import UNUSUAL
 
 from photogenic.measures.darkroom import squeezed
 from photogenic.measures.decode import decode
@@ -107,7 +108,7 @@ MORE: dict[str, Spoil] = {
 }
 
 
-ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them
+ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them; the networks know these
     "colour of the light": ["colour cast", "off colour", "wrongly balanced"],
     "level": ["tilted", "crooked"],
     "focus": [
@@ -135,6 +136,33 @@ ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them
         "tiled watermark",
     ],
 }
+FURTHER_ASPECTS: dict[str, list[str]] = {  # the forests know these too
+    "shape": ["sideways", "stretched", "wobbling", "badly joined", "combed"],
+    "surface": [
+        "banded",
+        "jagged",
+        "painted",
+        "badly cut out",
+        "few colours",
+        "printed",
+        "on a screen",
+        "local contrast",
+        "light leak",
+        "flashed",
+    ],
+    "one picture alone": [
+        "scribbled on",
+        "censored",
+        "behind a mesh",
+        "finger tip",
+        "wet lens",
+        "twice exposed",
+        "broken file",
+        "on a table",
+        "player",
+        "in a story",
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -155,6 +183,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     crops = "crops of each photograph; several numbers: drawn so many times"
     parser.add_argument("--intact", type=int, nargs="+", default=[4], help=crops)
     parser.add_argument("--spoiled", type=int, nargs="+", default=[24], help=crops)
+    unusual = f"and so many in the ways of unusual.py, at most {len(UNUSUAL)}"
+    parser.add_argument("--unusual", type=int, default=10, help=unusual)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
@@ -196,30 +226,38 @@ def half_of(name: str) -> int:
 def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) -> Examples | None:
     """Of all draws, each as it was kept or made now."""
     name = paths[number].stem if paths else f"shipped-{number}"
-    sizes = list(zip(options.intact, options.spoiled, strict=True))
-    kept = [options.examples and options.examples / _file_of(name, draw) for draw in range(len(sizes))]
+    drawn = _kinds_of(options, crc32(name.encode()))
+    kept = {draw: options.examples and options.examples / f"{name}{draw}.npz" for draw in drawn}
     image = None
-    if not all(path and path.is_file() for path in kept):
+    if not all(path and path.is_file() for path in kept.values()):
         image = next(opened([paths[number]])) if paths else list(opened([]))[number]
         if min(image.size) < MIN_SOURCE_PX:
             return None
     draws = []
-    for draw, (size, path) in enumerate(zip(sizes, kept, strict=True)):
-        if path and path.is_file():
+    for draw, (rng, kinds) in drawn.items():
+        if (path := kept[draw]) and path.is_file():
             with np.load(path) as arrays:
                 draws.append(dict(arrays))
             continue
         assert image is not None  # opened above, for this one is not kept
-        rng = np.random.default_rng([options.seed + draw, crc32(name.encode())])
-        draws.append(_drawn(image, rng, *size) | ({} if draw else {"photograph": whole(image)}))
+        draws.append(_drawn(image, rng, kinds) | ({} if draw else {"photograph": whole(image)}))
         if path:
             _keep(draws[-1], path)
     parts = {key: np.concatenate([each[key] for each in draws]) for key in ("crops", "matrix", "kinds")}
     return Examples(name, draws[0]["photograph"], **parts)
 
 
-def _file_of(name: str, draw: int) -> str:
-    return f"{name}.{draw}.npz" if draw else f"{name}.npz"
+def _kinds_of(options: argparse.Namespace, photograph: int) -> dict[str, tuple[Rng, list[str]]]:
+    """What is appended to a file's name, for each draw -> its generator and the kinds of its crops."""
+    draws = {}
+    for draw, (num_intact, num_spoiled) in enumerate(zip(options.intact, options.spoiled, strict=True)):
+        rng = np.random.default_rng([options.seed + draw, photograph])
+        spoiled = rng.permutation(list(KINDS | MORE))[:num_spoiled].tolist()
+        draws[f".{draw}" if draw else ""] = (rng, [INTACT] * num_intact + spoiled)
+    if options.unusual:
+        rng = np.random.default_rng([options.seed, photograph, len(UNUSUAL)])
+        draws[".unusual"] = (rng, rng.permutation(list(UNUSUAL))[: options.unusual].tolist())
+    return draws
 
 
 def _keep(arrays: dict[str, Any], path: Path) -> None:
@@ -229,13 +267,13 @@ def _keep(arrays: dict[str, Any], path: Path) -> None:
     part.replace(path)
 
 
-def _drawn(image: Image.Image, rng: Rng, num_intact: int, num_spoiled: int) -> dict[str, Any]:
+def _drawn(image: Image.Image, rng: Rng, kinds: list[str]) -> dict[str, Any]:
     """The arrays of Examples that hold crops."""
-    kinds, crops, rows = [], [], []
-    for kind, data in _files_of(image, rng, num_intact, num_spoiled):
+    crops, rows = [], []
+    for kind in kinds:
+        data = _file_of(image, kind, rng)
         decoded = decode(data, exact=False)
         values = pixels_measured(decoded, data)
-        kinds.append(kind)
         crops.append(squeezed(decoded.rgb))
         rows.append([values.get(name, np.nan) for name in PIXEL_COLUMNS])
     return {
@@ -252,10 +290,8 @@ def whole(image: Image.Image) -> Pictures:
     return np.asarray(image)
 
 
-def _files_of(image: Image.Image, rng: Rng, num_intact: int, num_spoiled: int) -> Iterator[tuple[str, bytes]]:
-    """Kinds of a photograph's crops, and the crops as files."""
-    spoils = KINDS | MORE
-    for kind in [INTACT] * num_intact + rng.permutation(list(spoils))[:num_spoiled].tolist():
-        crop = cropped(image, rng)
-        crop = crop if kind == INTACT else spoils[kind](crop, rng)
-        yield kind, saved(crop, int(rng.integers(85, 96)))
+def _file_of(image: Image.Image, kind: str, rng: Rng) -> bytes:
+    """A crop of a photograph, spoiled or not, as a file."""
+    crop = cropped(image, rng)
+    crop = crop if kind == INTACT else (KINDS | MORE | UNUSUAL)[kind](crop, rng)
+    return saved(crop, int(rng.integers(85, 96)))

@@ -92,6 +92,7 @@ class Lesson:
     def __init__(self, photographs: Sequence[tuple[str, Pictures]], examples: Sequence[Examples]) -> None:
         aspects = {kind: number for number, kinds in enumerate(ASPECTS.values()) for kind in kinds}
         aspects[INTACT] = -1
+        known = [np.isin(each.kinds, list(aspects)) for each in examples]
         named = [*photographs, *((each.name, each.photograph) for each in examples)]
         sources = [source_of(name) for name, _ in named]
         sizes = Counter(sources)
@@ -99,9 +100,13 @@ class Lesson:
         self.photographs = [pixels for _, pixels in named]
         self.chances = chances / chances.sum()
         self.crops: Pictures = np.concatenate(
-            [np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8), *(each.crops for each in examples)]
+            [
+                np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8),
+                *(each.crops[rows] for each, rows in zip(examples, known, strict=True)),
+            ]
         )
-        self.aspects = np.array([aspects[kind] for each in examples for kind in each.kinds.tolist()], int)
+        kinds = (each.kinds[rows].tolist() for each, rows in zip(examples, known, strict=True))
+        self.aspects = np.array([aspects[kind] for some in kinds for kind in some], int)
 
     def batch(self, seed: int) -> tuple[Pictures, Floats, Pictures, NDArray[np.int64]]:
         """Pictures and what was done to them [B, 7], crops and their aspects [B]."""

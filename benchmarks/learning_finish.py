@@ -31,10 +31,21 @@ from typing import Any
 
 import numpy as np
 import yaml
-from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, source_number, taken
+from examples import (
+    ASPECTS,
+    FURTHER_ASPECTS,
+    INTACT,
+    Examples,
+    add_options,
+    half_of,
+    paths_of,
+    source_number,
+    taken,
+)
 from needles import INTACT_SHARE, RECIPE, SPOILED_PER_PHOTOGRAPH
 from numpy.typing import NDArray
 from spoiling import KINDS
+from unusual import UNUSUAL
 
 from photogenic.measures.appeal import MAX_SCORE, appeal_score
 from photogenic.measures.darkroom import DARKROOM_FILE, Darkroom
@@ -86,8 +97,9 @@ def main() -> None:
     known, unknown = answers_out_of_fold(table, earlier)
     print_areas(table, known, unknown)
     for title, answers in (("all kinds known", known), ("a fifth of the kinds left out", unknown)):
-        print(f"\nneedles found by their rank, {title}")
-        print_needles(table, answers, options.seed)
+        for told, kinds in (("as needles.py plants them", KINDS), ("unusual kinds too", KINDS | UNUSUAL)):
+            print(f"\nneedles found by their rank, {title}; {told}")
+            print_needles(table, answers, options.seed, list(kinds))
 
 
 def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path], num_workers: int) -> Table:
@@ -122,7 +134,7 @@ def learn(table: Table, num_trees: int = NUM_TREES) -> Forest:
     from sklearn.ensemble import ExtraTreesClassifier
 
     trees = {}
-    for aspect, kinds in ASPECTS.items():
+    for aspect, kinds in (ASPECTS | FURTHER_ASPECTS).items():
         rows = table.is_intact | np.isin(table.kinds, kinds)
         is_intact = table.is_intact[rows]
         if is_intact.all():  # all of its kinds are left out
@@ -140,13 +152,22 @@ def learn(table: Table, num_trees: int = NUM_TREES) -> Forest:
 
 
 def joined(forest: Forest, earlier: Forest | None) -> Forest:
-    """Both as one: each aspect's trees of one and then of the other. The earlier may know fewer columns."""
+    """Both as one: each aspect's trees of one and then of the other. The earlier may know fewer columns, and
+    fewer aspects: the trees of those that it does not know count twice.
+    """
     if earlier is None:
         return forest
-    if earlier.aspects != forest.aspects or earlier.columns != forest.columns[: len(earlier.columns)]:
-        raise SystemExit("The earlier forest has other aspects, or columns in another order.")
-    roots = [each.roots.reshape(len(forest.aspects), -1) for each in (forest, earlier)]
-    roots[1] = roots[1] + len(forest.features)
+    num_known = len(earlier.aspects)
+    if (
+        earlier.aspects != forest.aspects[:num_known]
+        or earlier.columns != forest.columns[: len(earlier.columns)]
+    ):
+        raise SystemExit("The earlier forest has other aspects or columns, or in another order.")
+    own = forest.roots.reshape(len(forest.aspects), -1)
+    beside = earlier.roots.reshape(num_known, -1) + len(forest.features)
+    if len(beside) < len(own) and beside.shape[1] != own.shape[1]:
+        raise SystemExit("The earlier forest has another number of trees for an aspect.")
+    roots = [own, np.concatenate([beside, own[num_known:]])]
     nodes: dict[str, Any] = {
         name: np.concatenate([getattr(forest, name), getattr(earlier, name)]) for name in NODES
     }
@@ -186,15 +207,19 @@ def area(scores: Floats, good: NDArray[np.bool_], bad: NDArray[np.bool_]) -> flo
     return float(above + equal / 2)
 
 
-def print_needles(table: Table, probabilities: Floats, seed: int) -> None:
-    """The share of needles among as many as there are needles, by each ranking: mean of the draws."""
+def print_needles(table: Table, probabilities: Floats, seed: int, kinds: Sequence[str]) -> None:
+    """The share of needles among as many as there are needles, by each ranking: mean of the draws.
+
+    kinds: of the spoiled ones.
+    """
     rows = (dict(zip(COLUMNS, row, strict=True)) for row in table.matrix.tolist())
     appeal = np.array([appeal_score(row) for row in rows]) / MAX_SCORE
     found = table.is_intact | ~np.isin(table.kinds, READ_BY_OCR)
     recipe = yaml.safe_load(find_recipe(RECIPE).read_text(encoding="utf-8"))
     found &= table.matrix[:, COLUMNS.index(STAMPED)] <= recipe["curate"]["steps"]["watermark"]["max"]
     rng = np.random.default_rng(seed)
-    draws = [drawn_haystack(table, rng) for _ in range(NUM_DRAWS)]
+    is_spoiled = np.isin(table.kinds, kinds)
+    draws = [drawn_haystack(table, is_spoiled, rng) for _ in range(NUM_DRAWS)]
     for power in APPEAL_POWERS:
         scores = np.where(found, probabilities * appeal**power, 0)
         shares = [share_found(scores[draw], table.is_intact[draw]) for draw in draws]
@@ -202,10 +227,11 @@ def print_needles(table: Table, probabilities: Floats, seed: int) -> None:
         print(f"{told:26}{np.mean(shares):8.1%}   ({min(shares):.0%} to {max(shares):.0%})")
 
 
-def drawn_haystack(table: Table, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows: of a third of the photographs an intact crop, of each one three spoiled as by `needles.py`."""
+def drawn_haystack(
+    table: Table, is_spoiled: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Rows: of a third of the photographs an intact crop, of each one three of those that are spoiled."""
     rows: list[int] = []
-    is_spoiled = np.isin(table.kinds, list(KINDS))
     photographs = np.unique(table.photographs)
     order, num_needles = rng.permutation(len(photographs)), max(1, round(len(photographs) * INTACT_SHARE))
     for photograph, place in zip(photographs, order, strict=True):

@@ -293,21 +293,26 @@ KINDS: dict[str, Spoil] = {
 }
 
 
+def sheet_of(kinds: dict[str, Spoil], num_across: int) -> Image.Image:
+    """A photograph that scikit-image ships, spoiled in each of the ways."""
+    from skimage import data
+
+    image, side = Image.fromarray(data.coffee()), 240
+    sheet = Image.new("RGB", (num_across * side, -(-len(kinds) // num_across) * side), "white")
+    for number, (name, spoil) in enumerate(kinds.items()):
+        small = spoil(image, np.random.default_rng(number))
+        small.thumbnail((side - 10, side - 24))
+        left, top = number % num_across * side, number // num_across * side
+        sheet.paste(small, (left, top))
+        ImageDraw.Draw(sheet).text((left, top + side - 20), name, "black", font(14))
+    return sheet
+
+
 def main() -> None:
     if len(sys.argv) < 2:
         print("\n".join(KINDS))
         return
-    from skimage import data
-
-    image, side = Image.fromarray(data.coffee()), 240
-    sheet = Image.new("RGB", (6 * side, 5 * side), "white")
-    for number, (name, spoil) in enumerate(KINDS.items()):
-        small = spoil(image, np.random.default_rng(number))
-        small.thumbnail((side - 10, side - 24))
-        left, top = number % 6 * side, number // 6 * side
-        sheet.paste(small, (left, top))
-        ImageDraw.Draw(sheet).text((left, top + side - 20), name, "black", font(14))
-    sheet.save(sys.argv[1])
+    sheet_of(KINDS, 6).save(sys.argv[1])
 
 
 if __name__ == "__main__":

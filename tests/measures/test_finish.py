@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from photogenic.measures.appeal import appeal_score
 from photogenic.measures.darkroom import NUM_ASPECTS
 from photogenic.measures.decode import Rgb
 from photogenic.measures.finish import COLUMNS, LEAST, SURER, Forest, finish, forest, matrix_of, measured
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from examples import ASPECTS, FURTHER_ASPECTS
 
 
 def file_of(image: Image.Image) -> bytes:
@@ -47,7 +51,8 @@ def test_the_forest_answers_as_the_trees_it_was_made_of(tmp_path: Path) -> None:
 
 def test_the_forest_that_comes_along_reads_the_columns_of_today() -> None:
     assert forest().columns == COLUMNS
-    assert len(forest().aspects) == NUM_ASPECTS
+    assert forest().aspects == (*ASPECTS, *FURTHER_ASPECTS)
+    assert len(ASPECTS) == NUM_ASPECTS  # the first of them are what the networks are asked for
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])

@@ -1,0 +1,47 @@
+"""benchmarks/learning_finish.py: forests that were learnt at different times become one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier
+
+from photogenic.measures.finish import Forest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from learning_finish import joined
+
+MATRIX = np.random.default_rng(0).normal(size=(300, 6))
+
+
+def grown(aspects: str, num_columns: int, num_trees: int, seed: int) -> Forest:
+    """A forest for each letter; each learns something else."""
+    trees = {}
+    for number, aspect in enumerate(aspects):
+        is_good = MATRIX[:, number % num_columns] > 0
+        model = ExtraTreesClassifier(num_trees, random_state=seed + number)
+        model.fit(MATRIX[:, :num_columns].astype(np.float32), is_good)
+        trees[aspect] = [tree.tree_ for tree in model.estimators_]
+    return Forest.of_trees(trees, list("uvwxyz"[:num_columns]))
+
+
+def test_the_earlier_may_know_fewer_columns_and_fewer_aspects(tmp_path: Path) -> None:
+    forest, earlier = grown("abcd", 6, 5, 10), grown("ab", 4, 5, 20)
+    both = joined(forest, earlier)
+    assert both.aspects == forest.aspects and both.columns == forest.columns
+    own, theirs = forest.answers(MATRIX), earlier.answers(MATRIX[:, :4])
+    np.testing.assert_allclose(both.answers(MATRIX)[:, :2], (own[:, :2] + theirs) / 2, atol=1e-6)
+    np.testing.assert_allclose(both.answers(MATRIX)[:, 2:], own[:, 2:], atol=1e-6)
+    both.save(tmp_path / "both.npz")
+    np.testing.assert_array_equal(Forest.load(tmp_path / "both.npz").answers(MATRIX), both.answers(MATRIX))
+
+
+@pytest.mark.parametrize(
+    "earlier", [("ba", 4, 5), ("ab", 4, 3), ("abcde", 6, 5)], ids=["order", "trees", "more"]
+)
+def test_what_does_not_fit_is_refused(earlier: tuple[str, int, int]) -> None:
+    with pytest.raises(SystemExit, match="earlier forest"):
+        joined(grown("abcd", 6, 5, 10), grown(*earlier, 20))
