@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 from PIL import Image
+from shipped import photographs
 
 from photogenic.core.records import Sample
 from photogenic.curate.asked import pixels_for
@@ -90,15 +91,6 @@ def two_megapixel_jpegs(num: int) -> list[bytes]:
     """`num` photographs of 1632 x 1224 px as files, the same ones on every machine."""
     rng, sources = np.random.default_rng(0), photographs()
     return [photograph(sources[number % len(sources)], rng) for number in range(num)]
-
-
-def photographs() -> list[Image.Image]:
-    """Those that come with two development dependencies."""
-    import skimage.data
-    from sklearn.datasets import load_sample_images
-
-    arrays = [*load_sample_images().images, skimage.data.astronaut(), skimage.data.chelsea()]
-    return [Image.fromarray(rgb) for rgb in (*arrays, skimage.data.coffee(), skimage.data.rocket())]
 
 
 def photograph(source: Image.Image, rng: np.random.Generator) -> bytes:

@@ -34,8 +34,8 @@ from statistics import median
 
 import numpy as np
 import yaml
-from measures import photographs as shipped_photographs
 from PIL import Image, ImageOps
+from shipped import photographs as shipped_photographs
 from spoiling import KINDS, saved
 
 from photogenic.core.shards import read_table
