@@ -183,8 +183,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     crops = "crops of each photograph; several numbers: drawn so many times"
     parser.add_argument("--intact", type=int, nargs="+", default=[4], help=crops)
     parser.add_argument("--spoiled", type=int, nargs="+", default=[24], help=crops)
-    unusual = f"and so many in the ways of unusual.py, at most {len(UNUSUAL)}"
-    parser.add_argument("--unusual", type=int, default=10, help=unusual)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(

@@ -52,6 +52,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
+    parser.set_defaults(unusual=0)  # the networks know nothing of them
     parser.add_argument("--plain", type=Path, nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--start", type=Path, metavar="WEIGHTS")
     parser.add_argument("--go-on", type=Path, metavar="EARLIER.onnx")
@@ -92,7 +93,6 @@ class Lesson:
     def __init__(self, photographs: Sequence[tuple[str, Pictures]], examples: Sequence[Examples]) -> None:
         aspects = {kind: number for number, kinds in enumerate(ASPECTS.values()) for kind in kinds}
         aspects[INTACT] = -1
-        known = [np.isin(each.kinds, list(aspects)) for each in examples]
         named = [*photographs, *((each.name, each.photograph) for each in examples)]
         sources = [source_of(name) for name, _ in named]
         sizes = Counter(sources)
@@ -100,13 +100,9 @@ class Lesson:
         self.photographs = [pixels for _, pixels in named]
         self.chances = chances / chances.sum()
         self.crops: Pictures = np.concatenate(
-            [
-                np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8),
-                *(each.crops[rows] for each, rows in zip(examples, known, strict=True)),
-            ]
+            [np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8), *(each.crops for each in examples)]
         )
-        kinds = (each.kinds[rows].tolist() for each, rows in zip(examples, known, strict=True))
-        self.aspects = np.array([aspects[kind] for some in kinds for kind in some], int)
+        self.aspects = np.array([aspects[kind] for each in examples for kind in each.kinds.tolist()], int)
 
     def batch(self, seed: int) -> tuple[Pictures, Floats, Pictures, NDArray[np.int64]]:
         """Pictures and what was done to them [B, 7], crops and their aspects [B]."""
@@ -212,7 +208,8 @@ def toned(pixels: Floats, rng: Rng) -> tuple[Floats, dict[str, float]]:
 
 def learn(network: Network, lesson: Lesson, num_steps: int, rate: float, seed: int) -> None:
     """AdamW, warmed up and then along a cosine; an average of the weights is what stays."""
-    network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # ImageNet's means and variances stay
+    # Where nothing is learnt, ImageNet's means and variances stay.
+    network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     network.head.train()
     network.features[:FROZEN_BLOCKS].requires_grad_(False)
     groups = [

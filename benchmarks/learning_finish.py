@@ -11,7 +11,8 @@
 
 `examples.py` draws what is learnt from. Told is, for photographs of sources that were not in the training,
 the area under the ROC curve, kind by kind: with the kind in the training, and without it (a fifth of the
-kinds left out at a time). Then how many needles a ranking finds in haystacks such as those of `needles.py`.
+kinds left out at a time). Then how many needles a ranking finds in haystacks such as those of `needles.py`,
+and in such as have the kinds of `unusual.py` too.
 
 FIRST and SECOND are files such as the one that comes along (`learning_darkroom.py --join`), of networks of
 `--half 0` and of `--half 1`: one has to answer as it does about pictures that it has not seen, so each is
@@ -84,6 +85,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
+    unusual = f"crops of each photograph in the ways of unusual.py, at most {len(UNUSUAL)}"
+    parser.add_argument("--unusual", type=int, default=10, help=unusual)
     parser.add_argument("--darkrooms", type=Path, nargs=2, metavar=("FIRST", "SECOND"))
     parser.add_argument("--beside", type=Path, metavar="EARLIER.npz", help="its trees stay, too")
     parser.add_argument("--out", type=Path)

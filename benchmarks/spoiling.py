@@ -293,8 +293,11 @@ KINDS: dict[str, Spoil] = {
 }
 
 
-def sheet_of(kinds: dict[str, Spoil], num_across: int) -> Image.Image:
-    """A photograph that scikit-image ships, spoiled in each of the ways."""
+def show(kinds: dict[str, Spoil], num_across: int) -> None:
+    """The names; or, where a file is named, a photograph that scikit-image ships, spoiled in each way."""
+    if len(sys.argv) < 2:
+        print("\n".join(kinds))
+        return
     from skimage import data
 
     image, side = Image.fromarray(data.coffee()), 240
@@ -305,15 +308,8 @@ def sheet_of(kinds: dict[str, Spoil], num_across: int) -> Image.Image:
         left, top = number % num_across * side, number // num_across * side
         sheet.paste(small, (left, top))
         ImageDraw.Draw(sheet).text((left, top + side - 20), name, "black", font(14))
-    return sheet
-
-
-def main() -> None:
-    if len(sys.argv) < 2:
-        print("\n".join(KINDS))
-        return
-    sheet_of(KINDS, 6).save(sys.argv[1])
+    sheet.save(sys.argv[1])
 
 
 if __name__ == "__main__":
-    main()
+    show(KINDS, 6)

@@ -10,7 +10,6 @@ a generator and returns another picture.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -19,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFile, ImageFilter, ImageOps
-from spoiling import Rng, Spoil, font, levels, picture, places, saved, sheet_of
+from spoiling import Rng, Spoil, font, levels, picture, places, saved, show
 
 Mask = NDArray[np.float32]  # [H, W], 0-1
 Draw = ImageDraw.ImageDraw
@@ -111,13 +110,11 @@ def jagged(image: Image.Image, rng: Rng) -> Image.Image:
 
 def painted(image: Image.Image, rng: Rng) -> Image.Image:
     """Noise taken away with all that was fine, as small cameras do: flat patches with crisp edges."""
-    bgr = np.asarray(image).copy()
-    noise = rng.normal(0, rng.uniform(8, 25), bgr.shape)
-    bgr = np.clip(bgr + noise, 0, 255).astype(np.uint8)
+    rgb = np.asarray(picture(levels(image) + rng.normal(0, rng.uniform(8, 25), (*image.size[::-1], 3))))
     for _ in range(int(rng.integers(1, 4))):
-        bgr = cv2.bilateralFilter(bgr, 9, rng.uniform(45, 90), max(image.size) * 0.006)
-    bgr = cv2.medianBlur(bgr, int(rng.choice([3, 5])))
-    return Image.fromarray(bgr).filter(ImageFilter.UnsharpMask(2, int(rng.uniform(60, 220)), 0))
+        rgb = cv2.bilateralFilter(rgb, 9, rng.uniform(45, 90), max(image.size) * 0.006)
+    rgb = cv2.medianBlur(rgb, int(rng.choice([3, 5])))
+    return Image.fromarray(rgb).filter(ImageFilter.UnsharpMask(2, int(rng.uniform(60, 220)), 0))
 
 
 def cut_out(image: Image.Image, rng: Rng) -> Image.Image:
@@ -137,17 +134,13 @@ def few_colours(image: Image.Image, rng: Rng) -> Image.Image:
 
 def printed(image: Image.Image, rng: Rng) -> Image.Image:
     """Dots of ink on yellowish paper."""
-    period, angle = max(image.size) * rng.uniform(0.005, 0.011), np.radians([15, 75, 0])
+    period = max(image.size) * rng.uniform(0.005, 0.011)
     y, x = np.indices((image.height, image.width), dtype=np.float32)
-    screens = [
-        (
-            np.cos(2 * np.pi * (x * np.cos(a) + y * np.sin(a)) / period)
-            + np.cos(2 * np.pi * (y * np.cos(a) - x * np.sin(a)) / period)
-        )
-        / 4
-        + 0.5
-        for a in angle
-    ]
+    screens = []
+    for angle in np.radians([15, 75, 0]):
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        waves = np.cos(2 * np.pi * along / period) + np.cos(2 * np.pi * across / period)
+        screens.append(waves / 4 + 0.5)
     dots = (levels(image) / 255 > 1 - np.stack(screens, axis=2)) * np.array([255, 248, 228]) + 12
     return picture(dots).filter(ImageFilter.GaussianBlur(period * rng.uniform(0.18, 0.3)))
 
@@ -238,7 +231,7 @@ STROKES: tuple[Callable[..., None], ...] = (_ring, _arrow, _scrawl, _face)
 
 
 def censored(image: Image.Image, rng: Rng) -> Image.Image:
-    """One or two parts as a mosaic, blurred or black."""
+    """One to three parts as a mosaic, blurred, black, white or red."""
     image = image.copy()
     for _ in range(int(rng.integers(1, 4))):
         size = (rng.uniform(0.1, 0.32, 2) * image.size).astype(int)
@@ -246,7 +239,7 @@ def censored(image: Image.Image, rng: Rng) -> Image.Image:
         box = (left, top, left + int(size[0]), top + int(size[1]))
         part, way = image.crop(box), int(rng.integers(3))
         if way == 0:
-            num = max(3, int(rng.integers(5, 12)))
+            num = int(rng.integers(5, 12))
             part = part.resize((num, num), Image.Resampling.BOX).resize(part.size, Image.Resampling.NEAREST)
         elif way == 1:
             part = part.filter(ImageFilter.GaussianBlur(max(image.size) * 0.025))
@@ -276,11 +269,11 @@ def behind_a_mesh(image: Image.Image, rng: Rng) -> Image.Image:
         for x in rng.uniform(0, width, int(rng.integers(2, 5))):
             radius = side * rng.uniform(0.08, 0.16)
             place.ellipse((x - radius, height - 1.7 * radius, x + radius, height + radius), 255)
-    soft = (
-        np.asarray(mask.filter(ImageFilter.GaussianBlur(side * rng.uniform(0.003, 0.014))), np.float32) / 255
-    )
+    soft = mask.filter(ImageFilter.GaussianBlur(side * rng.uniform(0.003, 0.014)))
     ink = rng.uniform(15, 190) + rng.uniform(-30, 30, 3)
-    return _mixed(np.broadcast_to(ink, (height, width, 3)), levels(image), soft * rng.uniform(0.75, 1))
+    return _mixed(
+        np.broadcast_to(ink, (height, width, 3)), levels(image), np.asarray(soft) / 255 * rng.uniform(0.75, 1)
+    )
 
 
 def finger_tip(image: Image.Image, rng: Rng) -> Image.Image:
@@ -326,16 +319,15 @@ def twice_exposed(image: Image.Image, rng: Rng) -> Image.Image:
     other = other.crop((left, top, left + int(size[0]), top + int(size[1]))).resize(image.size)
     if rng.integers(2):
         return Image.blend(image, other, rng.uniform(0.3, 0.5))
-    light = (levels(image) / 255) ** 2.2 * rng.uniform(0.6, 0.9) + (levels(other) / 255) ** 2.2 * rng.uniform(
-        0.35, 0.7
-    )
+    shares = rng.uniform(0.6, 0.9), rng.uniform(0.35, 0.7)
+    light = sum(part * (levels(each) / 255) ** 2.2 for part, each in zip(shares, (image, other), strict=True))
     return picture(255 * np.clip(light, 0, 1) ** (1 / 2.2))
 
 
 def leaking(image: Image.Image, rng: Rng) -> Image.Image:
     """Light on the film from an edge, orange or red."""
     across, down = places(image)
-    along = (across if rng.random() < 0.7 else down) + 0 * across + 0 * down
+    along = across if rng.random() < 0.7 else down
     along = along if rng.integers(2) else 1 - along
     veil = np.exp(-((along / rng.uniform(0.12, 0.35)) ** 2)) * (0.8 + 0.2 * np.sin(7 * down + across))
     return picture(
@@ -472,12 +464,5 @@ UNUSUAL: dict[str, Spoil] = {
 }
 
 
-def main() -> None:
-    if len(sys.argv) < 2:
-        print("\n".join(UNUSUAL))
-        return
-    sheet_of(UNUSUAL, 5).save(sys.argv[1])
-
-
 if __name__ == "__main__":
-    main()
+    show(UNUSUAL, 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,6 +52,23 @@ ShardOption = Annotated[
 RetryFailedOption = Annotated[
     bool, typer.Option("--retry-failed", help="Try those pictures again that curate could not judge.")
 ]
+HostOption = Annotated[str, typer.Option("--host", help="Where to listen.")]
+OriginOption = Annotated[
+    list[str] | None,
+    typer.Option("--origin", metavar="URL", help="The address that others use. Repeatable."),
+]
+BackupOption = Annotated[
+    Path | None,
+    typer.Option("--backup", metavar="FILE", help="Write a backup: .db (SQLite) or .jsonl (any)."),
+]
+RestoreOption = Annotated[
+    Path | None, typer.Option("--restore", metavar="FILE", help="Bring a backup into an empty database.")
+]
+
+
+def port_option(usual: int) -> Any:
+    """Of a server that has the same port at every start."""
+    return typer.Option("--port", min=0, max=65535, help=f"Default: {usual}. 0: any that is free.")
 
 
 def run_folder(name: str, run: Path | None, overrides: list[str] | None) -> Run:

@@ -111,10 +111,15 @@ def _lines(path: Path, run: Run) -> list[dict[str, str | None]]:
     except (OSError, ValueError) as error:
         run.log.warning("report: %s is not read: %s", path, error)
         return []
-    if all(isinstance(row, dict) and {"key", "kind"} <= row.keys() for row in rows):
+    if all(isinstance(row, dict) and _is_of_ours(row) for row in rows):
         return rows
-    run.log.warning("report: %s is not read: a line without `key` and `kind`", path)
+    run.log.warning("report: %s is not read: a line without `key` and `kind`, or one that is no text", path)
     return []
+
+
+def _is_of_ours(row: Mapping[str, object]) -> bool:
+    texts = isinstance(row.get("key"), str) and isinstance(row.get("kind"), str)
+    return texts and isinstance(row.get("of_key"), str | None)
 
 
 def _dropped_by(path: Path) -> dict[str, str | None]:

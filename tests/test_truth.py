@@ -108,6 +108,8 @@ def test_without_a_truth_file_there_is_no_such_chapter(
     [
         '{"file": "00000000.jpg", "kind": "good"}',
         "[1]",
+        '{"key": ["00000000"], "kind": "clean"}',
+        '{"key": "00000000", "kind": "clean", "of_key": []}',
         "no JSON",
         b"\xff\xfe".decode("latin-1"),
         '{"key": "of another haystack", "kind": "clean"}',

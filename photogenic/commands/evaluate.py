@@ -10,7 +10,17 @@ import typer
 from photogenic.core.errors import PhotogenicError
 from photogenic.core.names import RESOLVED
 from photogenic.core.words import counted
-from photogenic.options import DryRunOption, RunOption, SetOption, open_run_or_recipe
+from photogenic.options import (
+    BackupOption,
+    DryRunOption,
+    HostOption,
+    OriginOption,
+    RestoreOption,
+    RunOption,
+    SetOption,
+    open_run_or_recipe,
+    port_option,
+)
 
 if TYPE_CHECKING:
     from photogenic.evaluate.poll import Poll
@@ -63,24 +73,11 @@ def evaluate(
             "--answers", metavar="DIR", help="Read filled ballots; write the votes and the verdict."
         ),
     ] = None,
-    backup: Annotated[
-        Path | None,
-        typer.Option(
-            "--backup", metavar="FILE", help="Write a backup of the votes: .db (SQLite) or .jsonl (any)."
-        ),
-    ] = None,
-    restore: Annotated[
-        Path | None, typer.Option("--restore", metavar="FILE", help="Bring a backup into an empty database.")
-    ] = None,
-    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        typer.Option("--port", min=0, max=65535, help=f"Default: {PORT}. 0: any that is free."),
-    ] = None,
-    origin: Annotated[
-        list[str] | None,
-        typer.Option("--origin", metavar="URL", help="The address that others use. Repeatable."),
-    ] = None,
+    backup: BackupOption = None,
+    restore: RestoreOption = None,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int | None, port_option(PORT)] = None,
+    origin: OriginOption = None,
     plan: Annotated[
         float | None,
         typer.Option("--plan", metavar="P", help="Say how many prompts and votes a win rate of P needs."),

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photogenic.core.errors import PhotogenicError
-from photogenic.options import DryRunOption, RecipeArgument, RunOption, SetOption, WorkersOption, open_road
+from photogenic.options import (
+    BackupOption,
+    DryRunOption,
+    HostOption,
+    OriginOption,
+    RecipeArgument,
+    RestoreOption,
+    RunOption,
+    SetOption,
+    WorkersOption,
+    open_road,
+    port_option,
+)
 from photogenic.review.settled import Taken, left_by_finish
 
 if TYPE_CHECKING:
@@ -24,22 +36,11 @@ def review(
     overrides: SetOption = None,
     dry_run: DryRunOption = False,
     workers: WorkersOption = None,
-    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        typer.Option("--port", min=0, max=65535, help=f"Default: {PORT}. 0: any that is free."),
-    ] = None,
-    origin: Annotated[
-        list[str] | None,
-        typer.Option("--origin", metavar="URL", help="The address that others use. Repeatable."),
-    ] = None,
-    backup: Annotated[
-        Path | None,
-        typer.Option("--backup", metavar="FILE", help="Write a backup: .db (SQLite) or .jsonl (any)."),
-    ] = None,
-    restore: Annotated[
-        Path | None, typer.Option("--restore", metavar="FILE", help="Bring a backup into an empty database.")
-    ] = None,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int | None, port_option(PORT)] = None,
+    origin: OriginOption = None,
+    backup: BackupOption = None,
+    restore: RestoreOption = None,
     export: Annotated[
         Path | None,
         typer.Option("--export", metavar="FILE", help="Write all decisions: .jsonl, .csv or .parquet."),

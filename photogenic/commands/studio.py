@@ -6,18 +6,17 @@ from typing import Annotated
 
 import typer
 
+from photogenic.options import HostOption, OriginOption
+
 
 def studio(
     models: Annotated[
         list[str],
         typer.Argument(metavar="MODEL...", help="Models side by side: folders, runs, packaged names."),
     ],
-    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
+    host: HostOption = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 0,
-    origin: Annotated[
-        list[str] | None,
-        typer.Option("--origin", metavar="URL", help="The address that others use. Repeatable."),
-    ] = None,
+    origin: OriginOption = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps or auto.")] = "auto",
     check_unsafe: Annotated[
         bool, typer.Option("--check-unsafe/--no-check-unsafe", help="Withhold pictures that look unsafe.")

@@ -20,7 +20,7 @@ from photogenic.core.errors import RunError
 from photogenic.core.manifest import POOL_SCHEMA
 from photogenic.core.shards import fingerprint
 from photogenic.curate.filters import FIELD, number, text_of
-from photogenic.curate.gather import rows_at
+from photogenic.curate.gather import rows_at, starts_of
 from photogenic.curate.tables import POOL, ROWS, STAMPS, Tables, num_nulls, quoted, write_batches
 
 NUMBER, TEXT = "number", "text"  # a side-car field as either
@@ -84,7 +84,9 @@ class PoolColumns:
         """
         keys = {"sample_id": column_sql(POOL, "sample_id"), "stamp": self.stamp(basis)}
         if files:
-            batches = rows_at(files, schema, _each_once(self.tables.lookup(keys, files)))
+            starts = starts_of(files)
+            places = _each_once(self.tables.lookup(keys, files, starts[-1]))
+            batches = rows_at(files, starts, schema, places)
         else:
             batches = self.tables.batches(self.tables.select(dict.fromkeys(schema.names, "NULL")))
         write_batches(path, schema, batches)

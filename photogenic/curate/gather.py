@@ -73,12 +73,15 @@ def starts_of(paths: Sequence[Path]) -> list[int]:
     return list(accumulate((pq.read_metadata(path).num_rows for path in paths), initial=0))
 
 
-def rows_at(paths: Sequence[Path], schema: pa.Schema, places: Iterable[Ints]) -> Iterator[pa.RecordBatch]:
+def rows_at(
+    paths: Sequence[Path], starts: Sequence[int], schema: pa.Schema, places: Iterable[Ints]
+) -> Iterator[pa.RecordBatch]:
     """Rows of parquet files by their places among all rows, in whatever order; all null where it is -1.
 
     It is quick where places that come one after the other lie near each other in a few files.
+    starts: as `starts_of` has them.
     """
-    with closing(RowGroups(paths, starts_of(paths), schema.names)) as groups:
+    with closing(RowGroups(paths, starts, schema.names)) as groups:
         for some in places:
             order = np.argsort(some, kind="stable")
             order = order[np.count_nonzero(some < 0) :]

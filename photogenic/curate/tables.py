@@ -155,7 +155,9 @@ class Tables:
                     named = {name: found[alias][column] for name, (alias, column) in columns.items()}
                     yield from pa.table(named).to_batches()
 
-    def lookup(self, keys: Mapping[str, str], files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    def lookup(
+        self, keys: Mapping[str, str], files: Sequence[Path], num_places: int
+    ) -> Iterator[pa.RecordBatch]:
         """`row`, in the pool's order, and the `place` of its sample among all rows of the files; -1: nowhere.
 
         keys: column of the files -> expression; both are texts, and only the last one has spaces. Whoever is
@@ -163,7 +165,7 @@ class Tables:
         instead of a hundred, so that ten million are joined in memory.
         """
         ours = self.select({"row": f"{quoted(ROWS)}.row", "mark": _mark(keys.values())})
-        places = f"range({starts_of(files)[-1]}) AS places(place)"
+        places = f"range({num_places}) AS places(place)"
         theirs = f"SELECT place, {_mark(map(quoted, keys))} AS mark"
         return self.batches(
             f"SELECT row, coalesce(place, -1) AS place FROM ({ours}) LEFT JOIN"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from photogenic.curate.gather import RowGroups, rows_at
+from photogenic.curate.gather import RowGroups, rows_at, starts_of
 from photogenic.curate.tables import Tables, write_batches
 
 NUM = 1000
@@ -59,7 +59,7 @@ def test_rows_come_in_whatever_order_and_none_where_there_is_none(whole: pa.Tabl
     places[generator.random(NUM) < 0.2] = -1
     places[100:150] = -1  # a turn in which nobody has a row
     schema = whole.schema.remove(1).set(0, pa.field("number", pa.float64()))
-    found = pa.Table.from_batches(rows_at(paths, schema, in_turns(places, 50)))
+    found = pa.Table.from_batches(rows_at(paths, starts_of(paths), schema, in_turns(places, 50)))
     assert found.schema == schema
     expected = [None if place < 0 else place for place in places.tolist()]
     assert found["number"].to_pylist() == expected
@@ -85,7 +85,7 @@ def test_samples_are_found_by_their_keys_wherever_they_lie(tmp_path: Path, num_c
         tables.attach("pool", [tmp_path / "pool.parquet"])
         tables.number_rows(NUM)
         keys = {"id": '"pool".id', "stamp": '"pool".stamp'}
-        found = pa.Table.from_batches(tables.lookup(keys, files))
+        found = pa.Table.from_batches(tables.lookup(keys, files, len(scores)))
     expected = []
     for row in range(NUM):
         same = np.flatnonzero(~is_stale & (np.tile(stored, num_copies) == row)).tolist()
