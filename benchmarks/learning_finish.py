@@ -12,7 +12,7 @@
 `examples.py` draws what is learnt from. Told is, for photographs of sources that were not in the training,
 the area under the ROC curve, kind by kind: with the kind in the training, and without it (a fifth of the
 kinds left out at a time). Then how many needles a ranking finds in haystacks such as those of `needles.py`,
-and in such as have the kinds of `unusual.py` too.
+and in such as have the kinds of `unusual.py` and `rare.py` too.
 
 FIRST and SECOND are files such as the one that comes along (`learning_darkroom.py --join`), of networks of
 `--half 0` and of `--half 1`: one has to answer as it does about pictures that it has not seen, so each is
@@ -33,8 +33,7 @@ from typing import Any
 import numpy as np
 import yaml
 from examples import (
-    ASPECTS,
-    FURTHER_ASPECTS,
+    ALL_ASPECTS,
     INTACT,
     Examples,
     add_options,
@@ -45,6 +44,7 @@ from examples import (
 )
 from needles import INTACT_SHARE, RECIPE, SPOILED_PER_PHOTOGRAPH
 from numpy.typing import NDArray
+from rare import RARE
 from spoiling import KINDS
 from unusual import UNUSUAL
 
@@ -85,8 +85,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
-    unusual = f"crops of each photograph in the ways of unusual.py, at most {len(UNUSUAL)}"
-    parser.add_argument("--unusual", type=int, default=10, help=unusual)
     parser.add_argument("--darkrooms", type=Path, nargs=2, metavar=("FIRST", "SECOND"))
     parser.add_argument("--beside", type=Path, metavar="EARLIER.npz", help="its trees stay, too")
     parser.add_argument("--out", type=Path)
@@ -100,7 +98,7 @@ def main() -> None:
     known, unknown = answers_out_of_fold(table, earlier)
     print_areas(table, known, unknown)
     for title, answers in (("all kinds known", known), ("a fifth of the kinds left out", unknown)):
-        for told, kinds in (("as needles.py plants them", KINDS), ("unusual kinds too", KINDS | UNUSUAL)):
+        for told, kinds in (("as needles.py plants them", KINDS), ("all kinds", KINDS | UNUSUAL | RARE)):
             print(f"\nneedles found by their rank, {title}; {told}")
             print_needles(table, answers, options.seed, list(kinds))
 
@@ -121,7 +119,7 @@ def table_of(examples: Sequence[Examples], darkrooms: Sequence[Path], num_worker
 
 def _matrix_of(darkrooms: Sequence[Path], examples: Examples) -> Floats:
     networks = _darkroom(darkrooms[1 - half_of(examples.name)])
-    return np.hstack([examples.matrix, networks.batch(list(examples.crops))])
+    return np.hstack([examples.matrix, networks.batch(list(examples.crops), examples.formats.tolist())])
 
 
 @cache
@@ -137,7 +135,7 @@ def learn(table: Table, num_trees: int = NUM_TREES) -> Forest:
     from sklearn.ensemble import ExtraTreesClassifier
 
     trees = {}
-    for aspect, kinds in (ASPECTS | FURTHER_ASPECTS).items():
+    for aspect, kinds in ALL_ASPECTS.items():
         rows = table.is_intact | np.isin(table.kinds, kinds)
         is_intact = table.is_intact[rows]
         if is_intact.all():  # all of its kinds are left out

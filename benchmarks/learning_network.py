@@ -76,9 +76,12 @@ class Network(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """[B, H, W, 3], 0-255 => [B, number of ANSWERS]"""
+        return self.head(functional.dropout(self.seen(pictures), 0.2, self.head.training))
+
+    def seen(self, pictures: Tensor) -> Tensor:
+        """[B, H, W, 3], 0-255 => what the head is given [B, F]"""
         x = (pictures.permute(0, 3, 1, 2).float() - MIDDLE) / SPREAD
-        x = self.features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
-        return self.head(functional.dropout(x, 0.2, self.head.training))
+        return self.features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
 
 
 class Mirrored(nn.Module):
@@ -91,7 +94,8 @@ class Mirrored(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("signs", torch.tensor([-1.0 if name == "turn" else 1.0 for name in ANSWERS]))
+        names = ANSWERS[: network.head.out_features]
+        self.register_buffer("signs", torch.tensor([-1.0 if name == "turn" else 1.0 for name in names]))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """[B, H, W, 3], 0-255 => [B, number of ANSWERS + 1]"""
@@ -122,7 +126,10 @@ def gone_on(network: Network, path: Path) -> Network:
     """
     weights = _exported_weights(path)
     layers = [each for each in network.features.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
-    if len(weights) != len(layers) + 2:  # a weight and a bias of each convolution and of the head
+    num_known = len(weights[-1])  # an earlier one may give fewer answers
+    if len(weights) != len(layers) + 2 or num_known > len(
+        ANSWERS
+    ):  # a weight and a bias of each convolution and of the head
         raise SystemExit(
             f"{path} is not one network such as this: another kind, or several that were joined."
         )
@@ -141,8 +148,8 @@ def gone_on(network: Network, path: Path) -> Network:
             norm.weight.copy_(factors * spread)
             norm.bias.copy_(bias + norm.running_mean * factors)
             convolution.weight.copy_(weight / factors.view(-1, 1, 1, 1))
-        network.head.weight.copy_(weights[-2])
-        network.head.bias.copy_(weights[-1])
+        network.head.weight[:num_known] = weights[-2]
+        network.head.bias[:num_known] = weights[-1]
     return network
 
 

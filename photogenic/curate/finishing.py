@@ -22,7 +22,7 @@ def finish_scorer() -> Scorer:
     columns = {"finish_prob": "float64", "finish_score": "float64", "finish_weakest": "string"}
     packages = [version(name) for name in ("numpy", "opencv-python-headless", "onnxruntime", "pillow")]
     learnt = [file_fingerprint(path) for path in (FILE, DARKROOM_FILE)]
-    revision = fingerprint("finish 7", learnt, pixel_scorer().revision, packages)
+    revision = fingerprint("finish 8", learnt, pixel_scorer().revision, packages)
     return Scorer("finish", measure_finish, columns, revision)
 
 

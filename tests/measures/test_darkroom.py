@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from photogenic.measures.darkroom import DARKROOM_COLUMNS, NETWORKS, SIDE_PX, Darkroom, darkroom, squeezed
+from photogenic.measures.darkroom import (
+    DARKROOM_COLUMNS,
+    NETWORKS,
+    POSTURES,
+    PRESSED,
+    SIDE_PX,
+    Darkroom,
+    darkroom,
+    format_of,
+    squeezed,
+)
 from photogenic.measures.decode import Rgb
 
 NAMES = ("astronaut", "coffee", "chelsea")
@@ -41,18 +51,19 @@ class Asked:
 def test_answers_do_not_depend_on_what_is_asked_with_them(photographs: dict[str, Rgb]) -> None:
     pictures = [squeezed(photographs[name]) for name in NAMES]
     assert {each.shape for each in pictures} == {(SIDE_PX, SIDE_PX, 3)}
-    together = darkroom().batch(pictures)
+    formats = [format_of(photographs[name]) for name in NAMES]
+    together = darkroom().batch(pictures, formats)
     assert together.shape == (3, len(DARKROOM_COLUMNS))
     one_by_one = [list(darkroom()(photographs[name]).values()) for name in NAMES]
     np.testing.assert_allclose(together, one_by_one, rtol=0, atol=1e-3)
-    again = Darkroom().batch(pictures)
+    again = Darkroom().batch(pictures, formats)
     np.testing.assert_array_equal(again, together)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mirror_image_leans_as_far_the_other_way(name: str, photographs: dict[str, Rgb]) -> None:
     picture = squeezed(photographs[name])
-    straight, mirrored = darkroom().batch([picture, np.ascontiguousarray(picture[:, ::-1])])
+    straight, mirrored = darkroom().batch([picture, np.ascontiguousarray(picture[:, ::-1])], [0, 0])
     for network in NETWORKS:
         turn, lean = (DARKROOM_COLUMNS.index(f"{network}_{column}") for column in ("turn", "lean"))
         assert straight[lean] == abs(straight[turn]) > 0
@@ -63,7 +74,7 @@ def test_a_mirror_image_leans_as_far_the_other_way(name: str, photographs: dict[
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_done_is_told(name: str, photographs: dict[str, Rgb]) -> None:
     """By the first network, of photographs that it has learnt from: of others it is measured, not tested."""
-    image, answer = Image.fromarray(photographs[name]), Asked(NETWORKS[0])
+    image, answer = Image.fromarray(photographs[name]), Asked("darkroom")
     for degrees in (-14, 14):
         assert answer(turned(image, degrees), "turned") > answer(turned(image, 0), "turned") + 0.2
     warm, cool = tinted(image, 1.25, 0.8), tinted(image, 0.8, 1.25)
@@ -89,3 +100,26 @@ def test_what_was_done_is_told_of_most(network: str, photographs: dict[str, Rgb]
     assert warm > 0.3
     faded = mean("saturation", lambda image: ImageEnhance.Color(image).enhance(0.15))
     assert faded < mean("saturation", lambda image: image) - 0.7
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_pressed_thin_is_told_by_the_format_of_the_file(
+    name: str, photographs: dict[str, Rgb]
+) -> None:
+    """In a square a picture looks the same when it is half as wide: so do the networks' answers."""
+    image = Image.fromarray(photographs[name])
+    thin = image.resize((image.width // 2, image.height), Image.Resampling.LANCZOS)
+    was, now = (darkroom()(np.asarray(each)) for each in (image, thin))
+    assert now["darkroom2_format"] == pytest.approx(was["darkroom2_format"], abs=0.1)
+    assert now[PRESSED] == pytest.approx(was[PRESSED] - np.log(2), abs=0.1)
+    assert was[PRESSED] == pytest.approx(format_of(photographs[name]) - was["darkroom2_format"], abs=1e-5)
+
+
+def test_which_way_is_up_is_told_of_most(photographs: dict[str, Rgb]) -> None:
+    """Of three that the second network has not learnt from."""
+    right = 0
+    for name in NAMES:
+        for quarters, posture in enumerate(("upright", "on_side", "upside_down", "on_side")):
+            answers = darkroom()(np.ascontiguousarray(np.rot90(photographs[name], quarters)))
+            right += posture == max(POSTURES, key=lambda each: answers[f"darkroom2_{each}"])
+    assert right >= 9  # of 12

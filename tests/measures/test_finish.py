@@ -16,7 +16,7 @@ from photogenic.measures.decode import Rgb
 from photogenic.measures.finish import COLUMNS, LEAST, SURER, Forest, finish, forest, matrix_of, measured
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from examples import ASPECTS, FURTHER_ASPECTS
+from examples import ALL_ASPECTS
 
 
 def file_of(image: Image.Image) -> bytes:
@@ -51,8 +51,8 @@ def test_the_forest_answers_as_the_trees_it_was_made_of(tmp_path: Path) -> None:
 
 def test_the_forest_that_comes_along_reads_the_columns_of_today() -> None:
     assert forest().columns == COLUMNS
-    assert forest().aspects == (*ASPECTS, *FURTHER_ASPECTS)
-    assert len(ASPECTS) == NUM_ASPECTS  # the first of them are what the networks are asked for
+    assert forest().aspects == tuple(ALL_ASPECTS)
+    assert len(ALL_ASPECTS) == NUM_ASPECTS  # they are what the second network is asked for
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])

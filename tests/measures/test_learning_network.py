@@ -110,3 +110,25 @@ def test_convolutions_are_padded_as_tensorflow_pads() -> None:
     convolution.weight.data[0, 0, 0, 0] = 1  # what the upper left tap sees
     row = torch.arange(64.0).reshape(1, 1, 8, 8)
     torch.testing.assert_close(convolution(row), row[:, :, ::2, ::2])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_earlier_one_may_give_fewer_answers(tmp_path: Path, pictures: np.ndarray) -> None:
+    """The first nine aspects' network: what it says is said as before, what is new is as it began."""
+    start, known = random_start(tmp_path / "start.pth", 0), ANSWERS.index("aspect_9")
+    earlier = network_of(start, 1)
+    earlier.features[:5].load_state_dict(Network(start).features[:5].state_dict())  # these never change
+    with torch.no_grad():
+        said = Mirrored(earlier)(torch.from_numpy(pictures)).numpy()
+    earlier.head.weight.data, earlier.head.bias.data = (
+        part.data[:known] for part in (earlier.head.weight, earlier.head.bias)
+    )
+    earlier.head.out_features = known
+    export(earlier, tmp_path / "earlier.onnx")
+    fresh = Network(start)
+    began = fresh.head.weight[known:].detach().clone()
+    back = gone_on(fresh, tmp_path / "earlier.onnx").eval()
+    torch.testing.assert_close(back.head.weight[known:].detach(), began)
+    with torch.no_grad():
+        now = Mirrored(back)(torch.from_numpy(pictures)).numpy()
+    np.testing.assert_allclose(now[:, :known], said[:, :known], atol=0.02 * np.abs(said).max())

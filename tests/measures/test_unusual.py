@@ -1,4 +1,4 @@
-"""benchmarks/unusual.py: every kind makes another picture, the same for the same generator."""
+"""benchmarks/unusual.py and rare.py: every kind makes another picture, the same for the same generator."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from PIL import Image
 from photogenic.measures.decode import Rgb
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from examples import ASPECTS, FURTHER_ASPECTS, MORE
+from examples import ALL_ASPECTS, MORE
+from rare import RARE
 from spoiling import KINDS
 from unusual import UNUSUAL
 
-SHAPES = {"sideways", "stretched", "badly joined"}  # these change the size
+SHAPES = {"sideways", "stretched", "badly joined", "squeezed", "jelly"}  # these change the size
 
 
-@pytest.mark.parametrize("kind", UNUSUAL)
+@pytest.mark.parametrize("kind", UNUSUAL | RARE)
 @pytest.mark.parametrize("size", [(600, 400), (420, 560)])
 def test_each_kind_makes_another_picture(
     kind: str, size: tuple[int, int], photographs: dict[str, Rgb]
 ) -> None:
     image = Image.fromarray(photographs["coffee"]).resize(size)
     for seed in range(4):
-        made, again = (UNUSUAL[kind](image, np.random.default_rng(seed)) for _ in range(2))
-        assert made.mode == "RGB" and min(made.size) >= 300
+        made, again = ((UNUSUAL | RARE)[kind](image, np.random.default_rng(seed)) for _ in range(2))
+        assert made.mode == "RGB" and min(made.size) >= 160
         np.testing.assert_array_equal(np.asarray(made), np.asarray(again))
         if kind not in SHAPES:
             assert made.size == size
@@ -36,5 +37,5 @@ def test_each_kind_makes_another_picture(
 
 
 def test_every_kind_is_a_failure_in_one_aspect() -> None:
-    kinds = [kind for some in (ASPECTS | FURTHER_ASPECTS).values() for kind in some]
-    assert sorted(kinds) == sorted(KINDS | MORE | UNUSUAL)
+    kinds = [kind for some in ALL_ASPECTS.values() for kind in some]
+    assert sorted(kinds) == sorted(KINDS | MORE | UNUSUAL | RARE)

@@ -1,10 +1,10 @@
 """The pixel measures against bare scaled decoding of the same files. Ratios within one run.
 
-    python benchmarks/measures.py                   the table, and the same as JSON
-    python benchmarks/measures.py --json FILE       the JSON to a file
-    python benchmarks/measures.py --cleanvision     with cleanvision too (pip install cleanvision)
-    python benchmarks/measures.py --workers         one worker and two, over the whole scoring of a pool
-    python benchmarks/measures.py --values FILE     every value to its last bit, to be compared with those of
+    python benchmarks/pixels.py                   the table, and the same as JSON
+    python benchmarks/pixels.py --json FILE       the JSON to a file
+    python benchmarks/pixels.py --cleanvision     with cleanvision too (pip install cleanvision)
+    python benchmarks/pixels.py --workers         one worker and two, over the whole scoring of a pool
+    python benchmarks/pixels.py --values FILE     every value to its last bit, to be compared with those of
                                                     another version or machine by `diff`
 
 The pictures are JPEGs of two megapixels (4:2:0, quality 88), made of photographs that scikit-image and

@@ -1,0 +1,97 @@
+"""benchmarks/lessons.py and heads.py: what the second network learns from, and where its head begins."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from photogenic.measures.darkroom import AMOUNTS, ANSWERS, NUM_ASPECTS, POSTURES, SIDE_PX, squeezed
+from photogenic.measures.decode import Rgb
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import heads
+from examples import ALL_ASPECTS, ASPECTS, BY_FORMAT, INTACT, Examples
+from lessons import FREE, INTACT_FRESH, KEPT, NUM_USUAL, UNASKED, Lesson, done_to
+from test_learning_network import network_of, random_start
+
+NAMES = ("coffee", "astronaut", "chelsea")
+KINDS = (
+    [INTACT] * 6
+    + ["haze", "noise", "dull", "tilted", "moved"]
+    + ["sideways", "banded", "wet lens", *BY_FORMAT]
+)
+
+
+@pytest.fixture
+def lesson(photographs: dict[str, Rgb]) -> Lesson:
+    examples = []
+    for name in NAMES:
+        crops = np.stack([squeezed(photographs[name])] * len(KINDS))
+        nothing = np.zeros((len(KINDS), 1))
+        kinds = np.array(KINDS)
+        examples.append(Examples(f"good--{name}", photographs[name], crops, nothing, nothing[:, 0], kinds))
+    return Lesson([(f"plain--{name}", photographs[name]) for name in NAMES], examples)
+
+
+def test_a_batch_holds_what_was_done_and_crops_of_every_sort(lesson: Lesson) -> None:
+    batch, again, other = lesson.batch([0, 1]), lesson.batch([0, 1]), lesson.batch([0, 2])
+    np.testing.assert_array_equal(batch.crops, again.crops)
+    assert not np.array_equal(batch.pictures, other.pictures)
+    assert batch.pictures.shape[1:] == batch.crops.shape[1:] == (SIDE_PX, SIDE_PX, 3)
+    assert batch.amounts.shape == (len(batch.pictures), len(AMOUNTS))
+    assert len(batch.postures) == len(batch.formats) == len(batch.pictures)
+    assert len(batch.pictures) + len(batch.crops) == 32
+    assert (batch.aspects == FREE).sum() == KEPT[FREE] + INTACT_FRESH
+    assert batch.aspects.max() < NUM_ASPECTS and UNASKED not in batch.aspects
+    plain = Lesson([("plain--coffee", lesson.photographs[0])], []).batch([0, 1])
+    assert len(plain.pictures) == 32 and not len(plain.crops)
+
+
+def test_what_a_square_does_not_show_is_not_asked(lesson: Lesson) -> None:
+    assert len(ASPECTS) == NUM_USUAL and len(ALL_ASPECTS) == NUM_ASPECTS
+    assert not set(BY_FORMAT) & set(lesson.further)
+    assert set(lesson.aspects[-len(BY_FORMAT) :].tolist()) == {UNASKED}
+
+
+def test_a_part_is_told_with_its_format_and_its_posture(photographs: dict[str, Rgb]) -> None:
+    """White on the left, black on the right: where it is white tells how it was turned."""
+    seen = set()
+    for seed in range(60):
+        left = np.zeros((300, 500, 3), np.uint8)
+        left[:, :250] = 255
+        picture, amounts, posture, aspect = done_to(np.ascontiguousarray(left), np.random.default_rng(seed))
+        grey = picture.mean(axis=2)
+        across = abs(grey[:, :20].mean() - grey[:, -20:].mean())
+        down = abs(grey[:20].mean() - grey[-20:].mean())
+        assert (across < down) == (POSTURES[posture] == "on_side")
+        assert np.log(5 / 3 * 0.8) - 0.01 <= aspect <= np.log(1.7) + 0.01
+        assert posture == 0 or amounts[0] == 0  # turned by a few degrees are only upright ones
+        seen.add(posture)
+    assert seen == {0, 1, 2}
+
+
+def test_the_head_begins_with_what_the_layers_say_already(
+    lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripes lie or stand, which any layers see; what was known before stays."""
+    stripes = np.zeros((300, 450, 3), np.uint8)
+    stripes[np.arange(300) // 6 % 2 == 0] = 255
+    lesson.photographs = [stripes] * 6
+    monkeypatch.setattr(heads, "NUM_DONE", 240)
+    monkeypatch.setattr(heads, "STRENGTH", 1.0)  # of so few pictures and layers more is believed
+    network = network_of(random_start(tmp_path / "start.pth", 0), 1)
+    was = network.head.weight.detach().clone()
+    heads.begin(network, lesson, 0)
+    known = ANSWERS.index("aspect_9")
+    torch.testing.assert_close(network.head.weight[:known].detach(), was[:known])
+    assert not torch.equal(network.head.weight[known:], was[known:])
+    pictures, _, postures, _ = lesson.done(60, np.random.default_rng(1))
+    with torch.inference_mode():
+        answers = network.eval()(torch.from_numpy(pictures)).numpy()
+    first, on_side = ANSWERS.index(POSTURES[0]), POSTURES.index("on_side")
+    said = answers[:, first : first + len(POSTURES)].argmax(axis=1)
+    assert ((said == on_side) == (postures == on_side)).mean() > 0.9
