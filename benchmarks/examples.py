@@ -264,22 +264,22 @@ def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) ->
     """Of all draws, each as it was kept or made now."""
     name = paths[number].stem if paths else f"shipped-{number}"
     drawn = _kinds_of(options, crc32(name.encode()))
-    kept = {draw: options.examples and options.examples / f"{name}{draw}.npz" for draw in drawn}
+    paths_kept = {draw: options.examples and options.examples / f"{name}{draw}.npz" for draw in drawn}
+    kept = {draw: _kept(path) for draw, path in paths_kept.items()}
     image = None
-    if not all(path and path.is_file() for path in kept.values()):
+    if None in kept.values():
         image = next(opened([paths[number]])) if paths else list(opened([]))[number]
         if min(image.size) < MIN_SOURCE_PX:
             return None
     draws = []
     for draw, (rng, kinds) in drawn.items():
-        if (path := kept[draw]) and path.is_file():
-            with np.load(path) as arrays:
-                draws.append(dict(arrays))
-            continue
-        assert image is not None  # opened above, for this one is not kept
-        draws.append(_drawn(image, rng, kinds) | ({} if draw else {"photograph": whole(image)}))
-        if path:
-            _keep(draws[-1], path)
+        arrays = kept[draw]
+        if arrays is None:
+            assert image is not None  # opened above, for this one is not kept
+            arrays = _drawn(image, rng, kinds) | ({} if draw else {"photograph": whole(image)})
+            if path := paths_kept[draw]:
+                _keep(arrays, path)
+        draws.append(arrays)
     parts = {key: np.concatenate([each[key] for each in draws]) for key in FIELDS}
     return Examples(name, draws[0]["photograph"], **parts)
 
@@ -301,6 +301,14 @@ def _kinds_of(options: argparse.Namespace, photograph: int) -> dict[str, tuple[R
         rare = rng.permutation(others)[: options.rare].tolist()
         draws[".rare"] = (rng, [INTACT, *shapes, *rare])
     return draws
+
+
+def _kept(path: Path | None) -> dict[str, Any] | None:
+    """What lies there; not if an earlier version kept less of each crop."""
+    if not path or not path.is_file():
+        return None
+    with np.load(path) as arrays:
+        return dict(arrays) if set(FIELDS) <= set(arrays) else None
 
 
 def _keep(arrays: dict[str, Any], path: Path) -> None:

@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--plain", type=Path, nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--start", type=Path, metavar="WEIGHTS")
     parser.add_argument("--go-on", type=Path, metavar="EARLIER.onnx")
-    parser.add_argument("--begin", action="store_true", help="what the earlier one is not asked")
+    parser.add_argument("--begin", action="store_true", help="the new answers, as heads.py does")
     parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--mean-of", type=Path, nargs="+", metavar="FILE.onnx")

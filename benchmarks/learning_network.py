@@ -127,9 +127,8 @@ def gone_on(network: Network, path: Path) -> Network:
     weights = _exported_weights(path)
     layers = [each for each in network.features.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
     num_known = len(weights[-1])  # an earlier one may give fewer answers
-    if len(weights) != len(layers) + 2 or num_known > len(
-        ANSWERS
-    ):  # a weight and a bias of each convolution and of the head
+    num_expected = len(layers) + 2  # a weight and a bias of each convolution and of the head
+    if len(weights) != num_expected or num_known > len(ANSWERS):
         raise SystemExit(
             f"{path} is not one network such as this: another kind, or several that were joined."
         )

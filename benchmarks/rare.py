@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from spoiling import Levels, Rng, Spoil, font, levels, picture, places, saved, show
-from unusual import INKS
+from unusual import INKS, moved_by
 
 WORDS = (
     *("only", "this", "week", "sale", "follow", "love", "your", "dream"),
@@ -295,13 +295,12 @@ def squeezed_much(image: Image.Image, rng: Rng) -> Image.Image:
 
 def jelly(image: Image.Image, rng: Rng) -> Image.Image:
     """Long waves down the frame, large enough to bend all that is upright."""
-    y, x = np.indices((image.height, image.width), dtype=np.float32)
+    y = np.indices((image.height, image.width), dtype=np.float32)[0]
     reach, down = max(image.size) * rng.uniform(0.015, 0.04), y / image.height
     shift = np.sin(2 * np.pi * (down * rng.uniform(1, 4) + rng.random()))
     shift += 0.35 * np.sin(2 * np.pi * (down * rng.uniform(4, 11) + rng.random()))
     shift = reach * shift + (y - image.height / 2) * rng.uniform(-0.15, 0.15)
-    maps = (x + shift).astype(np.float32), (y + shift * rng.uniform(0, 0.2)).astype(np.float32)
-    whole = cv2.remap(np.asarray(image), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    whole = np.asarray(moved_by(image, shift, shift * rng.uniform(0, 0.2)))
     margin = int(reach * 1.4)
     return Image.fromarray(np.ascontiguousarray(whole[:, margin:-margin]))
 

@@ -54,7 +54,7 @@ def wobbling(image: Image.Image, rng: Rng) -> Image.Image:
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     waves = np.sin(2 * np.pi * (down * rng.uniform(1.5, 8) + rng.random())) * rng.uniform(0.006, 0.02)
     shift = (waves + (down - 0.5) * rng.uniform(-0.15, 0.15)) * image.width
-    return _moved_by(image, shift, np.zeros_like(shift))
+    return moved_by(image, shift, np.zeros_like(shift))
 
 
 def badly_joined(image: Image.Image, rng: Rng) -> Image.Image:
@@ -78,7 +78,7 @@ def combed(image: Image.Image, rng: Rng) -> Image.Image:
     return picture(values).resize(image.size, Image.Resampling.BILINEAR)
 
 
-def _moved_by(image: Image.Image, across: Mask, down: Mask) -> Image.Image:
+def moved_by(image: Image.Image, across: Mask, down: Mask) -> Image.Image:
     """Each pixel from so many further to the right and below."""
     y, x = np.indices((image.height, image.width), dtype=np.float32)
     maps = (x + across).astype(np.float32), (y + down).astype(np.float32)
@@ -307,7 +307,7 @@ def wet(image: Image.Image, rng: Rng) -> Image.Image:
         cx, cy = rng.uniform(0, 1, 2) * image.size
         inside = (x - cx) ** 2 + (y - cy) ** 2 < radius**2
         across[inside], down[inside] = -2.5 * (x - cx)[inside], -2.5 * (y - cy)[inside]
-    return _moved_by(soft, across, down)
+    return moved_by(soft, across, down)
 
 
 def twice_exposed(image: Image.Image, rng: Rng) -> Image.Image:

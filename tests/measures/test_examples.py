@@ -1,0 +1,28 @@
+"""benchmarks/examples.py: what was kept is taken again, and drawn anew where an earlier version kept less."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from examples import FIELDS, _examples_of
+
+
+def test_what_lacks_a_field_is_drawn_again_and_is_the_same(tmp_path: Path) -> None:
+    options = argparse.Namespace(intact=[1], spoiled=[1], unusual=1, rare=1, seed=0, examples=tmp_path)
+    first = _examples_of([], options, 0)
+    assert first is not None and len(first.kinds) == len(first.formats) == len(first.crops) == 7
+    (rare,) = tmp_path.glob("*.rare.npz")
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    with np.load(rare) as arrays:
+        np.savez(rare, **{name: values for name, values in arrays.items() if name != "formats"})
+    again = _examples_of([], options, 0)
+    for field in FIELDS:
+        np.testing.assert_array_equal(getattr(again, field), getattr(first, field))
+    with np.load(rare) as arrays:
+        assert "formats" in arrays
+    assert all(path == rare or path.stat().st_mtime_ns == when for path, when in kept.items())
