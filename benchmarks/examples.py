@@ -1,15 +1,16 @@
 """Crops of good photographs, as they are and spoiled: what the finish score and its network learn from.
 
 Of every photograph some crops stay intact and others are spoiled, in the ways of `spoiling.py` and in a few
-more, and some in those of `unusual.py` and of `rare.py`. What is drawn for one depends on its name, the seed
-and the number of the draw alone, so any number of workers draws the same, and what was kept stays good when
-photographs are added.
+more, and some in those of `unusual.py`, of `rare.py` and of `framing.py`. What is drawn for one depends on
+its name, the seed and the number of the draw alone, so any number of workers draws the same, and what was
+kept stays good when photographs are added.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import Pool
@@ -18,7 +19,8 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from needles import MIN_SOURCE_PX, cropped, opened, paths_in
+from framing import FRAMING
+from needles import MIN_SOURCE_PX, cropped, opened, paths_in, reduced
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter
 from rare import RARE
@@ -30,9 +32,10 @@ from photogenic.measures.decode import decode
 from photogenic.measures.finish import PIXEL_COLUMNS, pixels_measured
 
 INTACT = "intact"
+FURTHER = UNUSUAL | RARE | FRAMING
 SHAPES_BESIDE = 2  # crops of another shape, drawn with the rare ones
 FIELDS = ("crops", "matrix", "formats", "kinds")  # of Examples: an entry for each crop
-WHOLE_PX = 512  # of the photographs themselves
+LARGE_PX, WHOLE_PX = 1024, 512  # of photographs from which parts are taken; and of others
 Floats = NDArray[np.float64]
 Pictures = NDArray[np.uint8]
 Rng = np.random.Generator
@@ -111,6 +114,7 @@ MORE: dict[str, Spoil] = {
 }
 
 
+SPOILS = KINDS | MORE | FURTHER
 ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them; both networks know these
     "colour of the light": ["colour cast", "off colour", "wrongly balanced"],
     "level": ["tilted", "crooked"],
@@ -175,6 +179,7 @@ FURTHER_ASPECTS: dict[str, list[str]] = {  # the second network and the forests 
         "false colours",
         "worn print",
         "faded filter",
+        "subject out of focus",
     ],
     "one picture alone": [
         "scribbled on",
@@ -193,7 +198,10 @@ FURTHER_ASPECTS: dict[str, list[str]] = {  # the second network and the forests 
         "behind glass",
         "pasted on",
         "mirrored half",
+        "in the way",
+        "fingers",
     ],
+    "framing": ["cut through", "pointless part"],
 }
 ALL_ASPECTS = ASPECTS | FURTHER_ASPECTS
 BY_FORMAT = ("stretched", "squeezed")  # are seen only where the format of the file is known
@@ -201,7 +209,7 @@ BY_FORMAT = ("stretched", "squeezed")  # are seen only where the format of the f
 
 @dataclass(frozen=True)
 class Examples:
-    """Of one photograph: its name; itself [H, W, 3], at most WHOLE_PX; its crops as the network sees them
+    """Of one photograph: its name; itself [H, W, 3], at most LARGE_PX; its crops as the network sees them
     [N, S, S, 3], what they measure in PIXEL_COLUMNS [N, C], the logarithms of their width over their height
     [N], and their kinds [N].
     """
@@ -222,6 +230,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     unusual, rare = (f"crops of each in the ways of {each}" for each in ("unusual.py", "rare.py"))
     parser.add_argument("--unusual", type=int, default=10, help=f"{unusual}, at most {len(UNUSUAL)}")
     parser.add_argument("--rare", type=int, default=5, help=f"{rare}, beside three of other kinds")
+    parser.add_argument("--framing", type=int, default=1, help="0: without those of framing.py")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
@@ -265,7 +274,7 @@ def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) ->
     name = paths[number].stem if paths else f"shipped-{number}"
     drawn = _kinds_of(options, crc32(name.encode()))
     paths_kept = {draw: options.examples and options.examples / f"{name}{draw}.npz" for draw in drawn}
-    kept = {draw: _kept(path) for draw, path in paths_kept.items()}
+    kept = {draw: _kept(path, FIELDS if draw else (*FIELDS, "large")) for draw, path in paths_kept.items()}
     image = None
     if None in kept.values():
         image = next(opened([paths[number]])) if paths else list(opened([]))[number]
@@ -276,12 +285,12 @@ def _examples_of(paths: list[Path], options: argparse.Namespace, number: int) ->
         arrays = kept[draw]
         if arrays is None:
             assert image is not None  # opened above, for this one is not kept
-            arrays = _drawn(image, rng, kinds) | ({} if draw else {"photograph": whole(image)})
+            arrays = _drawn(image, rng, kinds) | ({} if draw else {"large": whole(image, LARGE_PX)})
             if path := paths_kept[draw]:
                 _keep(arrays, path)
         draws.append(arrays)
     parts = {key: np.concatenate([each[key] for each in draws]) for key in FIELDS}
-    return Examples(name, draws[0]["photograph"], **parts)
+    return Examples(name, draws[0]["large"], **parts)
 
 
 def _kinds_of(options: argparse.Namespace, photograph: int) -> dict[str, tuple[Rng, list[str]]]:
@@ -300,15 +309,18 @@ def _kinds_of(options: argparse.Namespace, photograph: int) -> dict[str, tuple[R
         shapes = rng.permutation(FURTHER_ASPECTS["shape"])[:SHAPES_BESIDE].tolist()
         rare = rng.permutation(others)[: options.rare].tolist()
         draws[".rare"] = (rng, [INTACT, *shapes, *rare])
+    if options.framing:
+        rng = np.random.default_rng([options.seed, photograph, len(FURTHER)])
+        draws[".framing"] = (rng, [INTACT, *FRAMING])
     return draws
 
 
-def _kept(path: Path | None) -> dict[str, Any] | None:
-    """What lies there; not if an earlier version kept less of each crop."""
+def _kept(path: Path | None, fields: Sequence[str]) -> dict[str, Any] | None:
+    """What lies there; not if an earlier version kept less."""
     if not path or not path.is_file():
         return None
     with np.load(path) as arrays:
-        return dict(arrays) if set(FIELDS) <= set(arrays) else None
+        return dict(arrays) if set(fields) <= set(arrays) else None
 
 
 def _keep(arrays: dict[str, Any], path: Path) -> None:
@@ -336,15 +348,18 @@ def _drawn(image: Image.Image, rng: Rng, kinds: list[str]) -> dict[str, Any]:
     }
 
 
-def whole(image: Image.Image) -> Pictures:
-    """A photograph at most WHOLE_PX: [H, W, 3]."""
+def whole(image: Image.Image, side: int = WHOLE_PX) -> Pictures:
+    """A photograph, its longer side at most so many pixels: [H, W, 3]."""
     image = image.copy()
-    image.thumbnail((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return np.asarray(image)
 
 
 def _file_of(image: Image.Image, kind: str, rng: Rng) -> bytes:
     """A crop of a photograph, spoiled or not, as a file."""
-    crop = cropped(image, rng)
-    crop = crop if kind == INTACT else (KINDS | MORE | UNUSUAL | RARE)[kind](crop, rng)
+    if kind in FURTHER_ASPECTS["framing"]:  # parts: of all of it, so that they are no smaller than others
+        crop = reduced(SPOILS[kind](image, rng), rng)
+    else:
+        crop = cropped(image, rng)
+        crop = crop if kind == INTACT else SPOILS[kind](crop, rng)
     return saved(crop, int(rng.integers(85, 96)))

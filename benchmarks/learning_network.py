@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from photogenic.measures.darkroom import ANSWERS, NETWORKS, SIDE_PX
+from photogenic.measures.darkroom import ANSWERS, NETWORKS, POSTURES, SIDE_PX
 
 STAGE_STRIDES = (1, 2, 2, 2, 1, 2, 1)  # a stage begins where the number of channels changes
 NORM_EPS = 1e-3
 FROZEN_BLOCKS = 5  # edges and colours are seen there as well as can be
+FRONT_AT_ONCE = 4  # pictures: what is between the first layers then stays in the caches
 LEAST_FACTOR = 1e-4  # of a normalisation: channels that ImageNet's network has switched off
+TURNED_PX = 160  # of pictures that are turned by quarters
+BY_QUARTERS = tuple(POSTURES.index(each) for each in ("upright", "on_side", "upside_down", "on_side"))
 MIDDLE, SPREAD = 127.0, 128.0  # of its pixels
 INPUT, OUTPUT = "pictures", "answers"
+NAMES = "answers"  # in a file's metadata: what it answers, in order, with commas between
 Weights = Mapping[str, Tensor]
 
 
@@ -70,6 +76,9 @@ class Network(nn.Module):
         self.features = nn.Sequential(*layers, _convolution(weights["_conv_head.weight"]))
         theirs = [each for name, each in weights.items() if not name.startswith("_fc.")]
         self.features.load_state_dict(dict(zip(self.features.state_dict(), theirs, strict=True)))
+        self.front: Callable[[Tensor], Tensor] | None = None
+        self.num_front = 0
+        self.names = self.unlearnt = ANSWERS
         self.head = nn.Linear(len(weights["_conv_head.weight"]), len(ANSWERS))
         nn.init.normal_(self.head.weight, 0, 0.01)
         nn.init.zeros_(self.head.bias)
@@ -81,27 +90,62 @@ class Network(nn.Module):
     def seen(self, pictures: Tensor) -> Tensor:
         """[B, H, W, 3], 0-255 => what the head is given [B, F]"""
         x = (pictures.permute(0, 3, 1, 2).float() - MIDDLE) / SPREAD
-        return self.features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+        x = self.front(x) if self.front else x
+        layers = self.features[self.num_front :]
+        return layers(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+
+    def freeze(self, num_layers: int, *, run_apart: bool = False) -> None:
+        """The first so many stay as they are from now on; apart, ONNX Runtime runs them, in a third of the
+        time. An export has to come after another call without that.
+        """
+        self.features[:num_layers].requires_grad_(False)
+        self.num_front = num_layers if run_apart else 0
+        self.front = _session_of(self.features[:num_layers]) if run_apart else None
 
 
-class Mirrored(nn.Module):
-    """What a network says of pictures and of their mirror images, taken together.
+class AllWays(nn.Module):
+    """What a network says of pictures, of their mirror images, and of all of them turned.
 
-    The mean of both is more certain than one, and of how far something is turned much more: in what a network
-    is mistaken by itself goes the same way in the mirror.
+    The mean of a picture and its mirror image is more certain than one, and of how far something is turned
+    much more: in what a network is mistaken by itself goes the same way in the mirror. And whether it stands
+    upright is told by comparison: turned by quarters, one of four has to; fewer pixels are enough to see it.
     """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
-        names = ANSWERS[: network.head.out_features]
-        self.register_buffer("signs", torch.tensor([-1.0 if name == "turn" else 1.0 for name in names]))
+        self.register_buffer(
+            "signs", torch.tensor([-1.0 if name == "turn" else 1.0 for name in network.names])
+        )
+        self.first = network.names.index(POSTURES[0]) if POSTURES[0] in network.names else None
 
     def forward(self, pictures: Tensor) -> Tensor:
         """[B, H, W, 3], 0-255 => [B, number of ANSWERS + 1]"""
         straight, mirrored = self.network(torch.cat([pictures, pictures.flip(2)])).chunk(2)
         answers = (straight + mirrored * self.signs) / 2
+        if self.first is not None:
+            end = self.first + len(POSTURES)
+            postures = self._postures(pictures, answers[:, self.first : end])
+            answers = torch.cat([answers[:, : self.first], postures, answers[:, end:]], 1)
         return torch.cat([answers, answers[:, :1].abs()], 1)
+
+    def _postures(self, pictures: Tensor, own: Tensor) -> Tensor:
+        """Logarithms of the probabilities of POSTURES [B, 3], by all four quarters together."""
+        small = functional.interpolate(
+            pictures.permute(0, 3, 1, 2).float(), (TURNED_PX, TURNED_PX), mode="bilinear"
+        ).permute(0, 2, 3, 1)
+        on_side = small.transpose(1, 2)
+        turned = torch.cat([on_side.flip(1), small.flip(1, 2), on_side.flip(2)])
+        assert self.first is not None
+        answers = self.network(turned)[:, self.first : self.first + len(POSTURES)]
+        seen = [each.log_softmax(1) for each in (own, *answers.chunk(3))]
+        # If it was turned by so many quarters, it is seen in these postures, one after the other.
+        turns = [
+            sum(each[:, BY_QUARTERS[(turn + quarter) % 4]] for quarter, each in enumerate(seen))
+            for turn in range(4)
+        ]
+        upright, left, down, right = torch.stack(turns, 1).log_softmax(1).unbind(1)
+        return torch.stack([upright, torch.stack([left, right]).logsumexp(0), down], 1)
 
 
 def _convolution(weight: Tensor, stride: int = 1, groups: int = 1, is_last: bool = False) -> nn.Sequential:
@@ -109,6 +153,29 @@ def _convolution(weight: Tensor, stride: int = 1, groups: int = 1, is_last: bool
     convolution = SameConvolution(inside * groups, outside, size, stride, groups=groups, bias=False)
     layers = [convolution, nn.BatchNorm2d(outside, eps=NORM_EPS)]
     return nn.Sequential(*layers) if is_last else nn.Sequential(*layers, nn.ReLU6())
+
+
+def _session_of(layers: nn.Module) -> Callable[[Tensor], Tensor]:
+    """[B, C, h, w] => what they make of it"""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    with TemporaryDirectory() as folder:
+        path = f"{folder}/layers.onnx"
+        torch.onnx.export(
+            layers.eval(),
+            (torch.zeros(2, 3, SIDE_PX, SIDE_PX),),
+            path,
+            input_names=[INPUT],
+            dynamic_axes={INPUT: {0: "n"}},
+            dynamo=False,
+        )
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(x: Tensor) -> Tensor:
+        parts = [session.run(None, {INPUT: part.numpy()})[0] for part in x.split(FRONT_AT_ONCE)]
+        return torch.from_numpy(np.concatenate(parts))
+
+    return run
 
 
 def mean_of(networks: Sequence[Network]) -> Network:
@@ -124,11 +191,10 @@ def gone_on(network: Network, path: Path) -> Network:
     There each normalisation is part of the convolution before it; here it is taken out again, by what
     ImageNet's does, so that learning goes on in the scales in which it began.
     """
-    weights = _exported_weights(path)
+    weights, names = _exported_weights(path), _answers_of(path)
     layers = [each for each in network.features.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
-    num_known = len(weights[-1])  # an earlier one may give fewer answers
     num_expected = len(layers) + 2  # a weight and a bias of each convolution and of the head
-    if len(weights) != num_expected or num_known > len(ANSWERS):
+    if len(weights) != num_expected or len(weights[-1]) != len(names):
         raise SystemExit(
             f"{path} is not one network such as this: another kind, or several that were joined."
         )
@@ -147,31 +213,45 @@ def gone_on(network: Network, path: Path) -> Network:
             norm.weight.copy_(factors * spread)
             norm.bias.copy_(bias + norm.running_mean * factors)
             convolution.weight.copy_(weight / factors.view(-1, 1, 1, 1))
-        network.head.weight[:num_known] = weights[-2]
-        network.head.bias[:num_known] = weights[-1]
+        for name, weight, bias in zip(names, *weights[-2:], strict=True):
+            network.head.weight[ANSWERS.index(name)] = weight
+            network.head.bias[ANSWERS.index(name)] = bias
+    network.unlearnt = tuple(name for name in ANSWERS if name not in names)
     return network
 
 
+def _answers_of(path: Path) -> tuple[str, ...]:
+    """What it says that it answers, which may be less than ANSWERS; earlier ones, who say nothing, know the
+    first of them, up to the ninth aspect.
+    """
+    told = {each.key: each.value for each in onnx.load(str(path)).metadata_props}
+    return tuple(told[NAMES].split(",")) if NAMES in told else ANSWERS[: ANSWERS.index("aspect_9")]
+
+
 def _exported_weights(path: Path) -> list[Tensor]:
-    """Of each convolution, and then of the head, the weight and the bias, in their order."""
+    """Of each convolution, and then of the head, the weight and the bias, in their order; once, though the
+    graph goes through them for each size of pictures.
+    """
     graph = onnx.load(str(path)).graph
     named = {each.name: numpy_helper.to_array(each).astype(np.float32) for each in graph.initializer}
-    named |= {
-        node.output[0]: named[node.input[0]]
-        for node in graph.node
-        if node.op_type == "Cast" and node.input[0] in named
-    }
-    layers = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
-    return [torch.from_numpy(named[name].copy()) for node in layers for name in node.input[1:3]]
+    own = {name: name for name in named}
+    found: dict[str, Tensor] = {}
+    for node in graph.node:
+        if node.op_type in ("Cast", "Identity") and node.input[0] in own:
+            own[node.output[0]] = own[node.input[0]]
+        elif node.op_type in ("Conv", "Gemm"):
+            names = [own[name] for name in node.input[1:3]]
+            found |= {name: torch.from_numpy(named[name].copy()) for name in names if name not in found}
+    return list(found.values())
 
 
 def export(network: Network, out: Path) -> None:
-    """As ONNX, with its mirror image, weights in half precision: they are made whole when it is opened."""
-    both_ways = Mirrored(network).eval()
+    """As ONNX, seen in all ways, weights in half precision: they are made whole when it is opened."""
+    all_ways = AllWays(network).eval()
     example = torch.zeros(2, SIDE_PX, SIDE_PX, 3, dtype=torch.uint8)
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
-        both_ways,
+        all_ways,
         (example,),
         str(out),
         input_names=[INPUT],
@@ -192,6 +272,7 @@ def export(network: Network, out: Path) -> None:
     nodes = list(graph.node)
     del graph.node[:]
     graph.node.extend([*casts, *nodes])
+    helper.set_model_props(model, {NAMES: ",".join(network.names)})
     _save(model, out)
 
 

@@ -14,7 +14,10 @@ import numpy as np
 from examples import (
     ALL_ASPECTS,
     BY_FORMAT,
+    FURTHER_ASPECTS,
     INTACT,
+    SPOILS,
+    WHOLE_PX,
     Examples,
     Pictures,
     Rng,
@@ -24,6 +27,7 @@ from examples import (
     taken,
     whole,
 )
+from framing import FRAMING
 from needles import cropped, opened, paths_in
 from numpy.typing import NDArray
 from PIL import Image
@@ -38,8 +42,8 @@ PLAIN_BATCH = 32  # pictures, where there are no crops
 FREE, UNASKED = -1, -9  # aspects of crops: intact; a fault that a square does not show
 NUM_USUAL = 9  # aspects; the further ones come after them
 DONE = 12  # of a batch: pictures to which something was done
-KEPT = {FREE: 3, 0: 5, NUM_USUAL: 3}  # crops that were kept
-INTACT_FRESH, FURTHER_FRESH = 3, 6  # and that are made for this batch alone
+KEPT = {FREE: 2, 0: 4, NUM_USUAL: 1}  # crops that were kept
+INTACT_FRESH, FURTHER_FRESH, FRAMING_FRESH = 5, 4, 4  # and that are made for this batch alone
 QUARTERS = (0, 0, 0, 1, 2, 3)  # turns, drawn from these
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 Floats = NDArray[np.floating[Any]]
@@ -78,9 +82,7 @@ class Lesson:
             [np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8), *(each.crops for each in examples)]
         )
         self.aspects = np.array([self._aspects[kind] for each in examples for kind in each.kinds], int)
-        self.further = [
-            kind for kind in UNUSUAL | RARE if kind not in BY_FORMAT and self._aspects[kind] >= NUM_USUAL
-        ]
+        self.further = [kind for kind in UNUSUAL | RARE if self._aspects[kind] >= NUM_USUAL]
 
     def batch(self, seed: Sequence[int]) -> Batch:
         rng = np.random.default_rng(seed)
@@ -90,7 +92,7 @@ class Lesson:
     def done(self, num: int, rng: Rng) -> tuple[Pictures, Floats, NDArray[np.int64], Floats]:
         """The first four of a Batch."""
         chosen = rng.choice(len(self.photographs), num, p=self.chances)
-        done = [done_to(self.photographs[each], rng) for each in chosen]
+        done = [done_to(_small(self.photographs[each]), rng) for each in chosen]
         pictures, amounts, postures, formats = zip(*done, strict=True)
         return np.stack(pictures), np.stack(amounts), np.array(postures), np.array(formats, np.float32)
 
@@ -109,23 +111,40 @@ class Lesson:
         ]
         return np.concatenate(drawn)
 
+    def made(self, kinds: Sequence[str], rng: Rng) -> Pictures:
+        """A crop of each of these kinds, of any good photographs. [N, S, S, 3]"""
+        chances = self.chances[self.good] / self.chances[self.good].sum()
+        chosen = rng.choice(self.good, len(kinds), p=chances)
+        return np.stack(
+            [_fresh(self.photographs[each], kind, rng) for each, kind in zip(chosen, kinds, strict=True)]
+        )
+
     def _crops(self, rng: Rng) -> tuple[Pictures, NDArray[np.int64]]:
         """Some that were kept, and some made now; all mirrored or none."""
         rows = self.rows(KEPT, rng)
-        spoils = [INTACT] * INTACT_FRESH + rng.choice(self.further, FURTHER_FRESH).tolist()
-        chances = self.chances[self.good] / self.chances[self.good].sum()
-        chosen = rng.choice(self.good, len(spoils), p=chances)
-        fresh = [
-            self._fresh(self.photographs[each], kind, rng) for each, kind in zip(chosen, spoils, strict=True)
-        ]
-        crops = np.concatenate([self.crops[rows], np.stack(fresh)])
-        aspects = np.concatenate([self.aspects[rows], [self._aspects[kind] for kind in spoils]])
+        kinds = [INTACT] * INTACT_FRESH + rng.choice(self.further, FURTHER_FRESH).tolist()
+        kinds += rng.choice(list(FRAMING), FRAMING_FRESH).tolist()
+        crops = np.concatenate([self.crops[rows], self.made(kinds, rng)])
+        aspects = np.concatenate([self.aspects[rows], [self._aspects[kind] for kind in kinds]])
         return crops[:, :, :: int(rng.choice([-1, 1]))], aspects
 
-    def _fresh(self, photograph: Pictures, kind: str, rng: Rng) -> Pictures:
-        crop = cropped(Image.fromarray(photograph), rng)
-        crop = crop if kind == INTACT else (UNUSUAL | RARE)[kind](crop, rng)
-        return squeezed(decode(saved(crop, int(rng.integers(85, 96)))).rgb)
+
+def _fresh(photograph: Pictures, kind: str, rng: Rng) -> Pictures:
+    """All are of one size when they are saved: a part must not be known by its few pixels."""
+    crop = cropped(Image.fromarray(photograph), rng)
+    if kind not in FURTHER_ASPECTS["framing"]:
+        crop = Image.fromarray(_small(np.asarray(crop)))
+    crop = crop if kind == INTACT else SPOILS[kind](crop, rng)
+    return squeezed(decode(saved(Image.fromarray(_small(np.asarray(crop))), int(rng.integers(85, 96)))).rgb)
+
+
+def _small(picture: Pictures) -> Pictures:
+    """[H, W, 3] at most WHOLE_PX"""
+    scale = WHOLE_PX / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 
 def lesson_of(options: argparse.Namespace) -> Lesson:

@@ -91,8 +91,8 @@ def focus_elsewhere(image: Image.Image, rng: Rng) -> Image.Image:
     along = along + 0 * across + 0 * down
     share = np.clip((along - rng.uniform(0.05, 0.16)) / rng.uniform(0.1, 0.3), 0, 1)
     side = max(image.size) * rng.uniform(0.004, 0.01)
-    values, near = levels(image), _disc_blurred(image, side * 0.4)
-    far = _disc_blurred(image, side)
+    values, near = levels(image), disc_blurred(image, side * 0.4)
+    far = disc_blurred(image, side)
     low, high = np.clip(2 * share, 0, 1)[..., None], np.clip(2 * share - 1, 0, 1)[..., None]
     return picture(values + (near - values) * low + (far - near) * high)
 
@@ -417,7 +417,7 @@ def _drawn_in(values: NDArray[np.float32], factor: NDArray[Any]) -> NDArray[np.f
     return np.asarray(whole, np.float32)
 
 
-def _disc_blurred(image: Image.Image, radius: float) -> Levels:
+def disc_blurred(image: Image.Image, radius: float) -> Levels:
     """As a lens that is out of focus blurs."""
     reach = max(1, int(np.ceil(radius)))
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]

@@ -2,8 +2,9 @@
 
 Two networks were shown photographs that had been turned, tinted, faded and so on by known amounts, and others
 spoiled in the ways of `benchmarks/spoiling.py`; each tells the amounts, and in which aspects the picture
-fails. The second also tells whether it stands upright, and, though it only sees squares, the format that the
-scene was taken in: where the file has another, things are pressed flat or thin. One is a MobileNetV2 (Sandler
+fails. The second also tells whether it stands upright, by comparison with itself turned by quarters, and,
+though it only sees squares, the format that the scene was taken in: where the file has another, things are
+pressed flat or thin. One is a MobileNetV2 (Sandler
 et al., 2018), the other an EfficientNet-Lite2 (Tan & Le, 2019); both began as networks for ImageNet, where
 they came to know how things stand and which colours they have, and were trained on by
 `benchmarks/learning_darkroom.py`. Their answers are columns of the finish score, which weighs them beside its
@@ -31,8 +32,8 @@ DARKROOM_FILE = PACKAGED / "darkroom.onnx"
 SIDE_PX = 256  # both sides: they do not see how long and high a picture is
 AMOUNTS = ("turn", "red", "blue", "saturation", "gain", "lift", "gamma")  # 0 where nothing was done
 TOUCHES = ("turned", "tinted", "saturated", "toned")  # logits: whether anything was
-NUM_ASPECTS = 12  # logits: whether it is free of the faults of each of the finish score's aspects
-POSTURES = ("upright", "on_side", "upside_down")  # logits of a softmax
+NUM_ASPECTS = 13  # logits: whether it is free of the faults of each of the finish score's aspects
+POSTURES = ("upright", "on_side", "upside_down")  # logarithms of their probabilities
 ANSWERS = (  # `format`: the logarithm of width over height
     *AMOUNTS,
     *TOUCHES,

@@ -68,7 +68,10 @@ def test_a_mirror_image_leans_as_far_the_other_way(name: str, photographs: dict[
         turn, lean = (DARKROOM_COLUMNS.index(f"{network}_{column}") for column in ("turn", "lean"))
         assert straight[lean] == abs(straight[turn]) > 0
         straight[turn] *= -1
-    np.testing.assert_allclose(mirrored, straight, rtol=0, atol=1e-3)
+    # The views that are turned by quarters are not mirrored, too, so postures differ.
+    postures = [DARKROOM_COLUMNS.index(f"darkroom2_{each}") for each in POSTURES]
+    others = np.setdiff1d(np.arange(len(DARKROOM_COLUMNS)), postures)
+    np.testing.assert_allclose(mirrored[others], straight[others], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)

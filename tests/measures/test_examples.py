@@ -13,9 +13,10 @@ from examples import FIELDS, _examples_of
 
 
 def test_what_lacks_a_field_is_drawn_again_and_is_the_same(tmp_path: Path) -> None:
-    options = argparse.Namespace(intact=[1], spoiled=[1], unusual=1, rare=1, seed=0, examples=tmp_path)
+    numbers = {"intact": [1], "spoiled": [1], "unusual": 1, "rare": 1, "framing": 1}
+    options = argparse.Namespace(**numbers, seed=0, examples=tmp_path)
     first = _examples_of([], options, 0)
-    assert first is not None and len(first.kinds) == len(first.formats) == len(first.crops) == 7
+    assert first is not None and len(first.kinds) == len(first.formats) == len(first.crops) == 13
     (rare,) = tmp_path.glob("*.rare.npz")
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     with np.load(rare) as arrays:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from photogenic.measures.darkroom import ANSWERS, SIDE_PX
+from photogenic.measures.darkroom import ANSWERS, POSTURES, SIDE_PX
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from learning_network import Mirrored, Network, SameConvolution, export, gone_on, join, mean_of
+from learning_network import AllWays, Network, SameConvolution, export, gone_on, join, mean_of
 
 STAGES = ((1, 6), (2, 8), (2, 12), (1, 16), (1, 20), (1, 24), (1, 28))  # blocks, channels
 NORM = ("weight", "bias", "running_mean", "running_var")
@@ -74,7 +74,7 @@ def test_a_network_leaves_as_onnx_comes_back_and_stands_beside_another(
     start = random_start(tmp_path / "start.pth", 0)
     network = network_of(start, 1)
     with torch.no_grad():
-        said = Mirrored(network)(torch.from_numpy(pictures)).numpy()
+        said = AllWays(network)(torch.from_numpy(pictures)).numpy()
     export(network, tmp_path / "one.onnx")
     one = asked(tmp_path / "one.onnx", pictures)
     assert one.shape == (3, len(ANSWERS) + 1)
@@ -84,7 +84,7 @@ def test_a_network_leaves_as_onnx_comes_back_and_stands_beside_another(
     fresh.features[:5].load_state_dict(network.features[:5].state_dict())  # these never change
     back = gone_on(fresh, tmp_path / "one.onnx").eval()
     with torch.no_grad():
-        np.testing.assert_allclose(Mirrored(back)(torch.from_numpy(pictures)).numpy(), one, atol=1e-3)
+        np.testing.assert_allclose(AllWays(back)(torch.from_numpy(pictures)).numpy(), one, atol=1e-3)
 
     export(network_of(random_start(tmp_path / "other.pth", 2), 3), tmp_path / "two.onnx")
     join([tmp_path / "one.onnx", tmp_path / "two.onnx"], tmp_path / "both.onnx")
@@ -92,6 +92,30 @@ def test_a_network_leaves_as_onnx_comes_back_and_stands_beside_another(
         gone_on(Network(start), tmp_path / "both.onnx")
     both = asked(tmp_path / "both.onnx", pictures)
     np.testing.assert_allclose(both, np.hstack([one, asked(tmp_path / "two.onnx", pictures)]), atol=1e-4)
+
+
+def test_which_way_is_up_is_told_by_all_four_quarters() -> None:
+    """A network that knows only bright tops: where the top is dim, the picture turned by a half says more."""
+
+    class BrightTop(torch.nn.Module):
+        names = ANSWERS
+
+        def forward(self, pictures: Tensor) -> Tensor:
+            half = pictures.shape[1] // 2
+            parts = [pictures[:, :half], pictures[:, half:], pictures[:, :, :half], pictures[:, :, half:]]
+            top, foot, left, right = (part.float().mean((1, 2, 3)) for part in parts)
+            answers = torch.zeros(len(pictures), len(ANSWERS))
+            first = ANSWERS.index(POSTURES[0])
+            answers[:, first] = (top - foot) / 50
+            answers[:, first + 1] = torch.maximum(left, right) / 50 - (top + foot) / 100
+            return answers  # it has no idea of what is upside down
+
+    ramp = np.linspace(255, 0, SIDE_PX)[:, None, None] * np.ones((1, SIDE_PX, 3))
+    pictures = torch.tensor(np.stack([np.rot90(ramp, quarter) for quarter in range(4)]).astype(np.uint8))
+    first = ANSWERS.index(POSTURES[0])
+    said = AllWays(BrightTop())(pictures)[:, first : first + len(POSTURES)]
+    assert [POSTURES[each] for each in said.argmax(1)] == ["upright", "on_side", "upside_down", "on_side"]
+    torch.testing.assert_close(said.exp().sum(1), torch.ones(4))
 
 
 def test_the_mean_of_networks_is_that_of_their_weights(tmp_path: Path) -> None:
@@ -119,16 +143,16 @@ def test_an_earlier_one_may_give_fewer_answers(tmp_path: Path, pictures: np.ndar
     earlier = network_of(start, 1)
     earlier.features[:5].load_state_dict(Network(start).features[:5].state_dict())  # these never change
     with torch.no_grad():
-        said = Mirrored(earlier)(torch.from_numpy(pictures)).numpy()
+        said = AllWays(earlier)(torch.from_numpy(pictures)).numpy()
     earlier.head.weight.data, earlier.head.bias.data = (
         part.data[:known] for part in (earlier.head.weight, earlier.head.bias)
     )
-    earlier.head.out_features = known
+    earlier.names = ANSWERS[:known]
     export(earlier, tmp_path / "earlier.onnx")
     fresh = Network(start)
     began = fresh.head.weight[known:].detach().clone()
     back = gone_on(fresh, tmp_path / "earlier.onnx").eval()
     torch.testing.assert_close(back.head.weight[known:].detach(), began)
     with torch.no_grad():
-        now = Mirrored(back)(torch.from_numpy(pictures)).numpy()
+        now = AllWays(back)(torch.from_numpy(pictures)).numpy()
     np.testing.assert_allclose(now[:, :known], said[:, :known], atol=0.02 * np.abs(said).max())

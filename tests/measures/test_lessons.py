@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from photogenic.measures.decode import Rgb
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import heads
+import learning_darkroom
 from examples import ALL_ASPECTS, ASPECTS, BY_FORMAT, INTACT, Examples
 from lessons import FREE, INTACT_FRESH, KEPT, NUM_USUAL, UNASKED, Lesson, done_to
 from test_learning_network import network_of, random_start
@@ -79,14 +81,16 @@ def test_the_head_begins_with_what_the_layers_say_already(
 ) -> None:
     """Stripes lie or stand, which any layers see; what was known before stays."""
     stripes = np.zeros((300, 450, 3), np.uint8)
-    stripes[np.arange(300) // 6 % 2 == 0] = 255
+    stripes[np.arange(300) // 3 % 2 == 0] = 255
     lesson.photographs = [stripes] * 6
     monkeypatch.setattr(heads, "NUM_DONE", 240)
+    monkeypatch.setattr(heads, "NUM_CROPS", 4)
     monkeypatch.setattr(heads, "STRENGTH", 1.0)  # of so few pictures and layers more is believed
     network = network_of(random_start(tmp_path / "start.pth", 0), 1)
     was = network.head.weight.detach().clone()
-    heads.begin(network, lesson, 0)
     known = ANSWERS.index("aspect_9")
+    network.unlearnt = ANSWERS[known:]
+    heads.begin(network, lesson, 0)
     torch.testing.assert_close(network.head.weight[:known].detach(), was[:known])
     assert not torch.equal(network.head.weight[known:], was[known:])
     pictures, _, postures, _ = lesson.done(60, np.random.default_rng(1))
@@ -95,3 +99,23 @@ def test_the_head_begins_with_what_the_layers_say_already(
     first, on_side = ANSWERS.index(POSTURES[0]), POSTURES.index("on_side")
     said = answers[:, first : first + len(POSTURES)].argmax(axis=1)
     assert ((said == on_side) == (postures == on_side)).mean() > 0.9
+
+
+def test_a_batch_in_which_nothing_stands_upright_is_learnt_from_too(lesson: Lesson, tmp_path: Path) -> None:
+    """One of 4,096 is such, and a mean over no picture is no number."""
+    batch, network = lesson.batch([0, 1]), network_of(random_start(tmp_path / "start.pth", 0), 1)
+    lying = replace(batch, postures=np.full_like(batch.postures, POSTURES.index("on_side")))
+    losses = [learning_darkroom.loss_of(network, each) for each in (batch, lying)]
+    assert all(torch.isfinite(loss) for loss in losses) and losses[0] != losses[1]
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporter's, about sizes that are fixed when it looks
+def test_learning_changes_what_is_not_fixed_and_lowers_the_loss(lesson: Lesson, tmp_path: Path) -> None:
+    network = network_of(random_start(tmp_path / "start.pth", 0), 1)
+    fixed, free = (network.features[each][0].weight.detach().clone() for each in (0, -1))
+    before = learning_darkroom.loss_of(network, lesson.batch([5, 5])).item()
+    learning_darkroom.learn(network, lesson, 6, 2e-3, 0, num_fixed=5)
+    torch.testing.assert_close(network.features[0][0].weight.detach(), fixed)
+    assert not torch.equal(network.features[-1][0].weight, free)
+    assert network.front is None  # ready to be exported
+    assert learning_darkroom.loss_of(network, lesson.batch([5, 5])).item() < before
