@@ -20,7 +20,7 @@ from zlib import crc32
 
 import numpy as np
 from framing import FRAMING
-from needles import MIN_SOURCE_PX, cropped, opened, paths_in, reduced
+from needles import MIN_SOURCE_PX, cropped, of_some_size, opened, paths_in
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter
 from rare import RARE
@@ -230,7 +230,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     unusual, rare = (f"crops of each in the ways of {each}" for each in ("unusual.py", "rare.py"))
     parser.add_argument("--unusual", type=int, default=10, help=f"{unusual}, at most {len(UNUSUAL)}")
     parser.add_argument("--rare", type=int, default=5, help=f"{rare}, beside three of other kinds")
-    parser.add_argument("--framing", type=int, default=1, help="0: without those of framing.py")
+    parser.add_argument("--no-framing", dest="framing", action="store_false", help="none of framing.py")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
@@ -356,10 +356,15 @@ def whole(image: Image.Image, side: int = WHOLE_PX) -> Pictures:
 
 
 def _file_of(image: Image.Image, kind: str, rng: Rng) -> bytes:
-    """A crop of a photograph, spoiled or not, as a file."""
-    if kind in FURTHER_ASPECTS["framing"]:  # parts: of all of it, so that they are no smaller than others
-        crop = reduced(SPOILS[kind](image, rng), rng)
-    else:
-        crop = cropped(image, rng)
-        crop = crop if kind == INTACT else SPOILS[kind](crop, rng)
-    return saved(crop, int(rng.integers(85, 96)))
+    return saved(crop_of(image, kind, rng), int(rng.integers(85, 96)))
+
+
+def crop_of(image: Image.Image, kind: str, rng: Rng, side: int | None = None) -> Image.Image:
+    """A crop of a photograph, spoiled or not; of at most `side` pixels when it is. Parts are taken from all
+    of it, before it is made smaller, so that they are not known by their few pixels.
+    """
+    is_part = kind in FURTHER_ASPECTS["framing"]
+    crop = of_some_size(SPOILS[kind](image, rng), rng) if is_part else cropped(image, rng)
+    if side:
+        crop.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return crop if is_part or kind == INTACT else SPOILS[kind](crop, rng)

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from rare import disc_blurred
-from spoiling import Rng, Spoil, levels, picture, places, show
+from spoiling import Rng, Spoil, levels, places, show
+from unusual import mixed, oval_at
 
 GUESSED_PX = 96  # the longer side of what the subject is looked for in
 MIDDLE_SPREAD = 0.3  # of the sides: how far from the middle it may be
@@ -140,10 +141,9 @@ def subject_blurred(image: Image.Image, rng: Rng) -> Image.Image:
     subject, (across, down) = subject_of(image), places(image)
     reach = np.minimum(subject.reach, 0.34) * rng.uniform(0.9, 1.4)
     far = np.hypot((across - subject.middle[0]) / reach[0], (down - subject.middle[1]) / reach[1])
-    share = np.clip((1.15 - far) / rng.uniform(0.2, 0.5), 0, 1)[..., None]
-    values = levels(image)
+    share = np.clip((1.15 - far) / rng.uniform(0.2, 0.5), 0, 1)
     soft = disc_blurred(image, max(image.size) * rng.uniform(0.004, 0.012))
-    return picture(values + (soft - values) * share)
+    return mixed(soft, levels(image), share)
 
 
 # ---- what stands before it
@@ -224,13 +224,9 @@ def fingers(image: Image.Image, rng: Rng) -> Image.Image:
     toward = np.arctan2(*(sides / 2 - edge)[::-1]) + rng.uniform(-0.5, 0.5)
     long = min(sides) * rng.uniform(0.22, 0.6)
     short = long * rng.uniform(0.4, 0.8)
-    turns = np.linspace(0, 2 * np.pi, 60)
-    oval = np.stack([long * np.cos(turns), short * np.sin(turns)], axis=1)
-    turn = np.array([[np.cos(toward), np.sin(toward)], [-np.sin(toward), np.cos(toward)]])
     beside = np.array([-np.sin(toward), np.cos(toward)]) * short * 1.7
     for number in range(1 if rng.random() < 0.8 else 2):
-        points = edge + oval @ turn + number * beside
-        place.polygon([tuple(point) for point in points.tolist()], 255)
+        place.polygon(oval_at(edge + number * beside, (long, short), toward), 255)
     soft = mask.filter(ImageFilter.GaussianBlur(min(image.size) * rng.uniform(0.012, 0.06)))
     skin = np.array(SKINS[int(rng.integers(len(SKINS)))]) * rng.uniform(0.9, 1.1, 3)
     lit = float(np.clip(levels(image).mean() / 115, 0.45, 1.15)) * rng.uniform(0.7, 1.1)
@@ -243,8 +239,7 @@ def _before(image: Image.Image, ink: Values, mask: Values, rng: Rng) -> Image.Im
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.5)
     shade = 1 + depth * ((across - 0.5) * np.cos(angle) + (down - 0.5) * np.sin(angle))
     over = ink * shade[..., None] + rng.normal(0, rng.uniform(0, 4), (*shade.shape, 1))
-    share = mask[..., None] / 255 * rng.uniform(0.9, 1)
-    return picture(levels(image) * (1 - share) + over * share)
+    return mixed(over, levels(image), mask / 255 * rng.uniform(0.9, 1))
 
 
 FRAMING: dict[str, Spoil] = {

@@ -48,7 +48,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_options(parser)
-    parser.set_defaults(rare=0, framing=0)  # these it makes for itself
+    parser.set_defaults(rare=0, framing=False)  # these it makes for itself
     parser.add_argument("--plain", type=Path, nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--start", type=Path, metavar="WEIGHTS")
     parser.add_argument("--go-on", type=Path, metavar="EARLIER.onnx")

@@ -95,8 +95,8 @@ class Network(nn.Module):
         return layers(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
 
     def freeze(self, num_layers: int, *, run_apart: bool = False) -> None:
-        """The first so many stay as they are from now on; apart, ONNX Runtime runs them, in a third of the
-        time. An export has to come after another call without that.
+        """The first so many stay as they are from now on; apart, ONNX Runtime runs them, which is faster.
+        Such a network cannot be exported: freeze it once more without that.
         """
         self.features[:num_layers].requires_grad_(False)
         self.num_front = num_layers if run_apart else 0
@@ -191,12 +191,14 @@ def gone_on(network: Network, path: Path) -> Network:
     There each normalisation is part of the convolution before it; here it is taken out again, by what
     ImageNet's does, so that learning goes on in the scales in which it began.
     """
-    weights, names = _exported_weights(path), _answers_of(path)
+    model = onnx.load(str(path))
+    weights, names = _weights_of(model.graph), _answers_of(model)
     layers = [each for each in network.features.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
     num_expected = len(layers) + 2  # a weight and a bias of each convolution and of the head
     if len(weights) != num_expected or len(weights[-1]) != len(names):
         raise SystemExit(
-            f"{path} is not one network such as this: another kind, or several that were joined."
+            f"{path} is not one network such as this: another kind, several that were joined, or one of more"
+            " than nine aspects that does not say in its metadata what it answers."
         )
     is_fixed = {id(each) for each in network.features[:FROZEN_BLOCKS].modules()}
     with torch.no_grad():
@@ -220,19 +222,18 @@ def gone_on(network: Network, path: Path) -> Network:
     return network
 
 
-def _answers_of(path: Path) -> tuple[str, ...]:
+def _answers_of(model: onnx.ModelProto) -> tuple[str, ...]:
     """What it says that it answers, which may be less than ANSWERS; earlier ones, who say nothing, know the
     first of them, up to the ninth aspect.
     """
-    told = {each.key: each.value for each in onnx.load(str(path)).metadata_props}
+    told = {each.key: each.value for each in model.metadata_props}
     return tuple(told[NAMES].split(",")) if NAMES in told else ANSWERS[: ANSWERS.index("aspect_9")]
 
 
-def _exported_weights(path: Path) -> list[Tensor]:
+def _weights_of(graph: onnx.GraphProto) -> list[Tensor]:
     """Of each convolution, and then of the head, the weight and the bias, in their order; once, though the
     graph goes through them for each size of pictures.
     """
-    graph = onnx.load(str(path)).graph
     named = {each.name: numpy_helper.to_array(each).astype(np.float32) for each in graph.initializer}
     own = {name: name for name in named}
     found: dict[str, Tensor] = {}
@@ -247,6 +248,8 @@ def _exported_weights(path: Path) -> list[Tensor]:
 
 def export(network: Network, out: Path) -> None:
     """As ONNX, seen in all ways, weights in half precision: they are made whole when it is opened."""
+    if network.front:
+        raise ValueError("A network is exported as a whole: freeze its layers without running them apart.")
     all_ways = AllWays(network).eval()
     example = torch.zeros(2, SIDE_PX, SIDE_PX, 3, dtype=torch.uint8)
     out.parent.mkdir(parents=True, exist_ok=True)

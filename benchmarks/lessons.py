@@ -14,13 +14,12 @@ import numpy as np
 from examples import (
     ALL_ASPECTS,
     BY_FORMAT,
-    FURTHER_ASPECTS,
     INTACT,
-    SPOILS,
     WHOLE_PX,
     Examples,
     Pictures,
     Rng,
+    crop_of,
     half_of,
     paths_of,
     source_of,
@@ -28,7 +27,7 @@ from examples import (
     whole,
 )
 from framing import FRAMING
-from needles import cropped, opened, paths_in
+from needles import opened, paths_in
 from numpy.typing import NDArray
 from PIL import Image
 from rare import RARE
@@ -37,6 +36,7 @@ from unusual import UNUSUAL
 
 from photogenic.measures.darkroom import AMOUNTS, POSTURES, SIDE_PX, squeezed
 from photogenic.measures.decode import decode
+from photogenic.measures.scales import reduced
 
 PLAIN_BATCH = 32  # pictures, where there are no crops
 FREE, UNASKED = -1, -9  # aspects of crops: intact; a fault that a square does not show
@@ -92,11 +92,11 @@ class Lesson:
     def done(self, num: int, rng: Rng) -> tuple[Pictures, Floats, NDArray[np.int64], Floats]:
         """The first four of a Batch."""
         chosen = rng.choice(len(self.photographs), num, p=self.chances)
-        done = [done_to(_small(self.photographs[each]), rng) for each in chosen]
+        done = [done_to(reduced(self.photographs[each], WHOLE_PX), rng) for each in chosen]
         pictures, amounts, postures, formats = zip(*done, strict=True)
         return np.stack(pictures), np.stack(amounts), np.array(postures), np.array(formats, np.float32)
 
-    def rows(self, numbers: dict[int, int], rng: Rng) -> NDArray[np.int64]:
+    def _rows(self, numbers: dict[int, int], rng: Rng) -> NDArray[np.int64]:
         """Of kept crops at most so many of each: FREE, those with one of the usual faults (0), of the further
         ones (NUM_USUAL).
         """
@@ -121,7 +121,7 @@ class Lesson:
 
     def _crops(self, rng: Rng) -> tuple[Pictures, NDArray[np.int64]]:
         """Some that were kept, and some made now; all mirrored or none."""
-        rows = self.rows(KEPT, rng)
+        rows = self._rows(KEPT, rng)
         kinds = [INTACT] * INTACT_FRESH + rng.choice(self.further, FURTHER_FRESH).tolist()
         kinds += rng.choice(list(FRAMING), FRAMING_FRESH).tolist()
         crops = np.concatenate([self.crops[rows], self.made(kinds, rng)])
@@ -130,21 +130,8 @@ class Lesson:
 
 
 def _fresh(photograph: Pictures, kind: str, rng: Rng) -> Pictures:
-    """All are of one size when they are saved: a part must not be known by its few pixels."""
-    crop = cropped(Image.fromarray(photograph), rng)
-    if kind not in FURTHER_ASPECTS["framing"]:
-        crop = Image.fromarray(_small(np.asarray(crop)))
-    crop = crop if kind == INTACT else SPOILS[kind](crop, rng)
-    return squeezed(decode(saved(Image.fromarray(_small(np.asarray(crop))), int(rng.integers(85, 96)))).rgb)
-
-
-def _small(picture: Pictures) -> Pictures:
-    """[H, W, 3] at most WHOLE_PX"""
-    scale = WHOLE_PX / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    crop = crop_of(Image.fromarray(photograph), kind, rng, WHOLE_PX)
+    return squeezed(decode(saved(crop, int(rng.integers(85, 96)))).rgb)
 
 
 def lesson_of(options: argparse.Namespace) -> Lesson:

@@ -204,10 +204,10 @@ def cropped(image: Image.Image, rng: Rng) -> Image.Image:
     elif height > MAX_ASPECT * width:
         height = int(width * rng.uniform(1.25, MAX_ASPECT))
     left, top = int(rng.integers(image.width - width + 1)), int(rng.integers(image.height - height + 1))
-    return reduced(image.crop((left, top, left + width, top + height)), rng)
+    return of_some_size(image.crop((left, top, left + width, top + height)), rng)
 
 
-def reduced(image: Image.Image, rng: Rng) -> Image.Image:
+def of_some_size(image: Image.Image, rng: Rng) -> Image.Image:
     """Its longer side at most 512-1400 px."""
     side = int(rng.integers(*LONG_SIDES_PX))
     image.thumbnail((side, side), Image.Resampling.LANCZOS)

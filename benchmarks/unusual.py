@@ -123,7 +123,7 @@ def cut_out(image: Image.Image, rng: Rng) -> Image.Image:
     if rng.random() < 0.5:
         mask = (mask > 0.5).astype(np.float32)
     soft = image.filter(ImageFilter.GaussianBlur(max(image.size) * rng.uniform(0.008, 0.022)))
-    return _mixed(levels(image), levels(soft), mask)
+    return mixed(levels(image), levels(soft), mask)
 
 
 def few_colours(image: Image.Image, rng: Rng) -> Image.Image:
@@ -271,7 +271,7 @@ def behind_a_mesh(image: Image.Image, rng: Rng) -> Image.Image:
             place.ellipse((x - radius, height - 1.7 * radius, x + radius, height + radius), 255)
     soft = mask.filter(ImageFilter.GaussianBlur(side * rng.uniform(0.003, 0.014)))
     ink = rng.uniform(15, 190) + rng.uniform(-30, 30, 3)
-    return _mixed(
+    return mixed(
         np.broadcast_to(ink, (height, width, 3)), levels(image), np.asarray(soft) / 255 * rng.uniform(0.75, 1)
     )
 
@@ -282,19 +282,26 @@ def finger_tip(image: Image.Image, rng: Rng) -> Image.Image:
     edge = np.array([0.5 + 0.62 * np.cos(angle), 0.5 + 0.62 * np.sin(angle)]) * image.size
     mask = Image.new("L", image.size)
     long, short = side * rng.uniform(0.2, 0.4), side * rng.uniform(0.12, 0.24)
-    turns = np.linspace(0, 2 * np.pi, 60)
-    oval = np.stack([long * np.cos(turns), short * np.sin(turns)], axis=1)
-    tilt = angle + rng.uniform(-0.5, 0.5)
-    turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
-    ImageDraw.Draw(mask).polygon([tuple(point) for point in (edge + oval @ turn).tolist()], 255)
+    oval = oval_at(edge, (long, short), angle + rng.uniform(-0.5, 0.5))
+    ImageDraw.Draw(mask).polygon(oval, 255)
     soft = mask.filter(ImageFilter.GaussianBlur(side * rng.uniform(0.01, 0.04)))
     skin = np.array([205, 140, 115]) * rng.uniform(0.15, 1.1) * np.array([1, *rng.uniform(0.75, 1.05, 2)])
     shade = places(image)[1][..., None] * 30
-    return _mixed(
+    return mixed(
         np.broadcast_to(skin + shade, (*shade.shape[:1], image.width, 3)),
         levels(image),
         np.asarray(soft) / 255,
     )
+
+
+def oval_at(
+    middle: NDArray[np.float64], halves: tuple[float, float], tilt: float
+) -> list[tuple[float, float]]:
+    """Points of one whose longer half lies along `tilt`, radians."""
+    turns = np.linspace(0, 2 * np.pi, 60)
+    oval = np.stack([halves[0] * np.cos(turns), halves[1] * np.sin(turns)], axis=1)
+    turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
+    return [(x, y) for x, y in (middle + oval @ turn).tolist()]
 
 
 def wet(image: Image.Image, rng: Rng) -> Image.Image:
@@ -377,7 +384,7 @@ def on_a_table(image: Image.Image, rng: Rng) -> Image.Image:
     across, down = places(image)
     x, y = rng.uniform(0.2, 0.8, 2)
     glare = np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * 0.12**2)) * rng.uniform(0, 110)
-    return _mixed(flat + glare[..., None], table, mask)
+    return mixed(flat + glare[..., None], table, mask)
 
 
 def player(image: Image.Image, rng: Rng) -> Image.Image:
@@ -417,7 +424,7 @@ def in_a_story(image: Image.Image, rng: Rng) -> Image.Image:
     return ground
 
 
-def _mixed(over: NDArray[Any], under: NDArray[Any], mask: NDArray[Any]) -> Image.Image:
+def mixed(over: NDArray[Any], under: NDArray[Any], mask: NDArray[Any]) -> Image.Image:
     return picture(under + (over - under) * mask[..., None])
 
 

@@ -7,23 +7,27 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from examples import FIELDS, _examples_of
 
 
-def test_what_lacks_a_field_is_drawn_again_and_is_the_same(tmp_path: Path) -> None:
-    numbers = {"intact": [1], "spoiled": [1], "unusual": 1, "rare": 1, "framing": 1}
+@pytest.mark.parametrize(("draw", "lacking"), [(".rare", "formats"), ("", "large")])
+def test_what_lacks_a_field_is_drawn_again_and_is_the_same(tmp_path: Path, draw: str, lacking: str) -> None:
+    numbers = {"intact": [1], "spoiled": [1], "unusual": 1, "rare": 1, "framing": True}
     options = argparse.Namespace(**numbers, seed=0, examples=tmp_path)
     first = _examples_of([], options, 0)
     assert first is not None and len(first.kinds) == len(first.formats) == len(first.crops) == 13
-    (rare,) = tmp_path.glob("*.rare.npz")
+    lost = tmp_path / f"shipped-0{draw}.npz"
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    with np.load(rare) as arrays:
-        np.savez(rare, **{name: values for name, values in arrays.items() if name != "formats"})
+    with np.load(lost) as arrays:
+        np.savez(lost, **{name: values for name, values in arrays.items() if name != lacking})
     again = _examples_of([], options, 0)
     for field in FIELDS:
         np.testing.assert_array_equal(getattr(again, field), getattr(first, field))
-    with np.load(rare) as arrays:
-        assert "formats" in arrays
-    assert all(path == rare or path.stat().st_mtime_ns == when for path, when in kept.items())
+    assert again is not None
+    np.testing.assert_array_equal(again.photograph, first.photograph)
+    with np.load(lost) as arrays:
+        assert lacking in arrays
+    assert all(path == lost or path.stat().st_mtime_ns == when for path, when in kept.items())

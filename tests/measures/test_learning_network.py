@@ -94,6 +94,22 @@ def test_a_network_leaves_as_onnx_comes_back_and_stands_beside_another(
     np.testing.assert_allclose(both, np.hstack([one, asked(tmp_path / "two.onnx", pictures)]), atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore")  # the exporter's, about sizes that are fixed when it looks
+def test_layers_that_run_apart_say_the_same(tmp_path: Path, pictures: np.ndarray) -> None:
+    network = network_of(random_start(tmp_path / "start.pth", 0), 1)
+    with torch.no_grad():
+        together = network(torch.from_numpy(pictures))
+        network.freeze(7, run_apart=True)
+        apart = network(torch.from_numpy(np.concatenate([pictures] * 2)))  # more than run at once
+    torch.testing.assert_close(apart, torch.cat([together] * 2), rtol=1e-3, atol=1e-3)
+    assert not any(each.requires_grad for each in network.features[:7].parameters())
+    with pytest.raises(ValueError, match="exported as a whole"):
+        export(network, tmp_path / "out.onnx")
+    network.freeze(7)
+    with torch.no_grad():
+        torch.testing.assert_close(network(torch.from_numpy(pictures)), together)
+
+
 def test_which_way_is_up_is_told_by_all_four_quarters() -> None:
     """A network that knows only bright tops: where the top is dim, the picture turned by a half says more."""
 
