@@ -146,8 +146,6 @@ ASPECTS: dict[str, list[str]] = {  # every kind is a failure in one of them; bot
 FURTHER_ASPECTS: dict[str, list[str]] = {  # the second network and the forests know these too
     "shape": [
         "sideways",
-        "stretched",
-        "squeezed",
         "wobbling",
         "jelly",
         "bent",
@@ -163,6 +161,7 @@ FURTHER_ASPECTS: dict[str, list[str]] = {  # the second network and the forests 
         "printed",
         "on a screen",
         "local contrast",
+        "tone mapped",
         "light leak",
         "flashed",
         "cheap lens",
@@ -202,9 +201,10 @@ FURTHER_ASPECTS: dict[str, list[str]] = {  # the second network and the forests 
         "fingers",
     ],
     "framing": ["cut through", "pointless part"],
+    "proportions": ["stretched", "squeezed"],  # the forests alone: a square does not show it
 }
 ALL_ASPECTS = ASPECTS | FURTHER_ASPECTS
-BY_FORMAT = ("stretched", "squeezed")  # are seen only where the format of the file is known
+BY_FORMAT = FURTHER_ASPECTS["proportions"]
 
 
 @dataclass(frozen=True)
@@ -305,10 +305,11 @@ def _kinds_of(options: argparse.Namespace, photograph: int) -> dict[str, tuple[R
         draws[".unusual"] = (rng, rng.permutation(list(UNUSUAL))[: options.unusual].tolist())
     if options.rare:
         rng = np.random.default_rng([options.seed, photograph, len(UNUSUAL) + len(RARE)])
-        others = [kind for kind in RARE if kind not in FURTHER_ASPECTS["shape"]]
-        shapes = rng.permutation(FURTHER_ASPECTS["shape"])[:SHAPES_BESIDE].tolist()
+        shapes = [*FURTHER_ASPECTS["shape"], *BY_FORMAT]
+        others = [kind for kind in RARE if kind not in shapes]
+        beside = rng.permutation(shapes)[:SHAPES_BESIDE].tolist()
         rare = rng.permutation(others)[: options.rare].tolist()
-        draws[".rare"] = (rng, [INTACT, *shapes, *rare])
+        draws[".rare"] = (rng, [INTACT, *beside, *rare])
     if options.framing:
         rng = np.random.default_rng([options.seed, photograph, len(FURTHER)])
         draws[".framing"] = (rng, [INTACT, *FRAMING])

@@ -48,11 +48,14 @@ from numpy.typing import NDArray
 from spoiling import KINDS
 
 from photogenic.measures.appeal import MAX_SCORE, appeal_score
-from photogenic.measures.darkroom import DARKROOM_FILE, Darkroom
-from photogenic.measures.finish import APPEAL_POWER, COLUMNS, STAMPED, Forest
+from photogenic.measures.darkroom import DARKROOM_FILE, PRESSED, Darkroom
+from photogenic.measures.finish import APPEAL_POWER, COLUMNS, LEAF, STAMPED, Forest
 from photogenic.recipe import find_recipe
 
 NUM_TREES, MIN_LEAF, FEATURE_SHARE = 60, 2, 0.6  # for each aspect
+TOLD_BY = {  # where it is known what tells of an aspect, all else could only be mistaken for it
+    "proportions": ("axes_apart", "edges_apart", "finest_01_middle", "darkroom2_format", PRESSED),
+}
 TABLE_TREES = 15  # to say how well it would do without a kind
 NUM_FOLDS = 5
 NODES = ("features", "numbers", "rights")  # of a forest: an entry for each node
@@ -133,22 +136,41 @@ def learn(table: Table, num_trees: int = NUM_TREES) -> Forest:
     """
     from sklearn.ensemble import ExtraTreesClassifier
 
-    trees = {}
+    forests = []
     for aspect, kinds in ALL_ASPECTS.items():
         rows = table.is_intact | np.isin(table.kinds, kinds)
-        is_intact = table.is_intact[rows]
+        is_intact, columns = table.is_intact[rows], TOLD_BY.get(aspect, COLUMNS)
         if is_intact.all():  # all of its kinds are left out
             continue
         share = is_intact.mean()
-        forest = ExtraTreesClassifier(
+        model = ExtraTreesClassifier(
             num_trees, min_samples_leaf=MIN_LEAF, max_features=FEATURE_SHARE, random_state=0, n_jobs=2
         ).fit(
-            table.matrix[rows].astype(np.float32),
+            table.matrix[rows][:, [COLUMNS.index(name) for name in columns]].astype(np.float32),
             is_intact,
             np.where(is_intact, 0.5 / share, 0.5 / (1 - share)),
         )
-        trees[aspect] = [each.tree_ for each in forest.estimators_]
-    return Forest.of_trees(trees, COLUMNS)
+        trees = {aspect: [each.tree_ for each in model.estimators_]}
+        forests.append(among(Forest.of_trees(trees, columns), COLUMNS))
+    return one_after_another(forests)
+
+
+def among(forest: Forest, columns: Sequence[str]) -> Forest:
+    """The same, asking of a table that has these columns."""
+    if missing := set(forest.columns) - set(columns):
+        raise SystemExit(f"The forest asks for columns that there are not: {', '.join(sorted(missing))}.")
+    places = np.array([*(columns.index(name) for name in forest.columns), LEAF], np.int16)
+    return replace(forest, columns=tuple(columns), features=places[forest.features])
+
+
+def one_after_another(forests: Sequence[Forest]) -> Forest:
+    """Forests of other aspects each, of as many trees for each, as one."""
+    firsts = np.cumsum([0, *(len(each.features) for each in forests[:-1])])
+    roots = [each.roots + first for each, first in zip(forests, firsts, strict=True)]
+    aspects = tuple(aspect for each in forests for aspect in each.aspects)
+    return replace(
+        forests[0], aspects=aspects, roots=np.concatenate(roots).astype(np.int32), **_nodes_of(forests)
+    )
 
 
 def joined(forest: Forest, earlier: Forest | None) -> Forest:
@@ -158,20 +180,19 @@ def joined(forest: Forest, earlier: Forest | None) -> Forest:
     if earlier is None:
         return forest
     num_known = len(earlier.aspects)
-    if (
-        earlier.aspects != forest.aspects[:num_known]
-        or earlier.columns != forest.columns[: len(earlier.columns)]
-    ):
-        raise SystemExit("The earlier forest has other aspects or columns, or in another order.")
+    if earlier.aspects != forest.aspects[:num_known]:
+        raise SystemExit("The earlier forest has other aspects, or in another order.")
+    earlier = among(earlier, forest.columns)
     own = forest.roots.reshape(len(forest.aspects), -1)
     beside = earlier.roots.reshape(num_known, -1) + len(forest.features)
     if len(beside) < len(own) and beside.shape[1] != own.shape[1]:
         raise SystemExit("The earlier forest has another number of trees for an aspect.")
-    roots = [own, np.concatenate([beside, own[num_known:]])]
-    nodes: dict[str, Any] = {
-        name: np.concatenate([getattr(forest, name), getattr(earlier, name)]) for name in NODES
-    }
-    return replace(forest, roots=np.hstack(roots).ravel().astype(np.int32), **nodes)
+    roots = np.hstack([own, np.concatenate([beside, own[num_known:]])])
+    return replace(forest, roots=roots.ravel().astype(np.int32), **_nodes_of([forest, earlier]))
+
+
+def _nodes_of(forests: Sequence[Forest]) -> dict[str, Any]:
+    return {name: np.concatenate([getattr(each, name) for each in forests]) for name in NODES}
 
 
 def answers_out_of_fold(table: Table, earlier: Forest | None) -> tuple[Floats, Floats]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,15 @@ FREE, UNASKED = -1, -9  # aspects of crops: intact; a fault that a square does n
 NUM_USUAL = 9  # aspects; the further ones come after them
 DONE = 12  # of a batch: pictures to which something was done
 KEPT = {FREE: 2, 0: 4, NUM_USUAL: 1}  # crops that were kept
-INTACT_FRESH, FURTHER_FRESH, FRAMING_FRESH = 5, 4, 4  # and that are made for this batch alone
+INTACT_FRESH, FURTHER_FRESH, FRAMING_FRESH = 5, 5, 4  # and that are made for this batch alone
+OFTEN = {  # kinds that come so many times as often as others, for they pass unseen more often
+    "sideways": 5,
+    "tone mapped": 4,
+    "banded": 2,
+    "deeply banded": 2,
+    "in the way": 2,
+    "fingers": 2,
+}
 QUARTERS = (0, 0, 0, 1, 2, 3)  # turns, drawn from these
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 Floats = NDArray[np.floating[Any]]
@@ -82,7 +90,7 @@ class Lesson:
             [np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8), *(each.crops for each in examples)]
         )
         self.aspects = np.array([self._aspects[kind] for each in examples for kind in each.kinds], int)
-        self.further = [kind for kind in UNUSUAL | RARE if self._aspects[kind] >= NUM_USUAL]
+        self.further = often([kind for kind in UNUSUAL | RARE if self._aspects[kind] >= NUM_USUAL])
 
     def batch(self, seed: Sequence[int]) -> Batch:
         rng = np.random.default_rng(seed)
@@ -123,10 +131,15 @@ class Lesson:
         """Some that were kept, and some made now; all mirrored or none."""
         rows = self._rows(KEPT, rng)
         kinds = [INTACT] * INTACT_FRESH + rng.choice(self.further, FURTHER_FRESH).tolist()
-        kinds += rng.choice(list(FRAMING), FRAMING_FRESH).tolist()
+        kinds += rng.choice(often(FRAMING), FRAMING_FRESH).tolist()
         crops = np.concatenate([self.crops[rows], self.made(kinds, rng)])
         aspects = np.concatenate([self.aspects[rows], [self._aspects[kind] for kind in kinds]])
         return crops[:, :, :: int(rng.choice([-1, 1]))], aspects
+
+
+def often(kinds: Iterable[str]) -> list[str]:
+    """Each as many times as OFTEN says, and once if it says nothing."""
+    return [kind for kind in kinds for _ in range(OFTEN.get(kind, 1))]
 
 
 def _fresh(photograph: Pictures, kind: str, rng: Rng) -> Pictures:

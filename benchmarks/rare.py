@@ -372,6 +372,22 @@ def _worded(place: Any, at: tuple[float, float], size: float, ink: Any, rng: Rng
     )
 
 
+def tone_mapped(image: Image.Image, rng: Rng) -> Image.Image:
+    """Dark and light evened out part by part, and detail of all sizes raised: halos, dirty skies, a glow."""
+    values, side = levels(image), max(image.size)
+    light = np.asarray(image.convert("L"))
+    even = grey = light.astype(np.float32)
+    if rng.random() < 0.6:
+        num = int(rng.integers(2, 13))
+        even = cv2.createCLAHE(rng.uniform(2.5, 12), (num, num)).apply(light).astype(np.float32)
+    for share in rng.uniform(0.001, 0.03, int(rng.integers(1, 4))):
+        even = even + rng.uniform(0.3, 1.3) * (even - cv2.GaussianBlur(even, (0, 0), share * side))
+    raised = np.clip(even, 0, 255)
+    strength = np.clip((raised + 8) / (grey + 8), 0.5, 2.5) ** 0.7 * rng.uniform(0.7, 1.8)
+    forced = raised[..., None] + (values - grey[..., None]) * strength[..., None]
+    return picture(values + rng.uniform(0.65, 1) * (forced - values))
+
+
 def faded_filter(image: Image.Image, rng: Rng) -> Image.Image:
     """An application's look: crossed curves, lifted blacks, a hue for lights and one for shadows, a frame."""
     values = levels(image)
@@ -462,6 +478,7 @@ RARE: dict[str, Spoil] = {
     "behind glass": behind_glass,
     "pasted on": pasted_on,
     "faded filter": faded_filter,
+    "tone mapped": tone_mapped,
 }
 
 

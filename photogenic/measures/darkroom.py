@@ -32,7 +32,7 @@ DARKROOM_FILE = PACKAGED / "darkroom.onnx"
 SIDE_PX = 256  # both sides: they do not see how long and high a picture is
 AMOUNTS = ("turn", "red", "blue", "saturation", "gain", "lift", "gamma")  # 0 where nothing was done
 TOUCHES = ("turned", "tinted", "saturated", "toned")  # logits: whether anything was
-NUM_ASPECTS = 13  # logits: whether it is free of the faults of each of the finish score's aspects
+NUM_ASPECTS = 13  # logits: whether it is free of the faults of the finish score's aspects, but for the last
 POSTURES = ("upright", "on_side", "upside_down")  # logarithms of their probabilities
 ANSWERS = (  # `format`: the logarithm of width over height
     *AMOUNTS,

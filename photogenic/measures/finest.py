@@ -1,7 +1,8 @@
 """The finest detail of a picture as it was decoded, and light that was laid over it. `finish.py` judges them.
 
 What a filter smeared keeps its strong edges and loses the finest octave; what was pixelated has steps at even
-distances; light that shines in lifts even the darkest parts, most in one place and ever less around it.
+distances; light that shines in lifts even the darkest parts, most in one place and ever less around it; where
+one side was resized more than the other, what is seen across is softer than what is seen down, or harder.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ STEEP_SHARE = 0.05  # of the pixels
 EVEN_FROM = 8  # waves across the piece: fewer are what the picture shows
 CELLS = (16, 24)  # down, across
 VEIL_SIGMA = 0.25  # of a side
+NEAR_PX = 5  # an edge: a step that is over within so many pixels,
+STEEPEST, STEP = 8, 20  # levels: the least that the steepest of them goes up or down, and all together
+MIN_EDGES = 100  # fewer tell nothing
 VEIL_PLACES = [(down, across) for down in (0.1, 0.2, 0.3, 0.4, 0.5) for across in (0.2, 0.35, 0.5, 0.65, 0.8)]
 
 FINEST_COLUMNS = (
@@ -41,6 +45,8 @@ FINEST_COLUMNS = (
     "veil_outside",
     "veil_fit",
     "darkest_most",
+    "axes_apart",
+    "edges_apart",
 )
 
 
@@ -50,7 +56,7 @@ def finest(rgb: Rgb) -> dict[str, float]:
     top, left = max(0, (height - PIECE_PX) // 2), max(0, (width - PIECE_PX) // 2)
     piece = np.ascontiguousarray(rgb[top : top + PIECE_PX, left : left + PIECE_PX])
     grey = opencv().cvtColor(piece, opencv().COLOR_RGB2GRAY).astype(np.float32)
-    return gathered(octaves(grey), steps(grey), veil(rgb))
+    return gathered(octaves(grey), steps(grey), veil(rgb), axes(grey))
 
 
 def octaves(grey: Plane) -> Family:
@@ -107,6 +113,36 @@ def veil(rgb: Rgb) -> Family:
     yield "veil_outside", np.median(dark[best < 0.2]) / 255
     yield "veil_fit", np.corrcoef(best.ravel(), dark.ravel())[0, 1] if dark.std() > 1 else 0
     yield "darkest_most", dark.max() / 255
+
+
+def axes(grey: Plane) -> Family:
+    """How much harder it is across than down: the finest octave against the next, and the edges."""
+    turned = np.ascontiguousarray(grey.T)
+    yield "axes_apart", fineness(grey) - fineness(turned)
+    across, down = steepness(grey), steepness(turned)
+    yield "edges_apart", across - down if across and down else 0.0
+
+
+def fineness(grey: Plane) -> float:
+    """The power of what bends from pixel to pixel along the rows of [H, W], over that of steps between pairs;
+    in powers of two.
+    """
+    even = grey[:, : grey.shape[1] // 2 * 2]
+    bends, pairs = np.diff(grey, 2, axis=1), np.diff((even[:, ::2] + even[:, 1::2]) / 2, axis=1)
+    return float(np.log2(np.square(bends).mean() / (np.square(pairs).mean() + 0.01) + 0.001))
+
+
+def steepness(grey: Plane) -> float:
+    """The median share of an edge's step that its steepest pixel takes, along the rows of [H, W]; in powers
+    of two, 0 where there are too few edges.
+    """
+    slopes = np.diff(opencv().blur(grey, (1, 3)), axis=1)
+    near = [slopes[:, at : slopes.shape[1] - NEAR_PX + 1 + at] for at in range(NEAR_PX)]
+    before, steepest, after = (np.abs(each) for each in near[NEAR_PX // 2 - 1 : NEAR_PX // 2 + 2])
+    step = np.abs(sum(near))
+    is_edge = (steepest >= before) & (steepest >= after) & (steepest > STEEPEST) & (step > STEP)
+    shares = steepest[is_edge] / step[is_edge]
+    return float(np.log2(np.median(shares))) if len(shares) >= MIN_EDGES else 0.0
 
 
 @cache

@@ -44,6 +44,18 @@ def test_light_that_shines_in_lifts_the_darkest_parts_most_in_one_place(photogra
     assert after["veil_fit"] > before["veil_fit"] + 0.2
 
 
+@pytest.mark.parametrize("name", ["axes_apart", "edges_apart"])
+def test_what_was_widened_is_softer_across_than_down(photograph: Rgb, name: str) -> None:
+    height, width = photograph.shape[:2]
+    wide, high = (
+        cv2.resize(photograph, size, interpolation=cv2.INTER_CUBIC)
+        for size in ((width * 8 // 5, height), (width, height * 8 // 5))
+    )
+    across, own, down = (finest(np.asarray(each, np.uint8))[name] for each in (wide, photograph, high))
+    assert across < own - 0.2 and down > own + 0.2
+    assert finest(photograph.transpose(1, 0, 2))[name] == pytest.approx(-own, abs=0.05)
+
+
 def test_a_plain_and_a_small_picture_have_values_too() -> None:
     for size in ((128, 128), (128, 1000)):
         values = finest(np.full((*size, 3), 90, np.uint8))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +14,17 @@ from photogenic.core.errors import DecodeError
 from photogenic.measures.appeal import appeal_score
 from photogenic.measures.darkroom import NUM_ASPECTS
 from photogenic.measures.decode import Rgb
-from photogenic.measures.finish import COLUMNS, LEAST, SURER, Forest, finish, forest, matrix_of, measured
+from photogenic.measures.finish import (
+    COLUMNS,
+    LEAST,
+    PRIORS,
+    SURER,
+    Forest,
+    finish,
+    forest,
+    matrix_of,
+    measured,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from examples import ALL_ASPECTS
@@ -40,6 +51,9 @@ def test_the_forest_answers_as_the_trees_it_was_made_of(tmp_path: Path) -> None:
     odds = (1 / np.maximum(expected, LEAST) - 1) ** SURER
     np.testing.assert_allclose(made.score(others), 1 / (1 + odds.sum(axis=0)), atol=1e-5)
     assert (made.score(others) <= np.min(1 / (1 + odds), axis=0) + 1e-6).all()
+    rarer = replace(made, aspects=("one", "proportions"))
+    np.testing.assert_allclose(rarer.odds(others).T, odds * [[1], [PRIORS["proportions"]]], rtol=1e-4)
+    assert (rarer.score(others) > made.score(others)).all()
     one_by_one = [made.score(row[None])[0] for row in others]
     np.testing.assert_array_equal(one_by_one, made.score(others))
     made.save(tmp_path / "forest.npz")
@@ -52,7 +66,7 @@ def test_the_forest_answers_as_the_trees_it_was_made_of(tmp_path: Path) -> None:
 def test_the_forest_that_comes_along_reads_the_columns_of_today() -> None:
     assert forest().columns == COLUMNS
     assert forest().aspects == tuple(ALL_ASPECTS)
-    assert len(ALL_ASPECTS) == NUM_ASPECTS  # they are what the second network is asked for
+    assert len(ALL_ASPECTS) == NUM_ASPECTS + 1  # the second network is asked for all but proportions
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])

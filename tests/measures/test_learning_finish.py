@@ -12,7 +12,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from photogenic.measures.finish import Forest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from learning_finish import joined
+from learning_finish import among, joined, one_after_another
 
 MATRIX = np.random.default_rng(0).normal(size=(300, 6))
 
@@ -37,6 +37,18 @@ def test_the_earlier_may_know_fewer_columns_and_fewer_aspects(tmp_path: Path) ->
     np.testing.assert_allclose(both.answers(MATRIX)[:, 2:], own[:, 2:], atol=1e-6)
     both.save(tmp_path / "both.npz")
     np.testing.assert_array_equal(Forest.load(tmp_path / "both.npz").answers(MATRIX), both.answers(MATRIX))
+
+
+def test_forests_of_other_aspects_and_of_few_columns_become_one() -> None:
+    first, second = grown("ab", 6, 5, 10), grown("c", 2, 5, 20)
+    turned = among(second, tuple("uvwxyz"[::-1]))
+    np.testing.assert_array_equal(turned.answers(MATRIX[:, ::-1]), second.answers(MATRIX[:, :2]))
+    both = one_after_another([first, among(second, first.columns)])
+    assert both.aspects == ("a", "b", "c") and both.columns == first.columns
+    np.testing.assert_array_equal(both.answers(MATRIX)[:, :2], first.answers(MATRIX))
+    np.testing.assert_array_equal(both.answers(MATRIX)[:, 2:], second.answers(MATRIX[:, :2]))
+    with pytest.raises(SystemExit, match="there are not: u, v"):
+        among(second, ("w", "x"))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_batch_holds_what_was_done_and_crops_of_every_sort(lesson: Lesson) -> 
     assert batch.pictures.shape[1:] == batch.crops.shape[1:] == (SIDE_PX, SIDE_PX, 3)
     assert batch.amounts.shape == (len(batch.pictures), len(AMOUNTS))
     assert len(batch.postures) == len(batch.formats) == len(batch.pictures)
-    assert len(batch.pictures) + len(batch.crops) == 32
+    assert len(batch.pictures) + len(batch.crops) == 33
     assert (batch.aspects == FREE).sum() == KEPT[FREE] + INTACT_FRESH
     assert batch.aspects.max() < NUM_ASPECTS and UNASKED not in batch.aspects
     plain = Lesson([("plain--coffee", lesson.photographs[0])], []).batch([0, 1])
@@ -54,7 +54,7 @@ def test_a_batch_holds_what_was_done_and_crops_of_every_sort(lesson: Lesson) -> 
 
 
 def test_what_a_square_does_not_show_is_not_asked(lesson: Lesson) -> None:
-    assert len(ASPECTS) == NUM_USUAL and len(ALL_ASPECTS) == NUM_ASPECTS
+    assert len(ASPECTS) == NUM_USUAL and list(ALL_ASPECTS).index("proportions") == NUM_ASPECTS
     assert not set(BY_FORMAT) & set(lesson.further)
     assert set(lesson.aspects[-len(BY_FORMAT) :].tolist()) == {UNASKED}
 

@@ -206,7 +206,8 @@ def test_two_processes_agree_with_one(tmp_path: Path) -> None:
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
         *(str(Path(__file__).parent / "two_processes.py"), str(tmp_path / "two")),
     ]
-    subprocess.run(command, check=True, env=environment, timeout=120, capture_output=True)
+    done = subprocess.run(command, check=False, env=environment, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     two = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)
     for a, b in zip(one, two, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
