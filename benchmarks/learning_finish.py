@@ -159,6 +159,7 @@ def among(forest: Forest, columns: Sequence[str]) -> Forest:
     """The same, asking of a table that has these columns."""
     if missing := set(forest.columns) - set(columns):
         raise SystemExit(f"The forest asks for columns that there are not: {', '.join(sorted(missing))}.")
+    # LEAF is -1: it finds itself at the end.
     places = np.array([*(columns.index(name) for name in forest.columns), LEAF], np.int16)
     return replace(forest, columns=tuple(columns), features=places[forest.features])
 

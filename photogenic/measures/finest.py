@@ -120,7 +120,7 @@ def axes(grey: Plane) -> Family:
     turned = np.ascontiguousarray(grey.T)
     yield "axes_apart", fineness(grey) - fineness(turned)
     across, down = steepness(grey), steepness(turned)
-    yield "edges_apart", across - down if across and down else 0.0
+    yield "edges_apart", across - down if across is not None and down is not None else 0.0
 
 
 def fineness(grey: Plane) -> float:
@@ -132,9 +132,9 @@ def fineness(grey: Plane) -> float:
     return float(np.log2(np.square(bends).mean() / (np.square(pairs).mean() + 0.01) + 0.001))
 
 
-def steepness(grey: Plane) -> float:
+def steepness(grey: Plane) -> float | None:
     """The median share of an edge's step that its steepest pixel takes, along the rows of [H, W]; in powers
-    of two, 0 where there are too few edges.
+    of two, None where there are too few edges.
     """
     slopes = np.diff(opencv().blur(grey, (1, 3)), axis=1)
     near = [slopes[:, at : slopes.shape[1] - NEAR_PX + 1 + at] for at in range(NEAR_PX)]
@@ -142,7 +142,7 @@ def steepness(grey: Plane) -> float:
     step = np.abs(sum(near))
     is_edge = (steepest >= before) & (steepest >= after) & (steepest > STEEPEST) & (step > STEP)
     shares = steepest[is_edge] / step[is_edge]
-    return float(np.log2(np.median(shares))) if len(shares) >= MIN_EDGES else 0.0
+    return float(np.log2(np.median(shares))) if len(shares) >= MIN_EDGES else None
 
 
 @cache

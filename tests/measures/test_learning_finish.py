@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier
 
-from photogenic.measures.finish import Forest
+from photogenic.measures.finish import COLUMNS, LEAF, Forest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from learning_finish import among, joined, one_after_another
+from examples import ALL_ASPECTS
+from learning_finish import TOLD_BY, Table, among, joined, learn, one_after_another
 
 MATRIX = np.random.default_rng(0).normal(size=(300, 6))
 
@@ -37,6 +38,25 @@ def test_the_earlier_may_know_fewer_columns_and_fewer_aspects(tmp_path: Path) ->
     np.testing.assert_allclose(both.answers(MATRIX)[:, 2:], own[:, 2:], atol=1e-6)
     both.save(tmp_path / "both.npz")
     np.testing.assert_array_equal(Forest.load(tmp_path / "both.npz").answers(MATRIX), both.answers(MATRIX))
+
+
+def test_each_aspect_learns_its_kinds_and_proportions_from_what_tells_them() -> None:
+    rng = np.random.default_rng(0)
+    kinds = rng.choice(["intact", *(each[0] for each in ALL_ASPECTS.values())], 600)
+    matrix = rng.normal(size=(600, len(COLUMNS)))
+    stretched, tilted = kinds == "stretched", kinds == "tilted"
+    matrix[stretched, COLUMNS.index("pressed")] += 3
+    matrix[tilted, COLUMNS.index("anisotropy")] += 3
+    nothing = np.zeros(600, int)
+    forest = learn(Table(matrix, nothing, nothing, kinds), 5)
+    assert forest.aspects == tuple(ALL_ASPECTS) and forest.columns == COLUMNS
+    answers = dict(zip(forest.aspects, forest.answers(matrix).T, strict=True))
+    is_intact = kinds == "intact"
+    for aspect, spoiled in (("proportions", stretched), ("level", tilted)):
+        assert answers[aspect][is_intact].mean() > answers[aspect][spoiled].mean() + 0.5
+    asked = forest.features[forest.roots.reshape(len(ALL_ASPECTS), -1)[-1, 0] :]
+    told_by = {COLUMNS.index(name) for name in TOLD_BY["proportions"]}
+    assert list(ALL_ASPECTS)[-1] == "proportions" and set(asked.tolist()) == told_by | {LEAF}
 
 
 def test_forests_of_other_aspects_and_of_few_columns_become_one() -> None:
