@@ -317,11 +317,13 @@ def _kinds_of(options: argparse.Namespace, photograph: int) -> dict[str, tuple[R
 
 
 def _kept(path: Path | None, fields: Sequence[str]) -> dict[str, Any] | None:
-    """What lies there; not if an earlier version kept less."""
+    """What lies there; not if an earlier version kept less, or measured less."""
     if not path or not path.is_file():
         return None
-    with np.load(path) as arrays:
-        return dict(arrays) if set(fields) <= set(arrays) else None
+    with np.load(path) as kept:
+        arrays = dict(kept)
+    is_whole = set(fields) <= set(arrays) and arrays["matrix"].shape[1] == len(PIXEL_COLUMNS)
+    return arrays if is_whole else None
 
 
 def _keep(arrays: dict[str, Any], path: Path) -> None:

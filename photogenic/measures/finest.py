@@ -136,10 +136,14 @@ def steepness(grey: Plane) -> float | None:
     """The median share of an edge's step that its steepest pixel takes, along the rows of [H, W]; in powers
     of two, None where there are too few edges.
     """
-    slopes = np.diff(opencv().blur(grey, (1, 3)), axis=1)
-    near = [slopes[:, at : slopes.shape[1] - NEAR_PX + 1 + at] for at in range(NEAR_PX)]
-    before, steepest, after = (np.abs(each) for each in near[NEAR_PX // 2 - 1 : NEAR_PX // 2 + 2])
-    step = np.abs(sum(near))
+    smooth = opencv().blur(grey, (1, 3))
+    step = np.abs(smooth[:, NEAR_PX:] - smooth[:, :-NEAR_PX])
+    slopes, side = np.abs(np.diff(smooth, axis=1)), NEAR_PX // 2
+    before, steepest, after = (
+        slopes[:, side - 1 : -side - 1],
+        slopes[:, side:-side],
+        slopes[:, side + 1 : 1 - side],
+    )
     is_edge = (steepest >= before) & (steepest >= after) & (steepest > STEEPEST) & (step > STEP)
     shares = steepest[is_edge] / step[is_edge]
     return float(np.log2(np.median(shares))) if len(shares) >= MIN_EDGES else None

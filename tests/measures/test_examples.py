@@ -31,3 +31,15 @@ def test_what_lacks_a_field_is_drawn_again_and_is_the_same(tmp_path: Path, draw:
     with np.load(lost) as arrays:
         assert lacking in arrays
     assert all(path == lost or path.stat().st_mtime_ns == when for path, when in kept.items())
+
+
+def test_what_was_measured_by_fewer_columns_is_drawn_again(tmp_path: Path) -> None:
+    numbers = {"intact": [1], "spoiled": [1], "unusual": 0, "rare": 0, "framing": False}
+    options = argparse.Namespace(**numbers, seed=0, examples=tmp_path)
+    first = _examples_of([], options, 0)
+    (path,) = tmp_path.iterdir()
+    with np.load(path) as arrays:
+        np.savez(path, **dict(arrays) | {"matrix": arrays["matrix"][:, :-1]})
+    again = _examples_of([], options, 0)
+    assert first is not None and again is not None
+    np.testing.assert_array_equal(again.matrix, first.matrix)

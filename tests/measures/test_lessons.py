@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import heads
 import learning_darkroom
 from examples import ALL_ASPECTS, ASPECTS, BY_FORMAT, INTACT, Examples
-from lessons import FREE, INTACT_FRESH, KEPT, NUM_USUAL, UNASKED, Lesson, done_to
+from framing import FRAMING
+from lessons import FREE, INTACT_FRESH, KEPT, NUM_USUAL, OFTEN, UNASKED, Lesson, done_to, often
 from test_learning_network import network_of, random_start
 
 NAMES = ("coffee", "astronaut", "chelsea")
@@ -57,6 +59,12 @@ def test_what_a_square_does_not_show_is_not_asked(lesson: Lesson) -> None:
     assert len(ASPECTS) == NUM_USUAL and list(ALL_ASPECTS).index("proportions") == NUM_ASPECTS
     assert not set(BY_FORMAT) & set(lesson.further)
     assert set(lesson.aspects[-len(BY_FORMAT) :].tolist()) == {UNASKED}
+
+
+def test_kinds_that_pass_unseen_come_more_often(lesson: Lesson) -> None:
+    counts = Counter(lesson.further)
+    assert counts["sideways"] == OFTEN["sideways"] > 1 == counts["wobbling"]
+    assert Counter(often(FRAMING)) == {kind: OFTEN.get(kind, 1) for kind in FRAMING}
 
 
 def test_a_part_is_told_with_its_format_and_its_posture(photographs: dict[str, Rgb]) -> None:
